@@ -1,0 +1,69 @@
+//! What a detector gives back.
+
+use burn::tensor::Tensor;
+use serde::Serialize;
+
+/// The objects found in one picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detections {
+    /// Width of the picture in pixels.
+    pub width: usize,
+    /// Height of the picture in pixels.
+    pub height: usize,
+    /// Best first.
+    pub items: Vec<Detection>,
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Detection {
+    /// `[x1, y1, x2, y2]` in pixels of the picture as it was given, from its top left corner.
+    #[serde(rename = "box")]
+    pub bbox: [f32; 4],
+    /// The model's label: 0 is the background and never occurs; COCO's are its category ids.
+    pub label: usize,
+    /// The label's name.
+    pub name: String,
+    /// 0 to 1.
+    pub score: f32,
+    /// The pyramid level that the box started from, 2 for P2.
+    pub level: usize,
+    /// `[x, y]` in pixels of the picture, where the model finds landmarks. Of a face: left and
+    /// right eye, nose, left and right corner of the mouth, as the viewer sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub landmarks: Option<Vec<[f32; 2]>>,
+}
+
+/// One level of the feature pyramid for one picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PyramidLevel {
+    /// 2 for P2.
+    pub level: usize,
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// Row-major.
+    pub values: Vec<f32>,
+}
+
+impl PyramidLevel {
+    pub(crate) fn new(level: usize, map: Tensor<4>) -> Self {
+        let [_, channels, height, width] = map.dims();
+        Self {
+            level,
+            shape: [channels, height, width],
+            values: map.into_data().try_to_vec().expect("a pyramid holds f32"),
+        }
+    }
+
+    /// Strength of each cell, `[height, width]` row-major: the Euclidean norm over its channels.
+    pub fn strength(&self) -> Vec<f32> {
+        let [_, height, width] = self.shape;
+        let mut sum = vec![0.0; height * width];
+        for plane in self.values.chunks_exact((height * width).max(1)) {
+            for (sum, value) in sum.iter_mut().zip(plane) {
+                *sum += value * value;
+            }
+        }
+        sum.into_iter().map(f32::sqrt).collect()
+    }
+}

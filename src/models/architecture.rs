@@ -1,0 +1,118 @@
+//! The architectures by name, and what each takes for granted.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::resnet::Depth;
+use super::{Selection, Transform};
+
+/// A detector that can be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// Faster R-CNN on a ResNet with a pyramid, as torchvision's `resnet_fpn_backbone` builds it.
+    FasterRcnnFpn(Depth),
+    /// RetinaFace with MobileNetV1-0.25.
+    RetinaFaceMobileNet025,
+}
+
+/// A name that is no architecture's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown model '{0}': expected one of {known}", known = Architecture::names().join(", "))]
+pub struct UnknownArchitecture(String);
+
+impl Architecture {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::FasterRcnnFpn(Depth::R18),
+        Self::FasterRcnnFpn(Depth::R34),
+        Self::FasterRcnnFpn(Depth::R50),
+        Self::FasterRcnnFpn(Depth::R101),
+        Self::FasterRcnnFpn(Depth::R152),
+        Self::RetinaFaceMobileNet025,
+    ];
+
+    /// All names, in the order of [`ALL`](Self::ALL).
+    pub fn names() -> Vec<&'static str> {
+        Self::ALL
+            .iter()
+            .map(|architecture| architecture.name())
+            .collect()
+    }
+
+    /// The name that `--model` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FasterRcnnFpn(Depth::R18) => "fasterrcnn_resnet18_fpn",
+            Self::FasterRcnnFpn(Depth::R34) => "fasterrcnn_resnet34_fpn",
+            Self::FasterRcnnFpn(Depth::R50) => "fasterrcnn_resnet50_fpn",
+            Self::FasterRcnnFpn(Depth::R101) => "fasterrcnn_resnet101_fpn",
+            Self::FasterRcnnFpn(Depth::R152) => "fasterrcnn_resnet152_fpn",
+            Self::RetinaFaceMobileNet025 => "retinaface_mobilenet025",
+        }
+    }
+
+    /// Depth of the ResNet, where there is one.
+    pub fn depth(self) -> Option<Depth> {
+        match self {
+            Self::FasterRcnnFpn(depth) => Some(depth),
+            Self::RetinaFaceMobileNet025 => None,
+        }
+    }
+
+    /// How its pictures are prepared.
+    pub fn transform(self) -> Transform {
+        match self {
+            Self::FasterRcnnFpn(_) => Transform::torchvision(),
+            Self::RetinaFaceMobileNet025 => Transform::retinaface(),
+        }
+    }
+
+    /// Which boxes it keeps unless told otherwise.
+    pub fn selection(self) -> Selection {
+        match self {
+            Self::FasterRcnnFpn(_) => Selection {
+                score_threshold: 0.05,
+                nms_threshold: 0.5,
+                limit: 100,
+            },
+            Self::RetinaFaceMobileNet025 => Selection {
+                score_threshold: 0.5,
+                nms_threshold: 0.4,
+                limit: 750,
+            },
+        }
+    }
+
+    /// Number of the finest pyramid level: 2 for P2.
+    pub fn finest_level(self) -> usize {
+        match self {
+            Self::FasterRcnnFpn(_) => 2,
+            Self::RetinaFaceMobileNet025 => 3,
+        }
+    }
+
+    /// Classes where nothing says otherwise, background included: COCO's 91, or face.
+    pub fn default_classes(self) -> usize {
+        match self {
+            Self::FasterRcnnFpn(_) => 91,
+            Self::RetinaFaceMobileNet025 => 2,
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Architecture {
+    type Err = UnknownArchitecture;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|architecture| architecture.name() == name)
+            .ok_or_else(|| UnknownArchitecture(name.to_owned()))
+    }
+}

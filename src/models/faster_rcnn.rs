@@ -1,0 +1,149 @@
+//! Faster R-CNN on a feature pyramid, as torchvision's `FasterRCNN` with
+//! `resnet_fpn_backbone`: `fasterrcnn_resnet50_fpn` and its siblings of other depths.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::box_head::{BoxHead, BoxPredictor};
+use super::fpn::{FeaturePyramid, PYRAMID_CHANNELS};
+use super::resnet::{Depth, ResNet};
+use super::rpn::RpnHead;
+use super::{Output, Selection};
+use crate::ops::anchors::AnchorGrid;
+use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
+use crate::ops::roi_align::{RoiAlignOptions, roi_align};
+use crate::ops::roi_decode::{RoiDecodeOptions, decode_rois};
+use crate::ops::select::select_detections;
+
+/// What a [`FasterRcnn`] is built from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FasterRcnnConfig {
+    /// Depth of the ResNet.
+    pub depth: Depth,
+    /// Classes, background included.
+    pub classes: usize,
+    /// `eps` of the frozen batch norms: 1e-5, but 0 for torchvision's COCO checkpoints.
+    pub bn_eps: f64,
+}
+
+/// The detector: backbone with pyramid, region proposals, box head.
+#[derive(Module, Debug)]
+pub struct FasterRcnn {
+    backbone: Backbone,
+    rpn: Rpn,
+    roi_heads: RoiHeads,
+}
+
+#[derive(Module, Debug)]
+struct Backbone {
+    body: ResNet,
+    fpn: FeaturePyramid,
+}
+
+#[derive(Module, Debug)]
+struct Rpn {
+    head: RpnHead,
+}
+
+#[derive(Module, Debug)]
+struct RoiHeads {
+    box_head: BoxHead,
+    box_predictor: BoxPredictor,
+}
+
+/// Size of a RoI on the feature map, in cells.
+const ROI_SIZE: usize = 7;
+
+impl FasterRcnn {
+    /// The model with unloaded weights.
+    pub fn new(config: &FasterRcnnConfig, device: &Device) -> Self {
+        let anchors = AnchorGrid::torchvision().anchors_per_cell();
+        Self {
+            backbone: Backbone {
+                body: ResNet::new(config.depth, config.bn_eps, device),
+                fpn: FeaturePyramid::new(config.depth.channels(), device),
+            },
+            rpn: Rpn {
+                head: RpnHead::new(PYRAMID_CHANNELS, anchors, device),
+            },
+            roi_heads: RoiHeads {
+                box_head: BoxHead::new(PYRAMID_CHANNELS * ROI_SIZE * ROI_SIZE, device),
+                box_predictor: BoxPredictor::new(config.classes, device),
+            },
+        }
+    }
+
+    /// A picture `[1, 3, H, W]`, normalized and padded, → detections.
+    ///
+    /// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
+    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, selection: Selection) -> Output {
+        let [_, _, height, width] = image.dims();
+        let pyramid = self.pyramid(self.bottom_up(image));
+        let proposals = self.proposals(pyramid.clone(), frame.clone(), [height, width]);
+        let rois = self.roi_features(pyramid.clone(), &proposals);
+        let (logits, deltas) = self.box_outputs(rois);
+        let candidates = decode_rois(
+            logits,
+            deltas,
+            proposals,
+            frame.clone(),
+            RoiDecodeOptions::torchvision(selection.score_threshold),
+        );
+        let detections = select_detections(candidates, frame, selection.into());
+        Output {
+            detections,
+            pyramid: pyramid.into(),
+        }
+    }
+
+    /// `[1, 3, H, W]` → C2…C5.
+    pub fn bottom_up(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
+        self.backbone.body.forward(image)
+    }
+
+    /// C2…C5 → P2…P6.
+    pub fn pyramid(&self, features: [Tensor<4>; 4]) -> [Tensor<4>; 5] {
+        self.backbone.fpn.forward(features)
+    }
+
+    /// P2…P6 → objectness logits `[1, 3, H, W]` and deltas `[1, 12, H, W]` of each level.
+    pub fn rpn_maps(&self, pyramid: [Tensor<4>; 5]) -> RpnMaps {
+        let [p2, p3, p4, p5, p6] = pyramid.map(|level| self.rpn.head.forward(level));
+        RpnMaps {
+            logits: [p2.0, p3.0, p4.0, p5.0, p6.0],
+            deltas: [p2.1, p3.1, p4.1, p5.1, p6.1],
+        }
+    }
+
+    /// P2…P6 → the best 1000 proposals, in pixels of the resized picture. `padded` is the input's
+    /// height and width.
+    pub fn proposals(
+        &self,
+        pyramid: [Tensor<4>; 5],
+        frame: Tensor<1>,
+        padded: [usize; 2],
+    ) -> Proposals {
+        select_proposals(
+            self.rpn_maps(pyramid),
+            frame,
+            ProposalOptions::torchvision(padded),
+        )
+    }
+
+    /// RoIAlign over P2…P5: `[R, 256, 7, 7]`.
+    pub fn roi_features(&self, [p2, p3, p4, p5, _]: [Tensor<4>; 5], rois: &Proposals) -> Tensor<4> {
+        let options = RoiAlignOptions::torchvision([ROI_SIZE; 2]);
+        roi_align(
+            [p2, p3, p4, p5],
+            rois.boxes.clone(),
+            rois.count.clone(),
+            options,
+        )
+    }
+
+    /// `[R, 256, 7, 7]` → class logits `[R, classes]` and deltas `[R, 4 · classes]`.
+    pub fn box_outputs(&self, rois: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
+        let x = self.roi_heads.box_head.forward(rois);
+        self.roi_heads.box_predictor.forward(x)
+    }
+}

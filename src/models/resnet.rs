@@ -1,0 +1,207 @@
+//! ResNet without its classifier (He et al., 2015, <https://arxiv.org/abs/1512.03385>), as
+//! torchvision builds it: the stride sits in a bottleneck's 3×3 ("v1.5").
+
+use burn::module::Module;
+use burn::nn::BatchNorm;
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2d;
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use super::conv::{Conv, ConvNorm, batch_norm};
+
+/// The depths torchvision ships.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// ResNet-18.
+    R18,
+    /// ResNet-34.
+    R34,
+    /// ResNet-50.
+    R50,
+    /// ResNet-101.
+    R101,
+    /// ResNet-152.
+    R152,
+}
+
+impl Depth {
+    /// Blocks in each of the four stages.
+    fn blocks(self) -> [usize; 4] {
+        match self {
+            Self::R18 => [2, 2, 2, 2],
+            Self::R34 | Self::R50 => [3, 4, 6, 3],
+            Self::R101 => [3, 4, 23, 3],
+            Self::R152 => [3, 8, 36, 3],
+        }
+    }
+
+    /// Whether its blocks are bottlenecks.
+    pub fn is_bottleneck(self) -> bool {
+        !matches!(self, Self::R18 | Self::R34)
+    }
+
+    /// How many times wider a block's output is than its 3×3.
+    fn expansion(self) -> usize {
+        if self.is_bottleneck() { 4 } else { 1 }
+    }
+
+    /// Channels of C2, C3, C4, C5.
+    pub fn channels(self) -> [usize; 4] {
+        [64, 128, 256, 512].map(|width| width * self.expansion())
+    }
+}
+
+/// Stem and four stages.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    maxpool: MaxPool2d,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    layer4: Vec<Block>,
+}
+
+impl ResNet {
+    /// A network with unloaded weights; `eps` is that of every batch norm.
+    pub fn new(depth: Depth, eps: f64, device: &Device) -> Self {
+        let stage = |index: usize| -> Vec<Block> {
+            let width = 64 << index;
+            let output = depth.channels()[index];
+            let input = match index {
+                0 => 64,
+                _ => depth.channels()[index - 1],
+            };
+            let stride = if index == 0 { 1 } else { 2 };
+            (0..depth.blocks()[index])
+                .map(|block| match block {
+                    0 => Block::new(depth, [input, width, output], stride, eps, device),
+                    _ => Block::new(depth, [output, width, output], 1, eps, device),
+                })
+                .collect()
+        };
+        Self {
+            conv1: Conv::new(3, 64, 7).stride(2).init(device),
+            bn1: batch_norm(64, eps, device),
+            maxpool: MaxPool2dConfig::new([3, 3])
+                .with_strides([2, 2])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .init(),
+            layer1: stage(0),
+            layer2: stage(1),
+            layer3: stage(2),
+            layer4: stage(3),
+        }
+    }
+
+    /// `[1, 3, H, W]` → C2, C3, C4, C5 at strides 4, 8, 16, 32.
+    pub fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
+        let x = relu(self.bn1.forward(self.conv1.forward(image)));
+        let c2 = run(&self.layer1, self.maxpool.forward(x));
+        let c3 = run(&self.layer2, c2.clone());
+        let c4 = run(&self.layer3, c3.clone());
+        let c5 = run(&self.layer4, c4.clone());
+        [c2, c3, c4, c5]
+    }
+}
+
+fn run(stage: &[Block], x: Tensor<4>) -> Tensor<4> {
+    stage.iter().fold(x, |x, block| block.forward(x))
+}
+
+/// A residual block of either kind.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // a few dozen a network, and never moved once built
+pub enum Block {
+    /// Two 3×3 convolutions (ResNet-18, 34).
+    Basic(BasicBlock),
+    /// 1×1, 3×3, 1×1 (ResNet-50 and deeper).
+    Bottleneck(Bottleneck),
+}
+
+impl Block {
+    fn new(
+        depth: Depth,
+        [input, width, output]: [usize; 3],
+        stride: usize,
+        eps: f64,
+        device: &Device,
+    ) -> Self {
+        let downsample = (stride != 1 || input != output)
+            .then(|| Conv::new(input, output, 1).stride(stride).norm(eps, device));
+        match depth.is_bottleneck() {
+            false => Self::Basic(BasicBlock {
+                conv1: Conv::new(input, width, 3).stride(stride).init(device),
+                bn1: batch_norm(width, eps, device),
+                conv2: Conv::new(width, width, 3).init(device),
+                bn2: batch_norm(width, eps, device),
+                downsample,
+            }),
+            true => Self::Bottleneck(Bottleneck {
+                conv1: Conv::new(input, width, 1).init(device),
+                bn1: batch_norm(width, eps, device),
+                conv2: Conv::new(width, width, 3).stride(stride).init(device),
+                bn2: batch_norm(width, eps, device),
+                conv3: Conv::new(width, output, 1).init(device),
+                bn3: batch_norm(output, eps, device),
+                downsample,
+            }),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Basic(block) => block.forward(x),
+            Self::Bottleneck(block) => block.forward(x),
+        }
+    }
+}
+
+/// `relu(x + f(x))`, f two 3×3 convolutions.
+#[derive(Module, Debug)]
+pub struct BasicBlock {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    conv2: Conv2d,
+    bn2: BatchNorm,
+    downsample: Option<ConvNorm>,
+}
+
+impl BasicBlock {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = relu(self.bn1.forward(self.conv1.forward(x.clone())));
+        let y = self.bn2.forward(self.conv2.forward(y));
+        relu(y + shortcut(&self.downsample, x))
+    }
+}
+
+/// `relu(x + f(x))`, f a 1×1, a 3×3 and a 1×1 convolution.
+#[derive(Module, Debug)]
+pub struct Bottleneck {
+    conv1: Conv2d,
+    bn1: BatchNorm,
+    conv2: Conv2d,
+    bn2: BatchNorm,
+    conv3: Conv2d,
+    bn3: BatchNorm,
+    downsample: Option<ConvNorm>,
+}
+
+impl Bottleneck {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = relu(self.bn1.forward(self.conv1.forward(x.clone())));
+        let y = relu(self.bn2.forward(self.conv2.forward(y)));
+        let y = self.bn3.forward(self.conv3.forward(y));
+        relu(y + shortcut(&self.downsample, x))
+    }
+}
+
+fn shortcut(downsample: &Option<ConvNorm>, x: Tensor<4>) -> Tensor<4> {
+    match downsample {
+        Some(projection) => projection.forward(x),
+        None => x,
+    }
+}

@@ -1,0 +1,163 @@
+//! RetinaFace (Deng et al., 2019, <https://arxiv.org/abs/1905.00641>) on MobileNetV1-0.25: a
+//! one-stage face detector with a three-level pyramid, SSH context modules and five landmarks.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::activation::{leaky_relu, relu};
+use burn::tensor::{Device, Tensor};
+
+use super::conv::{Conv, ConvNorm};
+use super::fpn::add_upsampled;
+use super::mobilenet::{MobileNet, SLOPE, STAGE_CHANNELS};
+use super::{Output, Selection};
+use crate::ops::anchor_decode::{AnchorDecodeOptions, OneStageMaps, decode_anchors};
+use crate::ops::anchors::AnchorGrid;
+use crate::ops::select::select_detections;
+
+/// Channels of every pyramid level.
+const CHANNELS: usize = 64;
+
+/// The detector.
+#[derive(Module, Debug)]
+pub struct RetinaFace {
+    body: MobileNet,
+    fpn: Pyramid,
+    ssh1: Ssh,
+    ssh2: Ssh,
+    ssh3: Ssh,
+    class_head: Vec<Conv2d>,
+    bbox_head: Vec<Conv2d>,
+    landmark_head: Vec<Conv2d>,
+}
+
+impl RetinaFace {
+    /// The model with unloaded weights; `eps` is that of every batch norm.
+    pub fn new(eps: f64, device: &Device) -> Self {
+        let anchors = AnchorGrid::retinaface().anchors_per_cell();
+        let head = |values: usize| -> Vec<Conv2d> {
+            (0..3)
+                .map(|_| Conv::new(CHANNELS, anchors * values, 1).bias().init(device))
+                .collect()
+        };
+        Self {
+            body: MobileNet::new(eps, device),
+            fpn: Pyramid::new(eps, device),
+            ssh1: Ssh::new(eps, device),
+            ssh2: Ssh::new(eps, device),
+            ssh3: Ssh::new(eps, device),
+            class_head: head(2),
+            bbox_head: head(4),
+            landmark_head: head(10),
+        }
+    }
+
+    /// A picture `[1, 3, H, W]` (RGB, 0–255, less the mean) → detections with landmarks.
+    ///
+    /// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
+    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, selection: Selection) -> Output {
+        let pyramid = self.pyramid(image);
+        let maps = self.head_maps(self.context(pyramid.clone()));
+        let options = AnchorDecodeOptions::retinaface(selection.score_threshold);
+        let candidates = decode_anchors(maps, options);
+        let detections = select_detections(candidates, frame, selection.into());
+        Output {
+            detections,
+            pyramid: pyramid.into(),
+        }
+    }
+
+    /// `[1, 3, H, W]` → P3, P4, P5, each `[1, 64, h, w]` at strides 8, 16, 32.
+    pub fn pyramid(&self, image: Tensor<4>) -> [Tensor<4>; 3] {
+        self.fpn.forward(self.body.forward(image))
+    }
+
+    /// The SSH module of each level; shapes unchanged.
+    pub fn context(&self, [p3, p4, p5]: [Tensor<4>; 3]) -> [Tensor<4>; 3] {
+        [
+            self.ssh1.forward(p3),
+            self.ssh2.forward(p4),
+            self.ssh3.forward(p5),
+        ]
+    }
+
+    /// Raw head maps of the three levels: two class logits, four box deltas and ten landmark deltas
+    /// for each of the two anchors of a cell.
+    pub fn head_maps(&self, levels: [Tensor<4>; 3]) -> OneStageMaps {
+        let run = |heads: &[Conv2d]| [0, 1, 2].map(|i| heads[i].forward(levels[i].clone()));
+        OneStageMaps {
+            classes: run(&self.class_head),
+            boxes: run(&self.bbox_head),
+            landmarks: run(&self.landmark_head),
+        }
+    }
+}
+
+/// The detector's own pyramid: unlike [`FeaturePyramid`](super::fpn::FeaturePyramid), batch norm
+/// after every convolution, and the 3×3 comes before the map is handed down.
+#[derive(Module, Debug)]
+struct Pyramid {
+    output1: ConvNorm,
+    output2: ConvNorm,
+    output3: ConvNorm,
+    merge1: ConvNorm,
+    merge2: ConvNorm,
+}
+
+impl Pyramid {
+    fn new(eps: f64, device: &Device) -> Self {
+        let [c3, c4, c5] = STAGE_CHANNELS;
+        let lateral = |input| Conv::new(input, CHANNELS, 1).norm(eps, device);
+        let merge = || Conv::new(CHANNELS, CHANNELS, 3).norm(eps, device);
+        Self {
+            output1: lateral(c3),
+            output2: lateral(c4),
+            output3: lateral(c5),
+            merge1: merge(),
+            merge2: merge(),
+        }
+    }
+
+    fn forward(&self, [c3, c4, c5]: [Tensor<4>; 3]) -> [Tensor<4>; 3] {
+        let conv = |layer: &ConvNorm, x| leaky_relu(layer.forward(x), SLOPE);
+        let p5 = conv(&self.output3, c5);
+        let p4 = add_upsampled(conv(&self.output2, c4), p5.clone());
+        let p4 = conv(&self.merge2, p4);
+        let p3 = add_upsampled(conv(&self.output1, c3), p4.clone());
+        let p3 = conv(&self.merge1, p3);
+        [p3, p4, p5]
+    }
+}
+
+/// The context module of SSH (Najibi et al., 2017, <https://arxiv.org/abs/1708.03979>): a 3×3
+/// branch beside stacks of two and three that stand for a 5×5 and a 7×7.
+#[derive(Module, Debug)]
+struct Ssh {
+    conv3x3: ConvNorm,
+    conv5x5_1: ConvNorm,
+    conv5x5_2: ConvNorm,
+    conv7x7_2: ConvNorm,
+    conv7x7_3: ConvNorm,
+}
+
+impl Ssh {
+    fn new(eps: f64, device: &Device) -> Self {
+        let conv = |input, output| Conv::new(input, output, 3).norm(eps, device);
+        let (half, quarter) = (CHANNELS / 2, CHANNELS / 4);
+        Self {
+            conv3x3: conv(CHANNELS, half),
+            conv5x5_1: conv(CHANNELS, quarter),
+            conv5x5_2: conv(quarter, quarter),
+            conv7x7_2: conv(quarter, quarter),
+            conv7x7_3: conv(quarter, quarter),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let by3 = self.conv3x3.forward(x.clone());
+        let shared = leaky_relu(self.conv5x5_1.forward(x), SLOPE);
+        let by5 = self.conv5x5_2.forward(shared.clone());
+        let by7 = leaky_relu(self.conv7x7_2.forward(shared), SLOPE);
+        let by7 = self.conv7x7_3.forward(by7);
+        relu(Tensor::cat(vec![by3, by5, by7], 1))
+    }
+}

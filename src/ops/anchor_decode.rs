@@ -1,0 +1,193 @@
+//! Decoding a one-stage detector's head maps over its grid of anchors: softmax of two classes, box
+//! and landmarks, threshold (RetinaFace's `decode` and `decode_landm`).
+
+use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+use burn_ir::ScalarIr;
+
+use super::anchors::AnchorGrid;
+use super::boxes::BBox;
+use super::candidates::{Candidate, Candidates, captured_shapes};
+use super::capture::record;
+use super::flex::{self, Map};
+use super::levels::Levels3;
+use super::roi_decode::softmax;
+
+/// Values of a face's five landmarks.
+const LANDMARKS: usize = 10;
+
+/// What the heads say of P3, P4 and P5, with A anchors a cell.
+pub struct OneStageMaps {
+    /// `[1, 2A, H, W]` a level: background and face logits of anchor 0, then of anchor 1, …
+    pub classes: [Tensor<4>; 3],
+    /// `[1, 4A, H, W]` a level.
+    pub boxes: [Tensor<4>; 3],
+    /// `[1, 10A, H, W]` a level.
+    pub landmarks: [Tensor<4>; 3],
+}
+
+/// How [`decode_anchors`] reads the maps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AnchorDecodeOptions {
+    /// An anchor must score more than this.
+    pub score_threshold: f32,
+    /// What offsets and log sizes are multiplied by.
+    pub variances: [f32; 2],
+}
+
+impl AnchorDecodeOptions {
+    /// RetinaFace's, but for the threshold.
+    pub fn retinaface(score_threshold: f32) -> Self {
+        Self {
+            score_threshold,
+            variances: [0.1, 0.2],
+        }
+    }
+}
+
+/// Every anchor whose face score passes the threshold, decoded, in pixels of the network's input;
+/// not clipped to the picture.
+pub fn decode_anchors(maps: OneStageMaps, options: AnchorDecodeOptions) -> Candidates<Dispatch> {
+    <Dispatch as AnchorDecodeOps>::decode_anchors(
+        maps.classes.into(),
+        maps.boxes.into(),
+        maps.landmarks.into(),
+        options,
+    )
+}
+
+/// Backends that can run [`decode_anchors`].
+#[backend_extension(Flex, Capture)]
+pub trait AnchorDecodeOps: Backend {
+    /// See [`decode_anchors`].
+    fn decode_anchors(
+        #[extension_type] classes: Levels3<Self>,
+        #[extension_type] boxes: Levels3<Self>,
+        #[extension_type] landmarks: Levels3<Self>,
+        options: AnchorDecodeOptions,
+    ) -> Candidates<Self>;
+}
+
+impl AnchorDecodeOps for Flex {
+    fn decode_anchors(
+        classes: Levels3<Self>,
+        boxes: Levels3<Self>,
+        landmarks: Levels3<Self>,
+        options: AnchorDecodeOptions,
+    ) -> Candidates<Self> {
+        let [classes, boxes, landmarks] =
+            [classes, boxes, landmarks].map(|maps| maps.into_array().map(flex::contiguous));
+        let candidates = decode_grid(
+            &classes.each_ref().map(flex::map),
+            &boxes.each_ref().map(flex::map),
+            &landmarks.each_ref().map(flex::map),
+            options,
+        );
+        Candidates::from_memory(&candidates, LANDMARKS)
+    }
+}
+
+impl AnchorDecodeOps for Capture {
+    fn decode_anchors(
+        classes: Levels3<Self>,
+        boxes: Levels3<Self>,
+        landmarks: Levels3<Self>,
+        options: AnchorDecodeOptions,
+    ) -> Candidates<Self> {
+        let classes = classes.into_array();
+        let anchors = classes
+            .iter()
+            .map(|map| map.shape().num_elements() / 2)
+            .sum();
+        let inputs = classes
+            .into_iter()
+            .chain(boxes.into_array())
+            .chain(landmarks.into_array())
+            .collect();
+        let scalars = [
+            options.score_threshold,
+            options.variances[0],
+            options.variances[1],
+        ]
+        .map(|value| ScalarIr::Float(value.into()));
+        Candidates::from_captured(record(
+            "fpn::decode_anchors",
+            inputs,
+            scalars.into(),
+            captured_shapes(anchors, 4 + LANDMARKS),
+        ))
+    }
+}
+
+/// CPU twin of [`decode_anchors`], in the order of (level, cell, anchor).
+pub fn decode_grid(
+    classes: &[Map<'_>; 3],
+    boxes: &[Map<'_>; 3],
+    landmarks: &[Map<'_>; 3],
+    options: AnchorDecodeOptions,
+) -> Vec<Candidate> {
+    let grid = AnchorGrid::retinaface();
+    let anchors = grid.anchors_per_cell();
+    let mut candidates = Vec::new();
+    for level in 0..classes.len() {
+        let stride = 8 << level;
+        let width = classes[level].shape[2];
+        for cell in 0..classes[level].cells() {
+            for a in 0..anchors {
+                let logits = [0, 1].map(|class| classes[level].at(2 * a + class, cell));
+                let score = softmax(&logits)[1];
+                // NaN passes no threshold.
+                if score > options.score_threshold {
+                    let anchor = grid.anchor(level, a, [cell / width, cell % width], [stride; 2]);
+                    let deltas = |map: &Map<'_>, count: usize| -> Vec<f32> {
+                        (0..count).map(|k| map.at(count * a + k, cell)).collect()
+                    };
+                    let anchor = Prior::of(anchor);
+                    candidates.push(Candidate {
+                        bbox: anchor.bbox(&deltas(&boxes[level], 4), options.variances),
+                        landmarks: anchor
+                            .points(&deltas(&landmarks[level], LANDMARKS), options.variances),
+                        score,
+                        label: 1,
+                        level: level as i32 + 3,
+                    });
+                }
+            }
+        }
+    }
+    candidates
+}
+
+/// An anchor by centre and size.
+struct Prior {
+    centre: [f32; 2],
+    size: [f32; 2],
+}
+
+impl Prior {
+    fn of([x1, y1, x2, y2]: BBox) -> Self {
+        Self {
+            centre: [(x1 + x2) / 2.0, (y1 + y2) / 2.0],
+            size: [x2 - x1, y2 - y1],
+        }
+    }
+
+    fn bbox(&self, deltas: &[f32], [by_offset, by_size]: [f32; 2]) -> BBox {
+        let axis = |k: usize| {
+            let centre = self.centre[k] + deltas[k] * by_offset * self.size[k];
+            let size = self.size[k] * (deltas[2 + k] * by_size).exp();
+            let low = centre - size / 2.0;
+            [low, low + size]
+        };
+        let ([x1, x2], [y1, y2]) = (axis(0), axis(1));
+        [x1, y1, x2, y2]
+    }
+
+    fn points(&self, deltas: &[f32], [by_offset, _]: [f32; 2]) -> Vec<f32> {
+        deltas
+            .iter()
+            .enumerate()
+            .map(|(k, delta)| self.centre[k % 2] + delta * by_offset * self.size[k % 2])
+            .collect()
+    }
+}

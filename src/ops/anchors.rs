@@ -1,0 +1,66 @@
+//! Anchors: where the boxes of each pyramid level start from.
+
+use super::boxes::BBox;
+
+/// The anchors of one cell at every level, and how cells are laid out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnchorGrid {
+    cells: Vec<Vec<BBox>>,
+}
+
+impl AnchorGrid {
+    /// torchvision's `AnchorGenerator` with Faster R-CNN's sizes: 32…512 pixels at P2…P6, aspect
+    /// ratios (height / width) 0.5, 1 and 2; a cell's anchors rounded half to even and centred on
+    /// the cell's top left corner.
+    pub fn torchvision() -> Self {
+        let cells = [32.0_f32, 64.0, 128.0, 256.0, 512.0].map(|size| {
+            [0.5_f32, 1.0, 2.0]
+                .map(|ratio| {
+                    let height = ratio.sqrt();
+                    let width = 1.0 / height;
+                    let half = [width * size / 2.0, height * size / 2.0];
+                    let [w, h] = half.map(f32::round_ties_even);
+                    [-w, -h, w, h]
+                })
+                .to_vec()
+        });
+        Self {
+            cells: cells.into(),
+        }
+    }
+
+    /// RetinaFace's squares of 16, 32; 64, 128; 256, 512 pixels at strides 8, 16, 32, centred on
+    /// the cell.
+    pub fn retinaface() -> Self {
+        let cells = [
+            (8.0_f32, [16.0_f32, 32.0]),
+            (16.0, [64.0, 128.0]),
+            (32.0, [256.0, 512.0]),
+        ]
+        .map(|(stride, sizes)| {
+            let centre = stride / 2.0;
+            sizes
+                .map(|size| {
+                    let (low, high) = (centre - size / 2.0, centre + size / 2.0);
+                    [low, low, high, high]
+                })
+                .to_vec()
+        });
+        Self {
+            cells: cells.into(),
+        }
+    }
+
+    /// Anchors of one cell; the same number at every level.
+    pub fn anchors_per_cell(&self) -> usize {
+        self.cells[0].len()
+    }
+
+    /// Anchor `a` of the cell at (`x`, `y`) of a level (0 the finest), cells `stride` pixels
+    /// (height, width) apart.
+    pub fn anchor(&self, level: usize, a: usize, [y, x]: [usize; 2], stride: [usize; 2]) -> BBox {
+        let (dy, dx) = ((y * stride[0]) as f32, (x * stride[1]) as f32);
+        let [x1, y1, x2, y2] = self.cells[level][a];
+        [x1 + dx, y1 + dy, x2 + dx, y2 + dy]
+    }
+}

@@ -1,0 +1,107 @@
+//! Decoded boxes on their way to the final selection.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Capture, ExtensionType, Flex};
+use burn::tensor::{DType, Shape};
+
+use super::boxes::BBox;
+use super::flex;
+
+/// Scored boxes, a row each; what the decoding operations hand to
+/// [`select_detections`](super::select::select_detections).
+#[derive(ExtensionType)]
+pub struct Candidates<B: Backend> {
+    /// `[M, 4 + 2L]` in pixels of the resized picture: the box, then L landmarks (x, y) that ride
+    /// along.
+    pub rows: FloatTensor<B>,
+    /// `[M]`, 0 to 1.
+    pub scores: FloatTensor<B>,
+    /// `[M]`, the model's label.
+    pub labels: IntTensor<B>,
+    /// `[M]`, the pyramid level (2 for P2) that the box started from.
+    pub levels: IntTensor<B>,
+    /// `[1]`, how many rows are meant.
+    pub count: IntTensor<B>,
+}
+
+/// One candidate in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The box.
+    pub bbox: BBox,
+    /// Landmarks (x, y, x, y, …).
+    pub landmarks: Vec<f32>,
+    /// 0 to 1.
+    pub score: f32,
+    /// The model's label.
+    pub label: i32,
+    /// Pyramid level, 2 for P2.
+    pub level: i32,
+}
+
+impl Candidates<Flex> {
+    /// The CPU engine's tensors for candidates with `landmarks` values each beside the box.
+    pub(super) fn from_memory(candidates: &[Candidate], landmarks: usize) -> Self {
+        let count = candidates.len();
+        let rows: Vec<f32> = candidates
+            .iter()
+            .flat_map(|c| c.bbox.iter().chain(&c.landmarks).copied())
+            .collect();
+        let column =
+            |value: fn(&Candidate) -> i32| -> Vec<i32> { candidates.iter().map(value).collect() };
+        let scores: Vec<f32> = candidates.iter().map(|c| c.score).collect();
+        Self {
+            rows: flex::tensor(rows, [count, 4 + landmarks]),
+            scores: flex::tensor(scores, [count]),
+            labels: flex::tensor(column(|c| c.label), [count]),
+            levels: flex::tensor(column(|c| c.level), [count]),
+            count: flex::tensor(vec![count as i32], [1]),
+        }
+    }
+
+    /// The candidates in memory, in order.
+    pub(super) fn into_memory(self) -> Vec<Candidate> {
+        let tensors = [self.rows, self.scores, self.labels, self.levels].map(flex::contiguous);
+        let [rows, scores, labels, levels] = &tensors;
+        let scores = flex::values::<f32>(scores);
+        let (labels, levels) = (flex::values::<i32>(labels), flex::values::<i32>(levels));
+        let rows = flex::values::<f32>(rows);
+        let width = rows.len().checked_div(scores.len()).unwrap_or(4);
+        rows.chunks_exact(width)
+            .zip(scores)
+            .zip(labels.iter().zip(levels))
+            .map(|((row, &score), (&label, &level))| Candidate {
+                bbox: [row[0], row[1], row[2], row[3]],
+                landmarks: row[4..].to_vec(),
+                score,
+                label,
+                level,
+            })
+            .collect()
+    }
+}
+
+/// Shapes and types of captured candidates: at most `capacity` rows of `width` values.
+pub(super) fn captured_shapes(capacity: usize, width: usize) -> [(Shape, DType); 5] {
+    [
+        (Shape::from([capacity, width]), DType::F32),
+        (Shape::from([capacity]), DType::F32),
+        (Shape::from([capacity]), DType::I32),
+        (Shape::from([capacity]), DType::I32),
+        (Shape::from([1]), DType::I32),
+    ]
+}
+
+impl Candidates<Capture> {
+    pub(super) fn from_captured(
+        [rows, scores, labels, levels, count]: [super::capture::Captured; 5],
+    ) -> Self {
+        Self {
+            rows,
+            scores,
+            labels,
+            levels,
+            count,
+        }
+    }
+}

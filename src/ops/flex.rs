@@ -1,0 +1,60 @@
+//! Reading and making the CPU engine's tensors.
+
+use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
+use burn::tensor::{Element, TensorData};
+
+/// A tensor of the CPU engine, of any element type.
+pub(super) type FlexTensor = FloatTensor<Flex>;
+
+/// A map `[1, C, H, W]` in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Map<'a> {
+    /// Row-major values.
+    pub values: &'a [f32],
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+}
+
+impl Map<'_> {
+    /// Cells of the map.
+    pub fn cells(&self) -> usize {
+        self.shape[1] * self.shape[2]
+    }
+
+    /// The value of `channel` at flat cell index `y · W + x`.
+    pub fn at(&self, channel: usize, cell: usize) -> f32 {
+        self.values[channel * self.cells() + cell]
+    }
+}
+
+/// The tensor with its values in row-major order, as [`values`] needs it.
+pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    tensor.to_contiguous()
+}
+
+/// A contiguous tensor's values.
+pub(super) fn values<E: Element + bytemuck::Pod>(tensor: &FlexTensor) -> &[E] {
+    tensor.as_slice().expect("the tensor is contiguous")
+}
+
+/// A contiguous tensor `[1, C, H, W]` as a map.
+pub(super) fn map(tensor: &FlexTensor) -> Map<'_> {
+    let shape = tensor.shape();
+    Map {
+        values: values(tensor),
+        shape: [shape[1], shape[2], shape[3]],
+    }
+}
+
+/// Rows of four from a contiguous tensor `[N, 4]`.
+pub(super) fn boxes(tensor: &FlexTensor) -> &[[f32; 4]] {
+    bytemuck::cast_slice(values::<f32>(tensor))
+}
+
+/// A new tensor.
+pub(super) fn tensor<E: Element>(
+    values: Vec<E>,
+    shape: impl Into<burn::tensor::Shape>,
+) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}

@@ -1,0 +1,250 @@
+//! Proposal selection: from the RPN's raw maps to the boxes worth a second look, as torchvision's
+//! `RegionProposalNetwork.filter_proposals`.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Capture, Dispatch, ExtensionType, Flex, backend_extension};
+use burn::tensor::{DType, Int, Shape, Tensor};
+use burn_ir::ScalarIr;
+
+use super::anchors::AnchorGrid;
+use super::boxes::{BBox, clip, decode, is_at_least, nms};
+use super::capture::record;
+use super::flex::{self, Map};
+use super::levels::Levels5;
+
+/// What the RPN head says of P2…P6.
+pub struct RpnMaps {
+    /// Objectness logits, `[1, A, H, W]` a level.
+    pub logits: [Tensor<4>; 5],
+    /// Box deltas, `[1, 4A, H, W]` a level: dx, dy, dw, dh of anchor 0, then of anchor 1, …
+    pub deltas: [Tensor<4>; 5],
+}
+
+/// Boxes that may hold an object.
+#[derive(Clone)]
+pub struct Proposals {
+    /// `[R, 4]` in pixels of the resized picture, best first.
+    pub boxes: Tensor<2>,
+    /// `[R]`, the level (2 for P2) whose anchor each started from.
+    pub levels: Tensor<1, Int>,
+    /// `[1]`, how many rows are meant.
+    pub count: Tensor<1, Int>,
+}
+
+/// The thresholds of [`select_proposals`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProposalOptions {
+    /// Height and width of the network's input, padding included: anchors are spaced by
+    /// `padded / map`, an integer division.
+    pub padded: [usize; 2],
+    /// Best anchors taken from each level.
+    pub per_level: usize,
+    /// Best boxes kept over all levels.
+    pub limit: usize,
+    /// Overlap above which the weaker of two boxes of a level falls.
+    pub nms_threshold: f32,
+    /// Least side in pixels.
+    pub min_side: f32,
+}
+
+impl ProposalOptions {
+    /// torchvision's at inference.
+    pub fn torchvision(padded: [usize; 2]) -> Self {
+        Self {
+            padded,
+            per_level: 1000,
+            limit: 1000,
+            nms_threshold: 0.7,
+            min_side: 1e-3,
+        }
+    }
+}
+
+/// Per level: the best anchors by logit (ties: the earlier one), decoded, clipped to the unpadded
+/// picture, without the tiny ones, through NMS; then the best of all levels by logit (ties: the
+/// finer level, the earlier anchor).
+///
+/// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
+pub fn select_proposals(maps: RpnMaps, frame: Tensor<1>, options: ProposalOptions) -> Proposals {
+    let proposals = <Dispatch as ProposalOps>::select_proposals(
+        maps.logits.into(),
+        maps.deltas.into(),
+        frame.into_dispatch(),
+        options,
+    );
+    Proposals {
+        boxes: Tensor::from_dispatch(proposals.boxes),
+        levels: Tensor::from_dispatch(proposals.levels),
+        count: Tensor::from_dispatch(proposals.count),
+    }
+}
+
+/// [`Proposals`] on one backend.
+#[derive(ExtensionType)]
+pub struct ProposalTensors<B: Backend> {
+    /// See [`Proposals::boxes`].
+    pub boxes: FloatTensor<B>,
+    /// See [`Proposals::levels`].
+    pub levels: IntTensor<B>,
+    /// See [`Proposals::count`].
+    pub count: IntTensor<B>,
+}
+
+/// Backends that can run [`select_proposals`].
+#[backend_extension(Flex, Capture)]
+pub trait ProposalOps: Backend {
+    /// See [`select_proposals`].
+    fn select_proposals(
+        #[extension_type] logits: Levels5<Self>,
+        #[extension_type] deltas: Levels5<Self>,
+        frame: FloatTensor<Self>,
+        options: ProposalOptions,
+    ) -> ProposalTensors<Self>;
+}
+
+impl ProposalOps for Flex {
+    fn select_proposals(
+        logits: Levels5<Self>,
+        deltas: Levels5<Self>,
+        frame: FloatTensor<Self>,
+        options: ProposalOptions,
+    ) -> ProposalTensors<Self> {
+        let logits = logits.into_array().map(flex::contiguous);
+        let deltas = deltas.into_array().map(flex::contiguous);
+        let frame = flex::contiguous(frame);
+        let frame = flex::values::<f32>(&frame);
+        let (boxes, levels) = select(
+            &logits.each_ref().map(flex::map),
+            &deltas.each_ref().map(flex::map),
+            [frame[0], frame[1]],
+            options,
+        );
+        let count = boxes.len();
+        ProposalTensors {
+            boxes: flex::tensor(boxes.into_flattened(), [count, 4]),
+            levels: flex::tensor(levels, [count]),
+            count: flex::tensor(vec![count as i32], [1]),
+        }
+    }
+}
+
+impl ProposalOps for Capture {
+    fn select_proposals(
+        logits: Levels5<Self>,
+        deltas: Levels5<Self>,
+        frame: FloatTensor<Self>,
+        options: ProposalOptions,
+    ) -> ProposalTensors<Self> {
+        let inputs = logits
+            .into_array()
+            .into_iter()
+            .chain(deltas.into_array())
+            .chain([frame])
+            .collect();
+        let scalars = vec![
+            ScalarIr::UInt(options.padded[0] as u64),
+            ScalarIr::UInt(options.padded[1] as u64),
+            ScalarIr::UInt(options.per_level as u64),
+            ScalarIr::UInt(options.limit as u64),
+            ScalarIr::Float(options.nms_threshold.into()),
+            ScalarIr::Float(options.min_side.into()),
+        ];
+        let outputs = [
+            (Shape::from([options.limit, 4]), DType::F32),
+            (Shape::from([options.limit]), DType::I32),
+            (Shape::from([1]), DType::I32),
+        ];
+        let [boxes, levels, count] = record("fpn::select_proposals", inputs, scalars, outputs);
+        ProposalTensors {
+            boxes,
+            levels,
+            count,
+        }
+    }
+}
+
+/// CPU twin of [`select_proposals`]: boxes and their levels. `resized` is the unpadded picture's
+/// height and width.
+pub fn select(
+    logits: &[Map<'_>; 5],
+    deltas: &[Map<'_>; 5],
+    resized: [f32; 2],
+    options: ProposalOptions,
+) -> (Vec<BBox>, Vec<i32>) {
+    let grid = AnchorGrid::torchvision();
+    let mut kept: Vec<(f32, BBox, i32)> = Vec::new();
+    for level in 0..logits.len() {
+        let mut scored: Vec<(f32, BBox)> = top_anchors(&logits[level], options.per_level)
+            .into_iter()
+            .map(|anchor| {
+                let bbox = decode_anchor(&grid, level, anchor, &deltas[level], options.padded);
+                (anchor.logit, clip(bbox, resized))
+            })
+            .collect();
+        scored.retain(|(_, bbox)| is_at_least(*bbox, options.min_side));
+        let boxes: Vec<BBox> = scored.iter().map(|(_, bbox)| *bbox).collect();
+        let survivors = nms(&boxes, |_| 0, options.nms_threshold, options.limit);
+        kept.extend(survivors.into_iter().map(|index| {
+            let (logit, bbox) = scored[index];
+            (logit, bbox, level as i32 + 2)
+        }));
+    }
+    // Stable, so that ties stay in the order of level and anchor.
+    kept.sort_by(|a, b| b.0.total_cmp(&a.0));
+    kept.truncate(options.limit);
+    kept.into_iter()
+        .map(|(_, bbox, level)| (bbox, level))
+        .unzip()
+}
+
+/// One anchor of a level's map.
+#[derive(Clone, Copy)]
+struct ScoredAnchor {
+    logit: f32,
+    /// Flat index of the cell, `y · W + x`.
+    cell: usize,
+    /// Which of the cell's anchors.
+    a: usize,
+}
+
+/// The `limit` anchors with the highest logits, best first, ties in the order of cell and anchor.
+/// NaN logits are not taken.
+fn top_anchors(logits: &Map<'_>, limit: usize) -> Vec<ScoredAnchor> {
+    let anchors = logits.shape[0];
+    let mut scored: Vec<ScoredAnchor> = (0..logits.cells())
+        .flat_map(|cell| (0..anchors).map(move |a| (cell, a)))
+        .map(|(cell, a)| ScoredAnchor {
+            logit: logits.at(a, cell),
+            cell,
+            a,
+        })
+        .filter(|anchor| !anchor.logit.is_nan())
+        .collect();
+    let order = |x: &ScoredAnchor, y: &ScoredAnchor| {
+        y.logit
+            .total_cmp(&x.logit)
+            .then((x.cell, x.a).cmp(&(y.cell, y.a)))
+    };
+    if scored.len() > limit {
+        scored.select_nth_unstable_by(limit, order);
+        scored.truncate(limit);
+    }
+    scored.sort_unstable_by(order);
+    scored
+}
+
+fn decode_anchor(
+    grid: &AnchorGrid,
+    level: usize,
+    anchor: ScoredAnchor,
+    deltas: &Map<'_>,
+    padded: [usize; 2],
+) -> BBox {
+    let [_, height, width] = deltas.shape;
+    let stride = [padded[0] / height, padded[1] / width];
+    let cell = [anchor.cell / width, anchor.cell % width];
+    let start = grid.anchor(level, anchor.a, cell, stride);
+    let channel = 4 * anchor.a;
+    let deltas = [0, 1, 2, 3].map(|k| deltas.at(channel + k, anchor.cell));
+    decode(start, deltas, [1.0; 4])
+}

@@ -1,0 +1,113 @@
+//! The final selection of every detector: class-wise NMS, the best few, back to the original
+//! picture's pixels.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+use burn_ir::ScalarIr;
+
+use super::boxes::{BBox, nms};
+use super::candidates::{Candidate, Candidates, captured_shapes};
+use super::capture::record;
+use super::flex;
+
+/// The thresholds of [`select_detections`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SelectOptions {
+    /// Overlap above which the weaker of two boxes of a class falls.
+    pub nms_threshold: f32,
+    /// Best detections kept.
+    pub limit: usize,
+}
+
+/// Candidates by score (ties: the earlier one) through class-wise NMS, the best `limit` of them
+/// mapped back to the original picture, best first.
+///
+/// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
+pub fn select_detections(
+    candidates: Candidates<Dispatch>,
+    frame: Tensor<1>,
+    options: SelectOptions,
+) -> Candidates<Dispatch> {
+    <Dispatch as SelectOps>::select_detections(candidates, frame.into_dispatch(), options)
+}
+
+/// Backends that can run [`select_detections`].
+#[backend_extension(Flex, Capture)]
+pub trait SelectOps: Backend {
+    /// See [`select_detections`].
+    fn select_detections(
+        #[extension_type] candidates: Candidates<Self>,
+        frame: FloatTensor<Self>,
+        options: SelectOptions,
+    ) -> Candidates<Self>;
+}
+
+impl SelectOps for Flex {
+    fn select_detections(
+        candidates: Candidates<Self>,
+        frame: FloatTensor<Self>,
+        options: SelectOptions,
+    ) -> Candidates<Self> {
+        let landmarks = candidates.rows.shape()[1] - 4;
+        let frame = flex::contiguous(frame);
+        let frame = flex::values::<f32>(&frame);
+        let selected = select(candidates.into_memory(), [frame[2], frame[3]], options);
+        Candidates::from_memory(&selected, landmarks)
+    }
+}
+
+impl SelectOps for Capture {
+    fn select_detections(
+        candidates: Candidates<Self>,
+        frame: FloatTensor<Self>,
+        options: SelectOptions,
+    ) -> Candidates<Self> {
+        let width = candidates.rows.shape()[1];
+        let Candidates {
+            rows,
+            scores,
+            labels,
+            levels,
+            count,
+        } = candidates;
+        Candidates::from_captured(record(
+            "fpn::select_detections",
+            vec![rows, scores, labels, levels, count, frame],
+            vec![
+                ScalarIr::Float(options.nms_threshold.into()),
+                ScalarIr::UInt(options.limit as u64),
+            ],
+            captured_shapes(options.limit, width),
+        ))
+    }
+}
+
+/// CPU twin of [`select_detections`]. `ratio` takes a pixel of the resized picture to one of the
+/// original, down and across.
+pub fn select(
+    mut candidates: Vec<Candidate>,
+    ratio: [f32; 2],
+    options: SelectOptions,
+) -> Vec<Candidate> {
+    // Stable, so that ties stay in order.
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let boxes: Vec<BBox> = candidates.iter().map(|candidate| candidate.bbox).collect();
+    let label = |index: usize| candidates[index].label;
+    nms(&boxes, label, options.nms_threshold, options.limit)
+        .into_iter()
+        .map(|index| restore(&candidates[index], ratio))
+        .collect()
+}
+
+fn restore(candidate: &Candidate, [down, across]: [f32; 2]) -> Candidate {
+    let [x1, y1, x2, y2] = candidate.bbox;
+    let landmarks = candidate.landmarks.chunks_exact(2);
+    Candidate {
+        bbox: [x1 * across, y1 * down, x2 * across, y2 * down],
+        landmarks: landmarks
+            .flat_map(|p| [p[0] * across, p[1] * down])
+            .collect(),
+        ..*candidate
+    }
+}

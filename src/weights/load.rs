@@ -1,0 +1,116 @@
+//! From a checkpoint into a module, strictly.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+
+use super::keys::key_of;
+use super::{Checkpoint, WeightsError};
+use crate::models::parameters;
+use crate::models::{Architecture, Model, ModelConfig};
+
+/// How many names a list of differences spells out.
+const NAMED: usize = 3;
+
+/// Classes of a checkpoint for `architecture`, background included: the rows of its classifier.
+///
+/// # Errors
+/// If the checkpoint lacks the classifier, so that it is another model's.
+pub fn class_count(
+    checkpoint: &Checkpoint,
+    architecture: Architecture,
+) -> Result<usize, WeightsError> {
+    match architecture {
+        Architecture::RetinaFaceMobileNet025 => Ok(architecture.default_classes()),
+        Architecture::FasterRcnnFpn(_) => {
+            let key = "roi_heads.box_predictor.cls_score.bias";
+            let classifier = checkpoint
+                .tensors
+                .get(key)
+                .map(|bias| bias.shape.as_slice());
+            match classifier {
+                Some(&[classes]) if classes > 1 => Ok(classes),
+                Some(shape) => Err(WeightsError::Mismatch {
+                    model: architecture.name(),
+                    differences: format!(
+                        "tensor '{key}' has shape {shape:?}, expected one value for each of two or more classes"
+                    ),
+                }),
+                None => Err(WeightsError::Mismatch {
+                    model: architecture.name(),
+                    differences: format!("tensor '{key}' is missing"),
+                }),
+            }
+        }
+    }
+}
+
+/// The shape of every parameter of a model by its checkpoint key, in the module's order.
+pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
+    // Parameters come to be when they are first used, so this costs nothing.
+    let model = Model::new(config, &Device::flex());
+    let mut expected = Vec::new();
+    parameters::for_each(&model, |parameter| {
+        let key = key_of(config.architecture, &parameter.path);
+        expected.push((key, parameter.shape));
+    });
+    expected
+}
+
+/// The model with the checkpoint's weights, on the CPU engine.
+///
+/// # Errors
+/// If tensors are missing, left over or of another shape (all are counted, the first few named), if
+/// one cannot be read, or holds NaN or an infinity.
+pub fn load(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Model, WeightsError> {
+    check_fit(config, checkpoint)?;
+    let model = Model::new(config, &Device::flex());
+    parameters::fill(model, |path, _| {
+        let key = key_of(config.architecture, path);
+        let values = checkpoint.tensors[&key].read()?;
+        match values.iter().find(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(&found) => Err(WeightsError::NotFinite { tensor: key, found }),
+        }
+    })
+}
+
+fn check_fit(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
+    let expected: BTreeMap<String, Vec<usize>> = expected(config).into_iter().collect();
+    let found = &checkpoint.tensors;
+    let missing = expected.keys().filter(|key| !found.contains_key(*key));
+    let surplus = found.keys().filter(|key| !expected.contains_key(*key));
+    let misshapen = expected.iter().filter_map(|(key, shape)| {
+        let found = &found.get(key)?.shape;
+        (found != shape).then(|| format!("'{key}' has shape {found:?}, expected {shape:?}"))
+    });
+    let differences: Vec<String> = [
+        listed("missing", missing.map(|key| format!("'{key}'")).collect()),
+        listed(
+            "unexpected",
+            surplus.map(|key| format!("'{key}'")).collect(),
+        ),
+        listed("misshapen", misshapen.collect()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(WeightsError::Mismatch {
+        model: config.architecture.name(),
+        differences: differences.join("; "),
+    })
+}
+
+fn listed(kind: &str, items: Vec<String>) -> Option<String> {
+    let count = items.len();
+    let named = items[..count.min(NAMED)].join(", ");
+    let noun = if count == 1 { "tensor" } else { "tensors" };
+    match count {
+        0 => None,
+        _ if count > NAMED => Some(format!("{count} {kind} {noun} ({named}, …)")),
+        _ => Some(format!("{count} {kind} {noun} ({named})")),
+    }
+}

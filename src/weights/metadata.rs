@@ -1,0 +1,73 @@
+//! What a checkpoint says of itself, so that nobody has to say it again.
+
+use std::collections::HashMap;
+
+use super::WeightsError;
+use crate::models::Architecture;
+
+const MODEL: &str = "fpn.model";
+const CLASS_NAMES: &str = "fpn.class_names";
+const BN_EPS: &str = "fpn.bn_eps";
+
+/// What is known of a checkpoint besides its tensors; all of it optional.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata {
+    /// The model it belongs to.
+    pub architecture: Option<Architecture>,
+    /// A name for every label, background first.
+    pub class_names: Option<Vec<String>>,
+    /// `eps` of the batch norms.
+    pub bn_eps: Option<f64>,
+}
+
+impl Metadata {
+    /// From the string map of a safetensors header; entries of others are passed over.
+    pub(super) fn from_map(map: &HashMap<String, String>) -> Result<Self, WeightsError> {
+        let entry = |key: &'static str, expected: &'static str| {
+            move |found: &String| WeightsError::Metadata {
+                key,
+                expected,
+                found: found.clone(),
+            }
+        };
+        let architecture = map
+            .get(MODEL)
+            .map(|name| {
+                name.parse()
+                    .map_err(|_| entry(MODEL, "the name of a model")(name))
+            })
+            .transpose()?;
+        let class_names = map
+            .get(CLASS_NAMES)
+            .map(|json| {
+                serde_json::from_str(json)
+                    .map_err(|_| entry(CLASS_NAMES, "a JSON list of strings")(json))
+            })
+            .transpose()?;
+        let bn_eps = map
+            .get(BN_EPS)
+            .map(|number| match number.parse::<f64>() {
+                Ok(eps) if eps.is_finite() && eps >= 0.0 => Ok(eps),
+                _ => Err(entry(BN_EPS, "a number of 0 or more")(number)),
+            })
+            .transpose()?;
+        Ok(Self {
+            architecture,
+            class_names,
+            bn_eps,
+        })
+    }
+
+    pub(super) fn to_map(&self) -> HashMap<String, String> {
+        let model = self.architecture.map(|a| a.name().to_owned());
+        let names = self
+            .class_names
+            .as_ref()
+            .map(|names| serde_json::json!(names).to_string());
+        let eps = self.bn_eps.map(|eps| eps.to_string());
+        [(MODEL, model), (CLASS_NAMES, names), (BN_EPS, eps)]
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect()
+    }
+}

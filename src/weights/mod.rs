@@ -1,0 +1,97 @@
+//! Weights: checkpoints of several origins and formats, and how they get into a module.
+
+mod checkpoint;
+mod element;
+mod keys;
+mod load;
+mod metadata;
+pub mod official;
+#[cfg(not(target_arch = "wasm32"))]
+mod pytorch;
+mod safetensors;
+mod seeded;
+
+pub use checkpoint::{Checkpoint, StoredTensor};
+pub use load::{class_count, load};
+pub use metadata::Metadata;
+pub use seeded::{picture, seeded};
+
+/// Why weights could not be read, written or used. The file's name is the caller's to add.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// The operating system's.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// No bytes at all.
+    #[error("is empty")]
+    Empty,
+    /// Bytes that no known format starts with.
+    #[error("is no checkpoint: expected a PyTorch file (zip or pickle) or safetensors")]
+    UnknownFormat,
+    /// A PyTorch file that cannot be read as one.
+    #[error("is no readable PyTorch checkpoint: {0}")]
+    Pytorch(String),
+    /// A safetensors file that cannot be read as one.
+    #[error("is no readable safetensors file: {0}")]
+    Safetensors(String),
+    /// Our own metadata in a safetensors file, but not as we write it.
+    #[error("has metadata '{key}' that is not {expected}: '{found}'")]
+    Metadata {
+        /// Name of the entry.
+        key: &'static str,
+        /// What the entry should be.
+        expected: &'static str,
+        /// The entry.
+        found: String,
+    },
+    /// Tensors missing, left over, or of another shape.
+    #[error("does not fit {model}: {differences}")]
+    Mismatch {
+        /// Architecture.
+        model: &'static str,
+        /// The differences in words.
+        differences: String,
+    },
+    /// A tensor of integers, or of another type that weights do not have.
+    #[error("holds tensor '{tensor}' as {found}: expected f16, bf16, f32 or f64")]
+    ElementType {
+        /// Key in the checkpoint.
+        tensor: String,
+        /// Type found.
+        found: String,
+    },
+    /// A tensor that cannot be read.
+    #[error("holds a broken tensor '{tensor}': {reason}")]
+    Tensor {
+        /// Key in the checkpoint.
+        tensor: String,
+        /// What the reader said.
+        reason: String,
+    },
+    /// NaN or infinite weights.
+    #[error("holds {found} in tensor '{tensor}': expected finite numbers")]
+    NotFinite {
+        /// Key in the checkpoint.
+        tensor: String,
+        /// NaN or an infinity.
+        found: f32,
+    },
+    /// A weight too large for 16 bits.
+    #[error("holds {found} in tensor '{tensor}', which is too large for f16 (at most 65504)")]
+    TooLargeForF16 {
+        /// Key in the checkpoint.
+        tensor: String,
+        /// The weight.
+        found: f32,
+    },
+}
+
+impl WeightsError {
+    fn element_type(tensor: &str, found: impl std::fmt::Debug) -> Self {
+        Self::ElementType {
+            tensor: tensor.to_owned(),
+            found: format!("{found:?}").to_lowercase(),
+        }
+    }
+}

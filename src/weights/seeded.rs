@@ -1,0 +1,176 @@
+//! Weights and pictures out of a seed, the same on every machine: for the demo, and for comparing
+//! with other frameworks (`tests/goldens/generator.py` makes the same numbers).
+
+use image::RgbaImage;
+
+use super::load::expected;
+use super::{Checkpoint, Metadata, StoredTensor};
+use crate::models::{Architecture, ModelConfig};
+
+/// A checkpoint of seeded weights for `config`, scaled so that activations keep their size and the
+/// scores and boxes of different places differ.
+pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
+    let architecture = config.architecture;
+    let tensors = expected(config).into_iter().map(|(key, shape)| {
+        let (name, dims) = (key.clone(), shape.clone());
+        let read = move || Ok(values(architecture, seed, &name, &dims));
+        (key, StoredTensor::new(shape, read))
+    });
+    let metadata = Metadata {
+        architecture: Some(architecture),
+        class_names: None,
+        bn_eps: Some(config.bn_eps),
+    };
+    Checkpoint::new(tensors, metadata)
+}
+
+fn values(architecture: Architecture, seed: u64, name: &str, shape: &[usize]) -> Vec<f32> {
+    let stream = Stream::new(seed, name);
+    let (offset, scale) = distribution(architecture, name, shape);
+    let count = shape.iter().product::<usize>() as u64;
+    let mut values: Vec<f32> = (0..count)
+        .map(|index| (offset + scale * stream.symmetric(index)) as f32)
+        .collect();
+    if name.contains("cls_score.") && name.ends_with(".bias") {
+        // Most RoIs are background.
+        values[0] = (8.0 + scale * stream.symmetric(0)) as f32;
+    }
+    values
+}
+
+/// Centre and half-width of a parameter's uniform distribution.
+fn distribution(architecture: Architecture, name: &str, shape: &[usize]) -> (f64, f64) {
+    if name.ends_with("running_mean") {
+        (0.0, 0.1)
+    } else if name.ends_with("running_var") {
+        (1.0, 0.5)
+    } else if name.ends_with(".bias") {
+        match name {
+            _ if name.contains("box_head.fc") => (-1.3, 0.1),
+            _ if name.contains("cls_score.") => (0.0, 0.5),
+            _ if name.contains("rpn.head.bbox_pred.") => (0.0, 0.8),
+            _ => (0.0, 0.1),
+        }
+    } else if shape.len() == 1 {
+        // A residual branch adds little, so that deep stacks do not explode.
+        match ends_residual_branch(architecture, name) {
+            true => (0.05, 0.05),
+            false => (1.0, 0.1),
+        }
+    } else {
+        let fan_in = shape[1..].iter().product::<usize>() as f64;
+        (0.0, gain(name) * (3.0 / fan_in).sqrt())
+    }
+}
+
+/// Whether a batch norm is the last of its residual block.
+fn ends_residual_branch(architecture: Architecture, name: &str) -> bool {
+    let last = match architecture.depth() {
+        None => return false,
+        Some(depth) if depth.is_bottleneck() => ".bn3.",
+        Some(_) => ".bn2.",
+    };
+    name.contains("layer") && name.contains(last)
+}
+
+/// Standard deviation of a layer's weights, relative to what keeps the deviation of its input.
+fn gain(name: &str) -> f64 {
+    [
+        ("fpn.inner_blocks.3.", 1.2),
+        ("fpn.inner_blocks.2.", 0.5),
+        ("fpn.inner_blocks.", 0.25),
+        ("fpn.layer_blocks.", 0.7),
+        ("rpn.head.cls_logits.", 1.2),
+        ("rpn.head.bbox_pred.", 0.3),
+        ("box_predictor.cls_score.", 6.0),
+        ("box_predictor.bbox_pred.", 4.0),
+        ("body.stage1.0.0.", 0.02),
+        ("ClassHead.", 0.8),
+        ("BboxHead.", 0.4),
+        ("LandmarkHead.", 0.5),
+    ]
+    .into_iter()
+    .find(|(part, _)| name.contains(part))
+    .map_or(2.0_f64.sqrt(), |(_, gain)| gain)
+}
+
+/// Edge in pixels of a cell of [`picture`]'s lattice.
+const CELL: u64 = 32;
+
+/// A generated picture: smooth blobs of colour with some noise.
+pub fn picture(seed: u64, width: u32, height: u32) -> RgbaImage {
+    let lattice = Stream::new(seed, "picture");
+    let noise = Stream::new(seed, "noise");
+    RgbaImage::from_fn(width, height, |x, y| {
+        let (x, y) = (u64::from(x), u64::from(y));
+        let value = |channel: u64| {
+            let corner = |gx: u64, gy: u64| lattice.bits((gy * 4096 + gx) * 3 + channel) >> 56;
+            let (gx, gy, fx, fy) = (x / CELL, y / CELL, x % CELL, y % CELL);
+            let smooth = corner(gx, gy) * (CELL - fx) * (CELL - fy)
+                + corner(gx + 1, gy) * fx * (CELL - fy)
+                + corner(gx, gy + 1) * (CELL - fx) * fy
+                + corner(gx + 1, gy + 1) * fx * fy;
+            let smooth = ((smooth + 512) >> 10) as i64;
+            let noise = (noise.bits((y * 8192 + x) * 3 + channel) >> 58) as i64 - 32;
+            (smooth + noise).clamp(0, 255) as u8
+        };
+        image::Rgba([value(0), value(1), value(2), 255])
+    })
+}
+
+/// Numbers by index: SplitMix64 (Steele et al., 2014) started from a seed and a name.
+struct Stream {
+    key: u64,
+}
+
+impl Stream {
+    fn new(seed: u64, name: &str) -> Self {
+        Self {
+            key: mix(seed) ^ fnv1a(name.as_bytes()),
+        }
+    }
+
+    fn bits(&self, index: u64) -> u64 {
+        let step = index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mix(self.key.wrapping_add(step))
+    }
+
+    /// In [-1, 1).
+    fn symmetric(&self, index: u64) -> f64 {
+        2.0 * ((self.bits(index) >> 40) as f64 / f64::from(1 << 24)) - 1.0
+    }
+}
+
+fn mix(z: u64) -> u64 {
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The generator in Python is checked against the same numbers.
+    #[test]
+    fn the_stream_is_that_of_the_goldens() {
+        let stream = Stream::new(3, "backbone.body.layer1.0.conv1.weight");
+        assert_eq!(stream.key, 0x3461_026c_25e2_3d05);
+        assert_eq!(stream.symmetric(0), -0.181_651_949_882_507_32);
+        assert_eq!(stream.symmetric(2), 0.983_145_833_015_441_9);
+        let picture = picture(3, 90, 70);
+        assert_eq!(picture.get_pixel(89, 69).0, [91, 67, 11, 255]);
+        let sum: u64 = picture
+            .pixels()
+            .flat_map(|p| &p.0[..3])
+            .map(|&v| u64::from(v))
+            .sum();
+        assert_eq!(sum, 2_447_721);
+    }
+}

@@ -1,0 +1,116 @@
+"""Makes the golden files of this folder. Run by hand; needs torch, torchvision and numpy:
+
+    python tests/goldens/generate.py [--only NAME]...
+
+NAME is a file's name without its ending, or the beginning of it (`ops`, `retinaface`, `frcnn_resnet50_s2`).
+
+Weights and pictures come from `generator.py`: they are functions of a seed, and no file holds them. The same
+versions of torch on the same machine make the same bytes.
+
+- `frcnn_<arch>_s<seed>` (`faster_rcnn.py`): `boxes`, `scores`, `labels` in the picture's coordinates; `proposals`,
+  the RPN's final boxes in the resized picture's; `margin.*`, how near the nearest decision of each kind was (inf:
+  there was none); and of every stage `<stage>.shape` and `<stage>.sample`, at most 256 values at the flat indices
+  floor((2k+1) N / 2n) of the contiguous NCHW tensor. Stages: `image`, `c2`..`c5`, `p2`..`p6`,
+  `rpn.logits.2`..`6`, `rpn.deltas.2`..`6`, `roi_features`, `box_features`, `class_logits`, `box_deltas`.
+- `retinaface_s<seed>` (`retinaface.py`): `boxes`, `scores`, `landmarks` (x, y of five points), `levels` (3, 4, 5 for
+  the strides 8, 16, 32); stages `p3`..`p5` (after the merges, before SSH), `ssh3`..`ssh5`, `class.3`..`class.5`,
+  `bbox.*`, `landmark.*` (the heads' maps).
+- `ops` (`ops.py`): inputs and outputs of single operations.
+
+A case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with the input
+moved by 1e-6 of itself or with arithmetic in f64: then it takes another picture size. (Sizes such as 335x251 and
+433x640 were found so.)
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+
+import faster_rcnn
+import generator
+import ops
+import retinaface
+
+FOLDER = Path(__file__).resolve().parent
+
+# (seed, height, width)
+FACES = [(1, 161, 243), (2, 320, 264), (3, 97, 64)]
+
+
+def generate_faces(seed, height, width, folder):
+    settings = {"threshold": 0.5, "pre_nms": 5000, "nms_threshold": 0.4, "keep": 750}
+    model = retinaface.RetinaFace().eval()
+    state = model.state_dict()
+    for name in state:
+        if not name.endswith("num_batches_tracked"):
+            state[name] = torch.from_numpy(generator.parameter(seed, name, tuple(state[name].shape)))
+    model.load_state_dict(state, strict=True)
+    x = retinaface.prepare(generator.picture(seed, height, width))
+
+    def detect(x):
+        maps = model(x)
+        return maps, *retinaface.decode(maps, height, width, **settings)
+
+    maps, faces, decisions = detect(x)
+    boxes, scores = decisions["candidates"]
+    one_class = torch.zeros(len(scores), dtype=torch.int64)
+    kept = torchvision.ops.nms(boxes, scores, settings["nms_threshold"])
+    margin = {
+        "margin.score": float((decisions["scores"] - settings["threshold"]).abs().min()),
+        "margin.nms": faster_rcnn.nms_margin(boxes, scores, one_class, settings["nms_threshold"]),
+        "margin.top": faster_rcnn.cut_margin(scores[kept], settings["keep"]),
+    }
+
+    def labelled(faces):
+        return faces | {"labels": faces["levels"]}
+
+    moved = 0
+    for i in range(3):
+        noise = torch.from_numpy(generator.values(seed, f"perturbation.{i}", tuple(x.shape)))
+        moved += faster_rcnn.unmatched(labelled(faces), labelled(detect(x * (1 + 1e-6 * noise))[1]))
+    model.double()
+    moved += faster_rcnn.unmatched(labelled(faces), labelled(detect(x.double())[1]))
+    name = f"retinaface_s{seed}"
+    print(
+        f"{name}: {height}x{width}, {len(faces['scores'])} faces on levels {faces['levels'].bincount()[3:].tolist()}, "
+        f"unstable {moved}, " + ", ".join(f"{k[7:]} {v:.1e}" for k, v in margin.items())
+    )
+    if moved or min(margin.values()) < faster_rcnn.MARGIN:
+        raise SystemExit(f"{name} is fragile: choose another picture size")
+
+    out = {k: t.numpy() for k, t in faces.items()}
+    out |= {k: np.array([v], dtype=np.float32) for k, v in margin.items()}
+    for stage, tensor in maps.items():
+        out[f"{stage}.shape"] = np.array(tensor.shape, dtype=np.int64)
+        out[f"{stage}.sample"] = generator.sample(tensor.numpy())
+    metadata = {"seed": seed, "height": height, "width": width, "torch": torch.__version__} | settings
+    generator.save(folder / f"{name}.safetensors", out, metadata | {"torchvision": torchvision.__version__})
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Makes the golden files of this folder.")
+    parser.add_argument("--only", action="append", metavar="NAME", help="only the files whose names begin so")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="another folder to write to")
+    arguments = parser.parse_args()
+
+    jobs = {"ops": lambda: ops.generate(arguments.out)}
+    for face in FACES:
+        jobs[f"retinaface_s{face[0]}"] = lambda face=face: generate_faces(*face, arguments.out)
+    for case in faster_rcnn.CASES:
+        jobs[case.name] = lambda case=case: faster_rcnn.generate(case, arguments.out)
+
+    chosen = [n for n in jobs if not arguments.only or any(n.startswith(o) for o in arguments.only)]
+    if not chosen:
+        sys.exit(f"no such golden; there are: {', '.join(jobs)}")
+    torch.set_num_threads(2)
+    torch.set_grad_enabled(False)
+    for name in chosen:
+        jobs[name]()
+
+
+if __name__ == "__main__":
+    main()

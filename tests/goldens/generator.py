@@ -1,0 +1,192 @@
+"""The deterministic generator of parameters and pictures, and the golden file writer.
+
+Everything is a pure function of (seed, name, index), in wrapping 64-bit arithmetic, so that another
+language can make the same weights and pictures without any file in between:
+
+    mix(z)         z = (z ^ z>>30) * 0xBF58476D1CE4E5B9; z = (z ^ z>>27) * 0x94D049BB133111EB; z ^ z>>31
+    stream(key, i) mix(key + (i + 1) * 0x9E3779B97F4A7C15)
+    key(seed, name) mix(seed) ^ fnv1a64(name)
+    v(key, i)      2 * (stream(key, i) >> 40) / 2^24 - 1                         in [-1, 1), f64
+    parameter[i] = f32(offset + scale * v(key(seed, name), i))                   i: flat, row-major
+
+`name` is the state-dict key, in torchvision's older layout for Faster R-CNN (`backbone.fpn.inner_blocks.0.weight`,
+`rpn.head.conv.weight`). (offset, scale) come from `parameter_range`.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+U64 = np.uint64
+GAMMA = U64(0x9E3779B97F4A7C15)
+CHUNK = 1 << 20
+
+
+def mix(z):
+    """The finalizer of the stream, on an array of u64."""
+    z = np.atleast_1d(np.asarray(z, dtype=U64)).copy()
+    z ^= z >> U64(30)
+    z *= U64(0xBF58476D1CE4E5B9)
+    z ^= z >> U64(27)
+    z *= U64(0x94D049BB133111EB)
+    z ^= z >> U64(31)
+    return z
+
+
+def fnv1a64(text):
+    h = 0xCBF29CE484222325
+    for byte in text.encode():
+        h = ((h ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return h
+
+
+def key(seed, name):
+    return mix(U64(seed))[0] ^ U64(fnv1a64(name))
+
+
+def stream(key, index):
+    """The u64 numbers of a stream at the indices (an array)."""
+    return mix(key + (np.asarray(index, dtype=U64) + U64(1)) * GAMMA)
+
+
+def values(seed, name, shape, offset=0.0, scale=1.0):
+    """f32(offset + scale * v) for a whole tensor."""
+    count = math.prod(shape)
+    k = key(seed, name)
+    out = np.empty(count, dtype=np.float32)
+    for start in range(0, count, CHUNK):
+        stop = min(start + CHUNK, count)
+        bits = stream(k, np.arange(start, stop, dtype=U64)) >> U64(40)
+        v = 2.0 * (bits.astype(np.float64) / 16777216.0) - 1.0
+        out[start:stop] = offset + scale * v
+    return out.reshape(shape)
+
+
+# (offset, scale) of a bias: the first pattern that the name contains.
+BIASES = [
+    ("box_head.fc", (-1.3, 0.1)),  # sparse features, so that RoIs differ from one another
+    ("cls_score.", (0.0, 0.5)),
+    ("rpn.head.bbox_pred.", (0.0, 0.8)),  # anchors of one place become boxes of several sizes
+    ("", (0.0, 0.1)),
+]
+
+# Added to the offset of element 0 of the class bias, so that background wins for most RoIs.
+BACKGROUND_BIAS = 8.0
+
+# The gain of a weight of two dimensions or more: the first pattern that the name contains.
+GAINS = [
+    ("fpn.inner_blocks.3.", 1.2),  # the coarse maps speak, so that not all proposals come from P2
+    ("fpn.inner_blocks.2.", 0.5),
+    ("fpn.inner_blocks.", 0.25),
+    ("fpn.layer_blocks.", 0.7),
+    ("rpn.head.cls_logits.", 1.2),
+    ("rpn.head.bbox_pred.", 0.3),
+    ("box_predictor.cls_score.", 6.0),
+    ("box_predictor.bbox_pred.", 4.0),
+    ("body.stage1.0.0.", 0.02),  # RetinaFace: its pictures are not scaled to a unit range
+    ("ClassHead.", 0.8),
+    ("BboxHead.", 0.4),
+    ("LandmarkHead.", 0.5),
+    ("", math.sqrt(2.0)),
+]
+
+# The last batch norm of a residual block: a small weight keeps deep stacks in range.
+LAST_NORM = {
+    "basic": re.compile(r"layer\d+\.\d+\.bn2\.weight$"),
+    "bottleneck": re.compile(r"layer\d+\.\d+\.bn3\.weight$"),
+}
+
+
+def lookup(table, name):
+    return next(value for part, value in table if part in name)
+
+
+def parameter_range(name, shape, block="bottleneck"):
+    """(offset, scale) of a parameter, by the first rule that fits:
+
+    1. `...running_mean`: (0, 0.1)
+    2. `...running_var`: (1, 0.5)
+    3. a weight of one dimension (a batch norm): the last of a residual block (bn3 of a bottleneck, bn2 of a
+       basic block): (0.05, 0.05); any other: (1, 0.1)
+    4. `...bias`: by `BIASES`; then element 0 of the class bias gets `BACKGROUND_BIAS` (see `parameter`)
+    5. any other weight: (0, gain * sqrt(3 / fan_in)), fan_in the product of all dimensions but the first,
+       gain by `GAINS`
+    """
+    if name.endswith("running_mean"):
+        return 0.0, 0.1
+    if name.endswith("running_var"):
+        return 1.0, 0.5
+    if name.endswith(".weight") and len(shape) == 1:
+        return (0.05, 0.05) if LAST_NORM[block].search(name) else (1.0, 0.1)
+    if name.endswith(".bias"):
+        return lookup(BIASES, name)
+    return 0.0, lookup(GAINS, name) * math.sqrt(3.0 / math.prod(shape[1:]))
+
+
+def parameter(seed, name, shape, block="bottleneck"):
+    """A parameter tensor as f32."""
+    offset, scale = parameter_range(name, shape, block)
+    out = values(seed, name, shape, offset, scale)
+    if name.endswith("cls_score.bias"):
+        out[0] = values(seed, name, (1,), offset + BACKGROUND_BIAS, scale)[0]
+    return out
+
+
+def picture(seed, height, width):
+    """A picture of smooth colours and noise, [H, W, 3] u8, in integers only."""
+    lattice_key, noise_key = key(seed, "picture"), key(seed, "noise")
+    y = np.arange(height, dtype=np.int64)[:, None, None]
+    x = np.arange(width, dtype=np.int64)[None, :, None]
+    c = np.arange(3, dtype=np.int64)[None, None, :]
+    gx, fx, gy, fy = x // 32, x % 32, y // 32, y % 32
+
+    def lattice(gx, gy):
+        index = (gy * 4096 + gx) * 3 + c
+        return (stream(lattice_key, index.ravel()) >> U64(56)).astype(np.int64).reshape(index.shape)
+
+    s = (
+        lattice(gx, gy) * (32 - fx) * (32 - fy)
+        + lattice(gx + 1, gy) * fx * (32 - fy)
+        + lattice(gx, gy + 1) * (32 - fx) * fy
+        + lattice(gx + 1, gy + 1) * fx * fy
+    )
+    index = (y * 8192 + x) * 3 + c
+    noise = (stream(noise_key, index.ravel()) >> U64(58)).astype(np.int64).reshape(index.shape) - 32
+    return np.clip(((s + 512) >> 10) + noise, 0, 255).astype(np.uint8)
+
+
+def sample(array, limit=256):
+    """The values at the flat indices floor((2k+1) N / 2n), k < n = min(limit, N)."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    count = flat.size
+    n = min(limit, count)
+    return flat[[(2 * k + 1) * count // (2 * n) for k in range(n)]]
+
+
+DTYPES = {"float32": "F32", "int64": "I64", "uint8": "U8"}
+
+
+def save(path, tensors, metadata):
+    """Writes a safetensors file, always with the same bytes for the same contents."""
+    arrays = {name: np.ascontiguousarray(t) for name, t in tensors.items()}
+    order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
+    header = {"__metadata__": {k: str(metadata[k]) for k in sorted(metadata)}}
+    end = 0
+    for name in order:
+        a = arrays[name]
+        header[name] = {
+            "dtype": DTYPES[a.dtype.name],
+            "shape": list(a.shape),
+            "data_offsets": [end, end + a.nbytes],
+        }
+        end += a.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(Path(path), "wb") as file:
+        file.write(len(text).to_bytes(8, "little"))
+        file.write(text)
+        for name in order:
+            file.write(arrays[name].tobytes())
