@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use serde::Serialize;
 
+use crate::transform::Frame;
+
 /// The objects found in one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detections {
@@ -41,16 +43,21 @@ pub struct PyramidLevel {
     pub level: usize,
     /// Channels, height, width.
     pub shape: [usize; 3],
+    /// The part of the map, down and across, that lies over the picture; the rest, right and below,
+    /// over its padding.
+    pub coverage: [f32; 2],
     /// Row-major.
     pub values: Vec<f32>,
 }
 
 impl PyramidLevel {
-    pub(crate) fn new(level: usize, map: Tensor<4>) -> Self {
+    pub(crate) fn new(level: usize, map: Tensor<4>, frame: &Frame) -> Self {
         let [_, channels, height, width] = map.dims();
+        let coverage = |axis: usize| frame.resized[axis] as f32 / frame.padded[axis] as f32;
         Self {
             level,
             shape: [channels, height, width],
+            coverage: [coverage(0), coverage(1)],
             values: map.into_data().try_to_vec().expect("a pyramid holds f32"),
         }
     }

@@ -350,7 +350,8 @@ impl Detector {
     /// # Errors
     /// If the picture has no pixels or too many, or the network's values are not finite.
     pub fn detect(&self, picture: &DynamicImage) -> Result<Detections, DetectError> {
-        Ok(self.look(&picture.to_rgba8())?.0)
+        let (frame, output) = self.look(&picture.to_rgba8())?;
+        Ok(self.read(output.detections, &frame))
     }
 
     /// The detections in a picture of `width × height` pixels, four bytes (red, green, blue, alpha)
@@ -373,7 +374,8 @@ impl Detector {
                 expected,
                 found,
             })?;
-        Ok(self.look(&picture)?.0)
+        let (frame, output) = self.look(&picture)?;
+        Ok(self.read(output.detections, &frame))
     }
 
     /// As [`detect`](Self::detect), with the pyramid's levels, finest first.
@@ -384,28 +386,25 @@ impl Detector {
         &self,
         picture: &DynamicImage,
     ) -> Result<(Detections, Vec<PyramidLevel>), DetectError> {
-        let (detections, pyramid) = self.look(&picture.to_rgba8())?;
+        let (frame, output) = self.look(&picture.to_rgba8())?;
         let finest = self.config.architecture.finest_level();
-        let levels = pyramid.into_iter().zip(finest..);
-        let levels = levels.map(|(map, level)| PyramidLevel::new(level, map));
-        Ok((detections, levels.collect()))
+        let levels = output.pyramid.into_iter().zip(finest..);
+        let levels = levels.map(|(map, level)| PyramidLevel::new(level, map, &frame));
+        let levels = levels.collect();
+        Ok((self.read(output.detections, &frame), levels))
     }
 
-    fn look(&self, picture: &RgbaImage) -> Result<(Detections, Vec<Tensor<4>>), DetectError> {
+    fn look(&self, picture: &RgbaImage) -> Result<(Frame, Output), DetectError> {
         let frame = self.frame(picture)?;
         let output = self.model.forward(
             self.transform.apply(picture, &frame, &self.device),
             frame.tensor(&self.device),
             self.selection,
         );
-        let Output {
-            detections,
-            pyramid,
-        } = output;
-        if !pyramid.iter().all(is_finite) {
-            return Err(DetectError::NotFinite);
+        match output.pyramid.iter().all(is_finite) {
+            true => Ok((frame, output)),
+            false => Err(DetectError::NotFinite),
         }
-        Ok((self.read(detections, &frame), pyramid))
     }
 
     fn frame(&self, picture: &RgbaImage) -> Result<Frame, DetectError> {

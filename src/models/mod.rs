@@ -63,6 +63,17 @@ pub struct ModelConfig {
     pub bn_eps: f64,
 }
 
+impl ModelConfig {
+    /// The architecture with its usual classes and PyTorch's usual `eps`, 1e-5.
+    pub fn of(architecture: Architecture) -> Self {
+        Self {
+            architecture,
+            classes: architecture.default_classes(),
+            bn_eps: 1e-5,
+        }
+    }
+}
+
 /// A detector of any architecture.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // one a detector, and never moved once built

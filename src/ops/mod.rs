@@ -16,3 +16,5 @@ pub mod select;
 
 mod capture;
 mod flex;
+
+pub use flex::Map;

@@ -1,0 +1,103 @@
+//! Drawing detections over a picture.
+
+use std::sync::LazyLock;
+
+use ab_glyph::{FontRef, PxScale};
+use fpn_wgpu::Detection;
+use image::{DynamicImage, Rgb, RgbImage};
+use imageproc::drawing::{
+    draw_filled_circle_mut, draw_filled_rect_mut, draw_hollow_rect_mut, draw_text_mut, text_size,
+};
+use imageproc::rect::Rect;
+
+static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
+    FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).expect("the font is a font")
+});
+
+pub const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
+pub const BLACK: Rgb<u8> = Rgb([0, 0, 0]);
+
+/// The picture with a box, a name and a score for each detection, and its landmarks.
+pub fn annotate(picture: &DynamicImage, detections: &[Detection]) -> RgbImage {
+    let mut canvas = picture.to_rgb8();
+    let pen = Pen::for_size(canvas.width(), canvas.height());
+    // The best last, on top.
+    for detection in detections.iter().rev() {
+        pen.draw(&mut canvas, detection, 1.0, true);
+    }
+    canvas
+}
+
+/// Line width and letter height that suit a picture.
+pub struct Pen {
+    width: i32,
+    letters: f32,
+}
+
+impl Pen {
+    /// For a picture of this size in pixels.
+    pub fn for_size(width: u32, height: u32) -> Self {
+        let side = width.min(height) as f32;
+        Self {
+            width: (side / 250.0).round().clamp(1.0, 8.0) as i32,
+            letters: (side / 28.0).clamp(12.0, 48.0),
+        }
+    }
+
+    /// One detection on a canvas that shows the picture `scale` times as large.
+    pub fn draw(&self, canvas: &mut RgbImage, detection: &Detection, scale: f32, label: bool) {
+        let colour = colour_of(detection.label);
+        let [x1, y1, x2, y2] = detection.bbox.map(|side| (side * scale).round() as i32);
+        for inset in 0..self.width {
+            let (width, height) = (x2 - x1 - 2 * inset, y2 - y1 - 2 * inset);
+            if width > 0 && height > 0 {
+                let frame = Rect::at(x1 + inset, y1 + inset).of_size(width as u32, height as u32);
+                draw_hollow_rect_mut(canvas, frame, colour);
+            }
+        }
+        for [x, y] in detection.landmarks.iter().flatten() {
+            let centre = ((x * scale).round() as i32, (y * scale).round() as i32);
+            draw_filled_circle_mut(canvas, centre, self.width + 1, colour);
+        }
+        if label {
+            let text = format!("{} {:.2}", detection.name, detection.score);
+            self.label(canvas, &text, [x1, y1], colour);
+        }
+    }
+
+    /// A line of text on a coloured ground, above `corner` where there is room, else below.
+    fn label(&self, canvas: &mut RgbImage, text: &str, [x, y]: [i32; 2], colour: Rgb<u8>) {
+        let scale = PxScale::from(self.letters);
+        let (width, _) = text_size(scale, &*FONT, text);
+        let height = self.letters.ceil() as u32;
+        let y = if y >= height as i32 {
+            y - height as i32
+        } else {
+            y
+        };
+        let x = x.min(canvas.width() as i32 - width as i32 - 4).max(0);
+        let y = y.max(0);
+        draw_filled_rect_mut(canvas, Rect::at(x, y).of_size(width + 4, height), colour);
+        let ink = if luminance(colour) > 140.0 {
+            BLACK
+        } else {
+            WHITE
+        };
+        draw_text_mut(canvas, ink, x + 2, y, scale, &*FONT, text);
+    }
+}
+
+/// A line of text, its letters `height` pixels high.
+pub fn write(canvas: &mut RgbImage, text: &str, [x, y]: [i32; 2], height: f32, ink: Rgb<u8>) {
+    draw_text_mut(canvas, ink, x, y, PxScale::from(height), &*FONT, text);
+}
+
+fn colour_of(label: usize) -> Rgb<u8> {
+    let palette = colorous::TABLEAU10;
+    let colour = palette[label % palette.len()];
+    Rgb([colour.r, colour.g, colour.b])
+}
+
+fn luminance(Rgb([r, g, b]): Rgb<u8>) -> f32 {
+    0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)
+}

@@ -1,0 +1,66 @@
+//! `fpn convert`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::Usage;
+use super::model::{ModelArgs, build, open};
+use super::output::PendingFile;
+
+/// Write a checkpoint as safetensors that says which model it is for
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  fpn convert face.pth face.safetensors --model retinaface_mobilenet025
+  fpn convert mine.pth mine.safetensors --model fasterrcnn_resnet50_fpn --labels names.txt --f16")]
+pub struct Convert {
+    /// Checkpoint: PyTorch (.pth) or safetensors
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// The file to write
+    #[arg(value_name = "OUT.safetensors")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Halve the weights of layers to 16 bits; biases and batch norms keep 32
+    #[arg(long)]
+    f16: bool,
+}
+
+impl Convert {
+    pub fn run(&self) -> Result<()> {
+        if self
+            .output
+            .extension()
+            .is_none_or(|extension| extension != "safetensors")
+        {
+            let output = self.output.display();
+            return Err(Usage(format!("{output} must end in .safetensors")).into());
+        }
+        let pending = PendingFile::create(&self.output)?;
+        // Building the detector checks everything that the file will promise.
+        let detector = build(self.model.builder(&self.input)?, &self.input)?;
+        let mut checkpoint = open(&self.input)?;
+        checkpoint.metadata.architecture = Some(detector.config().architecture);
+        checkpoint.metadata.class_names = Some(detector.class_names().to_vec());
+        checkpoint.metadata.bn_eps = Some(detector.config().bn_eps);
+        let bytes = checkpoint
+            .to_safetensors(self.f16)
+            .with_context(|| self.input.display().to_string())?;
+        pending.write(&bytes)?;
+        println!(
+            "{}: {}, {} classes, batch norm eps {:?}, {:.1} MB",
+            self.output.display(),
+            detector.config().architecture,
+            detector.config().classes,
+            detector.config().bn_eps,
+            bytes.len() as f64 / 1e6
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! `fpn detect`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use fpn_wgpu::{Detections, Detector};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::model::{ModelArgs, build};
+use super::output::{Gallery, PendingFile};
+use super::report::{self, Picture, Report};
+use super::{Usage, annotate, pictures, sheet};
+
+/// Find objects in pictures
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  fpn detect street.jpg --weights fasterrcnn_resnet50_fpn_coco-258fb6c6.pth --out found.png
+  fpn detect faces/ --model retinaface_mobilenet025 --weights face.pth --json -
+  fpn detect 'frames/*.png' --weights mine.safetensors --score 0.5 --out found/ --pyramid levels/
+
+Pictures are turned as their EXIF orientation says. Grey is repeated into red, green and blue, 16
+bits are rounded to 8, and alpha is dropped. A folder stands for the pictures in it.")]
+pub struct Detect {
+    /// Pictures, folders of pictures, or patterns
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<String>,
+
+    /// Checkpoint: PyTorch (.pth) or safetensors
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Where to compute: auto or cpu
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = device)]
+    device: String,
+
+    /// The model's own score threshold, 0 to 1
+    #[arg(long, value_name = "S")]
+    score: Option<f32>,
+
+    /// Most detections of a picture
+    #[arg(long, value_name = "N")]
+    max: Option<usize>,
+
+    /// Resize a picture's short side to this many pixels
+    #[arg(long, value_name = "N")]
+    min_size: Option<usize>,
+
+    /// but its long side to no more than this
+    #[arg(long, value_name = "N")]
+    max_size: Option<usize>,
+
+    /// Write detections as JSON; - is standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write detections in COCO's results format
+    #[arg(long, value_name = "FILE")]
+    coco: Option<PathBuf>,
+
+    /// Write pictures with boxes: a file, or a folder
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+
+    /// Write a sheet of the pyramid's levels for each picture: a file, or a folder
+    #[arg(long, value_name = "PATH")]
+    pyramid: Option<PathBuf>,
+}
+
+/// Devices of this version. The WebGPU engine is not part of it.
+fn device(name: &str) -> Result<String, String> {
+    match name {
+        "auto" | "cpu" => Ok(name.to_owned()),
+        _ => {
+            Err("unknown device: expected auto or cpu (this version has no GPU engine)".to_owned())
+        }
+    }
+}
+
+impl Detect {
+    pub fn run(&self) -> Result<()> {
+        let (files, mut failures) = self.files();
+        let detector = self.detector()?;
+        let mut outputs = Outputs::new(self, files.len())?;
+
+        let progress = progress(files.len());
+        let mut results = Vec::new();
+        for file in &files {
+            progress.set_message(file.display().to_string());
+            match outputs.draw(&detector, file) {
+                Ok(found) => results.push((file.as_path(), found)),
+                Err(error) => failures.push(error),
+            }
+            progress.inc(1);
+        }
+        progress.finish_and_clear();
+
+        match (&self.json, results.as_slice()) {
+            (Some(json), _) if json == Path::new("-") => {}
+            (_, [(_, found)]) if files.len() == 1 => print_one(found),
+            (_, results) => results
+                .iter()
+                .for_each(|(file, found)| print_line(file, found)),
+        }
+        outputs.finish(&detector, &results)?;
+        report_failures(failures, results.len())
+    }
+
+    /// The pictures the inputs name, and an error for each input that names none.
+    fn files(&self) -> (Vec<PathBuf>, Vec<anyhow::Error>) {
+        let (mut files, mut failures) = (Vec::new(), Vec::new());
+        for input in &self.inputs {
+            match pictures::find(input) {
+                Ok(found) => files.extend(found),
+                Err(error) => failures.push(error),
+            }
+        }
+        (files, failures)
+    }
+
+    fn detector(&self) -> Result<Detector> {
+        let Some(weights) = &self.weights else {
+            return Err(Usage(
+                "--weights FILE is missing: this version brings no trained weights (try `fpn demo`)"
+                    .to_owned(),
+            )
+            .into());
+        };
+        let mut builder = self.model.builder(weights)?;
+        if let Some(score) = self.score {
+            builder = builder.score_threshold(score);
+        }
+        if let Some(max) = self.max {
+            builder = builder.limit(max);
+        }
+        if let Some(pixels) = self.min_size {
+            builder = builder.min_size(pixels);
+        }
+        if let Some(pixels) = self.max_size {
+            builder = builder.max_size(pixels);
+        }
+        let detector = build(builder, weights)?;
+        let config = detector.config();
+        eprintln!(
+            "{}, {} classes, batch norm eps {:?}, on {}",
+            config.architecture,
+            config.classes,
+            config.bn_eps,
+            detector.device_name()
+        );
+        Ok(detector)
+    }
+}
+
+/// What is written besides the table.
+struct Outputs {
+    json: Option<PathBuf>,
+    json_file: Option<PendingFile>,
+    coco_file: Option<PendingFile>,
+    out: Option<Gallery>,
+    pyramid: Option<Gallery>,
+}
+
+impl Outputs {
+    fn new(args: &Detect, count: usize) -> Result<Self> {
+        let to_stdout = args.json.as_deref() == Some(Path::new("-"));
+        let json_path = args.json.as_deref().filter(|_| !to_stdout);
+        let gallery = |option: &str, path: &Option<PathBuf>| {
+            path.as_deref()
+                .map(|path| Gallery::new(option, path, count))
+                .transpose()
+        };
+        Ok(Self {
+            json: args.json.clone(),
+            json_file: json_path.map(PendingFile::create).transpose()?,
+            coco_file: args.coco.as_deref().map(PendingFile::create).transpose()?,
+            out: gallery("--out", &args.out)?,
+            pyramid: gallery("--pyramid", &args.pyramid)?,
+        })
+    }
+
+    /// The detections in one file, drawn as asked.
+    fn draw(&mut self, detector: &Detector, file: &Path) -> Result<Detections> {
+        let picture = pictures::open(file)?;
+        let failed = |error| anyhow!("{}: {error}", file.display());
+        let found = match &mut self.pyramid {
+            None => detector.detect(&picture).map_err(failed)?,
+            Some(gallery) => {
+                let pending = gallery.file(file)?;
+                let (found, levels) = detector.detect_with_pyramid(&picture).map_err(failed)?;
+                pending.write_picture(sheet::sheet(&picture, &found, &levels))?;
+                found
+            }
+        };
+        if let Some(gallery) = &mut self.out {
+            let pending = gallery.file(file)?;
+            pending.write_picture(annotate::annotate(&picture, &found.items))?;
+        }
+        Ok(found)
+    }
+
+    fn finish(self, detector: &Detector, results: &[(&Path, Detections)]) -> Result<()> {
+        if self.json.is_some() {
+            let report = Report {
+                model: detector.config().architecture.name(),
+                device: detector.device_name(),
+                images: results
+                    .iter()
+                    .map(|(file, found)| Picture::new(file, found))
+                    .collect(),
+            };
+            let json = serde_json::to_string_pretty(&report)? + "\n";
+            match self.json_file {
+                Some(file) => file.write(json.as_bytes())?,
+                None => print!("{json}"),
+            }
+        }
+        if let Some(file) = self.coco_file {
+            let found: Vec<_> = results
+                .iter()
+                .flat_map(|(file, found)| report::coco(file, found))
+                .collect();
+            file.write(&serde_json::to_vec(&found)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// On standard error, for more than one picture; nothing where that is no terminal.
+fn progress(count: usize) -> ProgressBar {
+    if count < 2 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {wide_msg}");
+    ProgressBar::new(count as u64).with_style(style.expect("the template is valid"))
+}
+
+fn print_one(found: &Detections) {
+    match found.items.is_empty() {
+        true => println!("nothing found"),
+        false => println!("{}", report::table(found)),
+    }
+}
+
+fn print_line(file: &Path, found: &Detections) {
+    let best = match found.items.first() {
+        Some(best) => format!(", best: {} {:.3}", best.name, best.score),
+        None => String::new(),
+    };
+    println!("{}: {} found{best}", file.display(), found.items.len());
+}
+
+/// One failure alone is the error; several are listed before they are counted.
+fn report_failures(mut failures: Vec<anyhow::Error>, done: usize) -> Result<()> {
+    match (failures.len(), done) {
+        (0, _) => Ok(()),
+        (1, 0) => Err(failures.remove(0)),
+        (failed, _) => {
+            for failure in failures {
+                eprintln!("error: {failure:#}");
+            }
+            bail!("{failed} failed, {done} done")
+        }
+    }
+}

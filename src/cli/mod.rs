@@ -1,0 +1,50 @@
+//! The command line: everything that reads files, writes files or prints.
+
+use clap::{Parser, Subcommand};
+
+mod annotate;
+mod convert;
+mod demo;
+mod detect;
+mod heat;
+mod labels;
+mod model;
+mod models;
+mod output;
+mod pictures;
+mod report;
+mod sheet;
+mod summary;
+
+/// Object detectors with feature pyramids.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Detect(detect::Detect),
+    Convert(convert::Convert),
+    Models(models::Models),
+    Summary(summary::Summarize),
+    Demo(demo::Demo),
+}
+
+/// The command was called wrongly: exit code 2, as for an unknown option.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Do what the command line says.
+pub fn run() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Detect(detect) => detect.run(),
+        Command::Convert(convert) => convert.run(),
+        Command::Models(models) => models.run(),
+        Command::Summary(summary) => summary.run(),
+        Command::Demo(demo) => demo.run(),
+    }
+}

@@ -1,0 +1,80 @@
+//! The options that name a model, its weights and a device.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use fpn_wgpu::models::Architecture;
+use fpn_wgpu::weights::Checkpoint;
+use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
+
+use super::{Usage, labels};
+
+/// Which model, and what its checkpoint does not say.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// The model the weights are for; not needed where the file says so [see `fpn models`]
+    #[arg(long, value_name = "NAME", value_parser = architecture_parser(), hide_possible_values = true)]
+    pub model: Option<Architecture>,
+
+    /// A name for each class, one a line; the background's may be left out
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+
+    /// eps of the batch norms: 0 for models fine-tuned from torchvision's COCO weights
+    #[arg(long, value_name = "EPS")]
+    pub bn_eps: Option<f64>,
+}
+
+/// Takes the name of an architecture.
+pub fn architecture_parser() -> impl TypedValueParser<Value = Architecture> {
+    PossibleValuesParser::new(Architecture::names()).map(|name| {
+        name.parse()
+            .expect("the name is one of the possible values")
+    })
+}
+
+impl ModelArgs {
+    /// The checkpoint at `path`, and a builder that has been told what these options say.
+    pub fn builder(&self, path: &Path) -> Result<DetectorBuilder> {
+        let mut builder = Detector::builder(open(path)?);
+        if let Some(model) = self.model {
+            builder = builder.architecture(model);
+        }
+        if let Some(eps) = self.bn_eps {
+            builder = builder.bn_eps(eps);
+        }
+        if let Some(path) = &self.labels {
+            builder = builder.class_names(labels::read(path)?);
+        }
+        Ok(builder)
+    }
+}
+
+/// The checkpoint at `path`.
+pub fn open(path: &Path) -> Result<Checkpoint> {
+    Checkpoint::open(path).map_err(|error| anyhow::anyhow!("{} {error}", path.display()))
+}
+
+/// The detector, its errors told with the name of the weights' file and of the options.
+pub fn build(builder: DetectorBuilder, weights: &Path) -> Result<Detector> {
+    let weights = weights.display();
+    builder.build().map_err(|error| match error {
+        BuildError::NoArchitecture => Usage(format!(
+            "{weights} does not say which model it is for: give --model, one of {}",
+            Architecture::names().join(", ")
+        ))
+        .into(),
+        BuildError::Option {
+            option,
+            expected,
+            found,
+        } => Usage(format!("--{option} is {found}: expected {expected}")).into(),
+        BuildError::OtherArchitecture { asked, found } => {
+            anyhow::anyhow!("{weights} says it is for {found}, not for --model {asked}")
+        }
+        BuildError::Weights(error) => anyhow::anyhow!("{weights} {error}"),
+        other => other.into(),
+    })
+}

@@ -1,0 +1,100 @@
+//! `fpn summary`.
+
+use anyhow::Result;
+use clap::Args;
+use fpn_wgpu::Summary;
+use fpn_wgpu::models::{Architecture, ModelConfig};
+
+use super::Usage;
+use super::model::architecture_parser;
+use super::report::{align_right, new_table};
+
+/// List a model's layers with shapes and parameters
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  fpn summary --model fasterrcnn_resnet50_fpn --size 640x480
+  fpn summary --model retinaface_mobilenet025 --size 320")]
+pub struct Summarize {
+    /// The model [see `fpn models`]
+    #[arg(long, value_name = "NAME", value_parser = architecture_parser(), hide_possible_values = true)]
+    model: Architecture,
+
+    /// Size of the picture, WIDTHxHEIGHT or one number for both
+    #[arg(long, value_name = "SIZE", default_value = "640x480", value_parser = size)]
+    size: [usize; 2],
+
+    /// Classes, background included
+    #[arg(long, value_name = "N")]
+    classes: Option<usize>,
+}
+
+/// Largest side that is taken: shapes beyond have no meaning for a network.
+const LARGEST: usize = 16_384;
+
+/// Height and width.
+fn size(text: &str) -> Result<[usize; 2], String> {
+    let (width, height) = text.split_once('x').unwrap_or((text, text));
+    match (width.parse(), height.parse()) {
+        (Ok(width @ 1..=LARGEST), Ok(height @ 1..=LARGEST)) => Ok([height, width]),
+        _ => Err(format!(
+            "expected WIDTHxHEIGHT or one number, each 1 to {LARGEST}"
+        )),
+    }
+}
+
+impl Summarize {
+    pub fn run(&self) -> Result<()> {
+        let mut config = ModelConfig::of(self.model);
+        if let Some(classes) = self.classes {
+            let fixed = self.model.depth().is_none() && classes != config.classes;
+            if fixed || !(2..=10_000).contains(&classes) {
+                let expected = if fixed { "2" } else { "2 to 10000" };
+                return Err(Usage(format!("--classes is {classes}: expected {expected}")).into());
+            }
+            config.classes = classes;
+        }
+        let frame = self.model.transform().frame(self.size);
+        let summary = Summary::new(&config, frame.padded)?;
+
+        let mut table = new_table(["layer", "operation", "output shape", "parameters", "MFLOP"]);
+        for layer in &summary.layers {
+            table.add_row([
+                layer.path.clone(),
+                layer.operation.clone(),
+                format!("{:?}", layer.output),
+                number(layer.parameters),
+                match layer.flop {
+                    0 => String::new(),
+                    flop => format!("{:.1}", flop as f64 / 1e6),
+                },
+            ]);
+        }
+        align_right(&mut table, 3..5);
+        println!("{table}");
+        let [height, width] = frame.padded;
+        println!(
+            "Input: {width} × {height}, for a picture of {} × {}",
+            self.size[1], self.size[0]
+        );
+        println!(
+            "Parameters: {} (of them batch norms' scales and shifts: {})",
+            number(summary.parameters),
+            number(summary.batch_norm_parameters)
+        );
+        println!(
+            "Batch norms' running statistics: {}",
+            number(summary.statistics)
+        );
+        println!("Operations: {:.2} GFLOP", summary.flop() as f64 / 1e9);
+        Ok(())
+    }
+}
+
+/// With a comma every three digits; empty for 0.
+fn number(value: usize) -> String {
+    match value {
+        0 => String::new(),
+        _ => indicatif::HumanCount(value as u64).to_string(),
+    }
+}
