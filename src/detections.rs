@@ -1,6 +1,5 @@
 //! What a detector gives back.
 
-use burn::tensor::Tensor;
 use serde::Serialize;
 
 use crate::transform::Frame;
@@ -51,14 +50,13 @@ pub struct PyramidLevel {
 }
 
 impl PyramidLevel {
-    pub(crate) fn new(level: usize, map: Tensor<4>, frame: &Frame) -> Self {
-        let [_, channels, height, width] = map.dims();
+    pub(crate) fn new(level: usize, shape: [usize; 3], values: Vec<f32>, frame: &Frame) -> Self {
         let coverage = |axis: usize| frame.resized[axis] as f32 / frame.padded[axis] as f32;
         Self {
             level,
-            shape: [channels, height, width],
+            shape,
             coverage: [coverage(0), coverage(1)],
-            values: map.into_data().try_to_vec().expect("a pyramid holds f32"),
+            values,
         }
     }
 

@@ -6,15 +6,20 @@
 //! beyond Burn's own operations.
 #![warn(missing_docs)]
 
+mod builder;
 pub mod compile;
+mod cpu;
 mod detections;
 mod detector;
+pub mod gpu;
 pub mod models;
 pub mod ops;
+pub mod plan;
 mod summary;
 pub mod transform;
 pub mod weights;
 
+pub use builder::{BuildError, DetectorBuilder};
 pub use detections::{Detection, Detections, PyramidLevel};
-pub use detector::{BuildError, DetectError, Detector, DetectorBuilder};
+pub use detector::{Computed, DetectError, Detector, Pending};
 pub use summary::{Layer, Summary};

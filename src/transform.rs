@@ -99,11 +99,14 @@ impl Frame {
     /// ratios (down, across) that take its pixels back to the original's.
     pub fn tensor(&self, device: &Device) -> Tensor<1> {
         let [height, width] = self.resized.map(|side| side as f32);
-        let [down, across] = [
-            self.original[0] as f32 / height,
-            self.original[1] as f32 / width,
-        ];
+        let [down, across] = self.ratio();
         Tensor::from_data([height, width, down, across], device)
+    }
+
+    /// What a length in the resized picture is multiplied by to be one in the original, down and
+    /// across.
+    pub fn ratio(&self) -> [f32; 2] {
+        [0, 1].map(|axis| self.original[axis] as f32 / self.resized[axis] as f32)
     }
 }
 

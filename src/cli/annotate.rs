@@ -39,7 +39,7 @@ impl Pen {
     pub fn for_size(width: u32, height: u32) -> Self {
         let side = width.min(height) as f32;
         Self {
-            width: (side / 250.0).round().clamp(1.0, 8.0) as i32,
+            width: (side / 250.0).round().clamp(2.0, 8.0) as i32,
             letters: (side / 28.0).clamp(12.0, 48.0),
         }
     }

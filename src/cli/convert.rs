@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::Usage;
-use super::model::{ModelArgs, build, open};
-use super::output::PendingFile;
+use super::model::{ModelArgs, open};
+use super::output::{PendingFile, say};
 
 /// Write a checkpoint as safetensors that says which model it is for
 #[derive(Args)]
@@ -44,7 +44,8 @@ impl Convert {
         }
         let pending = PendingFile::create(&self.output)?;
         // Building the detector checks everything that the file will promise.
-        let detector = build(self.model.builder(&self.input)?, &self.input)?;
+        let builder = self.model.builder(&self.input)?;
+        let detector = self.model.build(builder, &self.input)?;
         let mut checkpoint = open(&self.input)?;
         checkpoint.metadata.architecture = Some(detector.config().architecture);
         checkpoint.metadata.class_names = Some(detector.class_names().to_vec());
@@ -53,14 +54,13 @@ impl Convert {
             .to_safetensors(self.f16)
             .with_context(|| self.input.display().to_string())?;
         pending.write(&bytes)?;
-        println!(
+        say(format_args!(
             "{}: {}, {} classes, batch norm eps {:?}, {:.1} MB",
             self.output.display(),
             detector.config().architecture,
             detector.config().classes,
             detector.config().bn_eps,
             bytes.len() as f64 / 1e6
-        );
-        Ok(())
+        ))
     }
 }

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use fpn_wgpu::{Detections, Detector};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::model::{ModelArgs, build};
-use super::output::{Gallery, PendingFile};
+use super::model::ModelArgs;
+use super::output::{Gallery, PendingFile, check_distinct, say};
 use super::report::{self, Picture, Report};
-use super::{Usage, annotate, pictures, sheet};
+use super::{Usage, annotate, device, pictures, sheet};
 
 /// Find objects in pictures
 #[derive(Args)]
@@ -24,7 +25,7 @@ Pictures are turned as their EXIF orientation says. Grey is repeated into red, g
 bits are rounded to 8, and alpha is dropped. A folder stands for the pictures in it.")]
 pub struct Detect {
     /// Pictures, folders of pictures, or patterns
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", required = true, value_parser = NonEmptyStringValueParser::new())]
     inputs: Vec<String>,
 
     /// Checkpoint: PyTorch (.pth) or safetensors
@@ -34,24 +35,24 @@ pub struct Detect {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// Where to compute: auto or cpu
-    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = device)]
+    /// Where to compute: auto, gpu, cpu, or a part of an adapter's name [see `fpn adapters`]
+    #[arg(long, value_name = "NAME", default_value = "auto")]
     device: String,
 
     /// The model's own score threshold, 0 to 1
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     score: Option<f32>,
 
     /// Most detections of a picture
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max: Option<usize>,
 
     /// Resize a picture's short side to this many pixels
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     min_size: Option<usize>,
 
     /// but its long side to no more than this
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_size: Option<usize>,
 
     /// Write detections as JSON; - is standard output
@@ -71,27 +72,17 @@ pub struct Detect {
     pyramid: Option<PathBuf>,
 }
 
-/// Devices of this version. The WebGPU engine is not part of it.
-fn device(name: &str) -> Result<String, String> {
-    match name {
-        "auto" | "cpu" => Ok(name.to_owned()),
-        _ => {
-            Err("unknown device: expected auto or cpu (this version has no GPU engine)".to_owned())
-        }
-    }
-}
-
 impl Detect {
     pub fn run(&self) -> Result<()> {
         let (files, mut failures) = self.files();
         let detector = self.detector()?;
-        let mut outputs = Outputs::new(self, files.len())?;
+        let outputs = Outputs::new(self, &files)?;
 
         let progress = progress(files.len());
         let mut results = Vec::new();
-        for file in &files {
+        for (index, file) in files.iter().enumerate() {
             progress.set_message(file.display().to_string());
-            match outputs.draw(&detector, file) {
+            match outputs.draw(&detector, index, file) {
                 Ok(found) => results.push((file.as_path(), found)),
                 Err(error) => failures.push(error),
             }
@@ -99,15 +90,21 @@ impl Detect {
         }
         progress.finish_and_clear();
 
-        match (&self.json, results.as_slice()) {
-            (Some(json), _) if json == Path::new("-") => {}
-            (_, [(_, found)]) if files.len() == 1 => print_one(found),
-            (_, results) => results
-                .iter()
-                .for_each(|(file, found)| print_line(file, found)),
+        // Where all has failed, there is nothing to say of it.
+        if !results.is_empty() {
+            if !self.json_to_stdout() {
+                say(match results.as_slice() {
+                    [(_, found)] if files.len() == 1 => table(found),
+                    results => lines(results),
+                })?;
+            }
+            outputs.finish(&detector, &results)?;
         }
-        outputs.finish(&detector, &results)?;
         report_failures(failures, results.len())
+    }
+
+    fn json_to_stdout(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
     }
 
     /// The pictures the inputs name, and an error for each input that names none.
@@ -143,7 +140,10 @@ impl Detect {
         if let Some(pixels) = self.max_size {
             builder = builder.max_size(pixels);
         }
-        let detector = build(builder, weights)?;
+        if let Some(gpu) = device::gpu(&self.device)? {
+            builder = builder.gpu(gpu);
+        }
+        let detector = self.model.build(builder, weights)?;
         let config = detector.config();
         eprintln!(
             "{}, {} classes, batch norm eps {:?}, on {}",
@@ -158,53 +158,64 @@ impl Detect {
 
 /// What is written besides the table.
 struct Outputs {
-    json: Option<PathBuf>,
-    json_file: Option<PendingFile>,
+    json: Option<Json>,
     coco_file: Option<PendingFile>,
     out: Option<Gallery>,
     pyramid: Option<Gallery>,
 }
 
+enum Json {
+    Stdout,
+    File(PendingFile),
+}
+
 impl Outputs {
-    fn new(args: &Detect, count: usize) -> Result<Self> {
-        let to_stdout = args.json.as_deref() == Some(Path::new("-"));
-        let json_path = args.json.as_deref().filter(|_| !to_stdout);
+    fn new(args: &Detect, files: &[PathBuf]) -> Result<Self> {
         let gallery = |option: &str, path: &Option<PathBuf>| {
             path.as_deref()
-                .map(|path| Gallery::new(option, path, count))
+                .map(|path| Gallery::new(option, path, files))
                 .transpose()
         };
+        let out = gallery("--out", &args.out)?;
+        let pyramid = gallery("--pyramid", &args.pyramid)?;
+        let json_file = args.json.as_deref().filter(|_| !args.json_to_stdout());
+        let coco_file = args.coco.as_deref();
+        let drawn = [&out, &pyramid].into_iter().flatten();
+        let drawn = drawn.flat_map(|gallery| gallery.files.iter().map(PathBuf::as_path));
+        check_distinct(files, drawn.chain(json_file).chain(coco_file))?;
         Ok(Self {
-            json: args.json.clone(),
-            json_file: json_path.map(PendingFile::create).transpose()?,
-            coco_file: args.coco.as_deref().map(PendingFile::create).transpose()?,
-            out: gallery("--out", &args.out)?,
-            pyramid: gallery("--pyramid", &args.pyramid)?,
+            json: match json_file {
+                Some(path) => Some(Json::File(PendingFile::create(path)?)),
+                None => args.json.is_some().then_some(Json::Stdout),
+            },
+            coco_file: coco_file.map(PendingFile::create).transpose()?,
+            out,
+            pyramid,
         })
     }
 
-    /// The detections in one file, drawn as asked.
-    fn draw(&mut self, detector: &Detector, file: &Path) -> Result<Detections> {
+    /// The detections in the file number `index`, drawn as asked.
+    fn draw(&self, detector: &Detector, index: usize, file: &Path) -> Result<Detections> {
         let picture = pictures::open(file)?;
         let failed = |error| anyhow!("{}: {error}", file.display());
-        let found = match &mut self.pyramid {
+        let found = match &self.pyramid {
             None => detector.detect(&picture).map_err(failed)?,
             Some(gallery) => {
-                let pending = gallery.file(file)?;
+                let pending = PendingFile::create(&gallery.files[index])?;
                 let (found, levels) = detector.detect_with_pyramid(&picture).map_err(failed)?;
                 pending.write_picture(sheet::sheet(&picture, &found, &levels))?;
                 found
             }
         };
-        if let Some(gallery) = &mut self.out {
-            let pending = gallery.file(file)?;
+        if let Some(gallery) = &self.out {
+            let pending = PendingFile::create(&gallery.files[index])?;
             pending.write_picture(annotate::annotate(&picture, &found.items))?;
         }
         Ok(found)
     }
 
     fn finish(self, detector: &Detector, results: &[(&Path, Detections)]) -> Result<()> {
-        if self.json.is_some() {
+        if let Some(json) = self.json {
             let report = Report {
                 model: detector.config().architecture.name(),
                 device: detector.device_name(),
@@ -213,10 +224,10 @@ impl Outputs {
                     .map(|(file, found)| Picture::new(file, found))
                     .collect(),
             };
-            let json = serde_json::to_string_pretty(&report)? + "\n";
-            match self.json_file {
-                Some(file) => file.write(json.as_bytes())?,
-                None => print!("{json}"),
+            let text = serde_json::to_string_pretty(&report)?;
+            match json {
+                Json::Stdout => say(text)?,
+                Json::File(file) => file.write((text + "\n").as_bytes())?,
             }
         }
         if let Some(file) = self.coco_file {
@@ -239,19 +250,23 @@ fn progress(count: usize) -> ProgressBar {
     ProgressBar::new(count as u64).with_style(style.expect("the template is valid"))
 }
 
-fn print_one(found: &Detections) {
+fn table(found: &Detections) -> String {
     match found.items.is_empty() {
-        true => println!("nothing found"),
-        false => println!("{}", report::table(found)),
+        true => "nothing found".to_owned(),
+        false => report::table(found).to_string(),
     }
 }
 
-fn print_line(file: &Path, found: &Detections) {
-    let best = match found.items.first() {
-        Some(best) => format!(", best: {} {:.3}", best.name, best.score),
-        None => String::new(),
-    };
-    println!("{}: {} found{best}", file.display(), found.items.len());
+/// A line a picture.
+fn lines(results: &[(&Path, Detections)]) -> String {
+    let lines = results.iter().map(|(file, found)| {
+        let best = match found.items.first() {
+            Some(best) => format!(", best: {} {:.3}", best.name, best.score),
+            None => String::new(),
+        };
+        format!("{}: {} found{best}", file.display(), found.items.len())
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// One failure alone is the error; several are listed before they are counted.

@@ -9,6 +9,7 @@ pub fn read(path: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     let names: Vec<String> = text
+        .trim_start_matches('\u{feff}') // as Windows' editors begin a file
         .trim_end()
         .lines()
         .map(|line| line.trim().to_owned())

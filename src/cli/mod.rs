@@ -2,16 +2,19 @@
 
 use clap::{Parser, Subcommand};
 
+mod adapters;
 mod annotate;
 mod convert;
 mod demo;
 mod detect;
+mod device;
 mod heat;
 mod labels;
 mod model;
 mod models;
 mod output;
 mod pictures;
+mod plan;
 mod report;
 mod sheet;
 mod summary;
@@ -30,6 +33,8 @@ enum Command {
     Convert(convert::Convert),
     Models(models::Models),
     Summary(summary::Summarize),
+    Plan(plan::PlanCommand),
+    Adapters(adapters::Adapters),
     Demo(demo::Demo),
 }
 
@@ -45,6 +50,8 @@ pub fn run() -> anyhow::Result<()> {
         Command::Convert(convert) => convert.run(),
         Command::Models(models) => models.run(),
         Command::Summary(summary) => summary.run(),
+        Command::Plan(plan) => plan.run(),
+        Command::Adapters(adapters) => adapters.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::models::Architecture;
@@ -23,7 +23,7 @@ pub struct ModelArgs {
     pub labels: Option<PathBuf>,
 
     /// eps of the batch norms: 0 for models fine-tuned from torchvision's COCO weights
-    #[arg(long, value_name = "EPS")]
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
     pub bn_eps: Option<f64>,
 }
 
@@ -50,31 +50,35 @@ impl ModelArgs {
         }
         Ok(builder)
     }
+
+    /// The detector, its errors told with the names of files and options.
+    pub fn build(&self, builder: DetectorBuilder, weights: &Path) -> Result<Detector> {
+        let names = self.labels.as_deref().unwrap_or(weights).display();
+        let weights = weights.display();
+        builder.build().map_err(|error| match error {
+            BuildError::NoArchitecture => Usage(format!(
+                "{weights} does not say which model it is for: give --model, one of {}",
+                Architecture::names().join(", ")
+            ))
+            .into(),
+            BuildError::Option {
+                option,
+                expected,
+                found,
+            } => Usage(format!("--{option} is {found}: expected {expected}")).into(),
+            BuildError::OtherArchitecture { asked, found } => {
+                anyhow!("{weights} says it is for {found}, not for --model {asked}")
+            }
+            BuildError::ClassNames { classes, found } => anyhow!(
+                "{names} names {found} classes: expected {classes}, or one less without the background"
+            ),
+            BuildError::Weights(error) => anyhow!("{weights} {error}"),
+            other => other.into(),
+        })
+    }
 }
 
 /// The checkpoint at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
-    Checkpoint::open(path).map_err(|error| anyhow::anyhow!("{} {error}", path.display()))
-}
-
-/// The detector, its errors told with the name of the weights' file and of the options.
-pub fn build(builder: DetectorBuilder, weights: &Path) -> Result<Detector> {
-    let weights = weights.display();
-    builder.build().map_err(|error| match error {
-        BuildError::NoArchitecture => Usage(format!(
-            "{weights} does not say which model it is for: give --model, one of {}",
-            Architecture::names().join(", ")
-        ))
-        .into(),
-        BuildError::Option {
-            option,
-            expected,
-            found,
-        } => Usage(format!("--{option} is {found}: expected {expected}")).into(),
-        BuildError::OtherArchitecture { asked, found } => {
-            anyhow::anyhow!("{weights} says it is for {found}, not for --model {asked}")
-        }
-        BuildError::Weights(error) => anyhow::anyhow!("{weights} {error}"),
-        other => other.into(),
-    })
+    Checkpoint::open(path).map_err(|error| anyhow!("{} {error}", path.display()))
 }

@@ -1,14 +1,24 @@
-//! Files that are whole or absent: written under a temporary name, then renamed.
+//! Standard output, and files that are whole or absent: written under a temporary name, then
+//! renamed.
 
 use std::collections::HashSet;
-use std::io::{Cursor, Write};
+use std::fmt::Display;
+use std::io::{Cursor, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use image::{DynamicImage, ImageFormat, RgbImage};
 use tempfile::NamedTempFile;
 
 use super::Usage;
+
+/// Write a line to standard output. A reader that has seen enough, as `head` has, is no error.
+pub fn say(line: impl Display) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
+    }
+}
 
 /// A file to come. That it can be written is known before the work for it begins.
 pub struct PendingFile {
@@ -17,16 +27,19 @@ pub struct PendingFile {
 }
 
 impl PendingFile {
-    /// Make sure that `path` can be written.
+    /// Make sure that `path` can be written. Of a link, the file it leads to is.
     pub fn create(path: &Path) -> Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
         let cannot = || format!("{} cannot be written", path.display());
-        if path.is_dir() {
-            return Err(anyhow::anyhow!("it is a folder")).with_context(cannot);
+        let unfit = match path.metadata() {
+            Ok(found) if found.is_dir() => Some("it is a folder"),
+            // Renaming would put a file in a device's place.
+            Ok(found) if !found.is_file() => Some("it is no regular file"),
+            _ => None,
+        };
+        if let Some(reason) = unfit {
+            return Err(anyhow!(reason)).with_context(cannot);
         }
+        let path = place(path);
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         {
@@ -36,13 +49,10 @@ impl PendingFile {
         }
         let temporary = builder
             .prefix(".fpn-")
-            .tempfile_in(folder)
-            .map_err(|error| anyhow::anyhow!("{}", plain(&error)))
+            .tempfile_in(folder(&path))
+            .map_err(|error| anyhow!("{}", plain(&error)))
             .with_context(cannot)?;
-        Ok(Self {
-            temporary,
-            path: path.to_owned(),
-        })
+        Ok(Self { temporary, path })
     }
 
     /// The whole content; the file appears under its name.
@@ -69,55 +79,93 @@ impl PendingFile {
 /// An operating system's error without the temporary file's name.
 fn plain(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "its folder does not exist".to_owned(),
+        ErrorKind::NotFound => "its folder does not exist".to_owned(),
         kind => kind.to_string(),
     }
 }
 
-/// Where the pictures drawn for each input go: one file, or a folder of them.
-pub enum Gallery {
-    /// The name of the only picture.
-    File(PathBuf),
-    /// A folder, and the names already given out in it.
-    Folder(PathBuf, HashSet<String>),
+/// Where a path leads, links followed.
+fn place(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    path.canonicalize()
+        .or_else(|_| folder(path).canonicalize().map(|folder| folder.join(name)))
+        .unwrap_or_else(|_| path.to_owned())
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Make sure that nothing is lost: that no output is an input, or another output as well.
+pub fn check_distinct<'a>(
+    inputs: &[PathBuf],
+    outputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
+    let mut taken: HashSet<PathBuf> = inputs.iter().map(|input| place(input)).collect();
+    match outputs
+        .into_iter()
+        .find(|output| !taken.insert(place(output)))
+    {
+        None => Ok(()),
+        Some(output) => Err(Usage(format!(
+            "{} would be overwritten: it is an input, or another output as well",
+            output.display()
+        ))
+        .into()),
+    }
+}
+
+/// The files that the pictures drawn for each input go to.
+pub struct Gallery {
+    pub files: Vec<PathBuf>,
 }
 
 impl Gallery {
-    /// `path`, as the option `option` gave it, for `count` pictures. A path that names a picture
-    /// file takes one; any other is a folder, made if need be.
-    pub fn new(option: &str, path: &Path, count: usize) -> Result<Self> {
-        let is_file = !path.is_dir() && ImageFormat::from_path(path).is_ok();
-        match (is_file, count) {
-            (true, 0 | 1) => Ok(Self::File(path.to_owned())),
-            (true, _) => Err(Usage(format!(
-                "{option} names one file, {}, for {count} pictures: expected a folder",
-                path.display()
-            ))
-            .into()),
-            (false, _) => {
+    /// `path`, as the option `option` gave it, for pictures of `inputs`. A path that names a
+    /// picture file takes one; any other is a folder, made if need be.
+    pub fn new(option: &str, path: &Path, inputs: &[PathBuf]) -> Result<Self> {
+        let format = ImageFormat::from_path(path).ok().filter(|_| !path.is_dir());
+        let files = match (format, inputs.len()) {
+            (Some(format), _) if !format.writing_enabled() => {
+                return Err(Usage(format!(
+                    "{option} names {}: expected one of png, jpg, webp, gif, bmp, tiff, ppm, or a folder",
+                    path.display()
+                ))
+                .into());
+            }
+            (Some(_), 0 | 1) => vec![path.to_owned()],
+            (Some(_), count) => {
+                return Err(Usage(format!(
+                    "{option} names one file, {}, for {count} pictures: expected a folder",
+                    path.display()
+                ))
+                .into());
+            }
+            (None, _) => {
                 std::fs::create_dir_all(path)
                     .with_context(|| format!("folder {} cannot be made", path.display()))?;
-                Ok(Self::Folder(path.to_owned(), HashSet::new()))
+                names(inputs).iter().map(|name| path.join(name)).collect()
             }
-        }
+        };
+        Ok(Self { files })
     }
+}
 
-    /// The file for the picture drawn for `input`: its name as PNG, numbered where two inputs have
-    /// the same.
-    pub fn file(&mut self, input: &Path) -> Result<PendingFile> {
-        match self {
-            Self::File(path) => PendingFile::create(path),
-            Self::Folder(folder, taken) => {
-                let stem = input.file_stem().unwrap_or_default().to_string_lossy();
-                let name = (1..)
-                    .map(|number| match number {
-                        1 => format!("{stem}.png"),
-                        _ => format!("{stem}-{number}.png"),
-                    })
-                    .find(|name| taken.insert(name.clone()))
-                    .expect("numbers do not end");
-                PendingFile::create(&folder.join(name))
-            }
-        }
-    }
+/// For each input its name as PNG, numbered where an earlier one has the same.
+fn names(inputs: &[PathBuf]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let free = |input: &PathBuf| {
+        let stem = input.file_stem().unwrap_or_default().to_string_lossy();
+        (1..)
+            .map(|number| match number {
+                1 => format!("{stem}.png"),
+                _ => format!("{stem}-{number}.png"),
+            })
+            .find(|name| taken.insert(name.clone()))
+            .expect("numbers do not end")
+    };
+    inputs.iter().map(free).collect()
 }

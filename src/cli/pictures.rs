@@ -1,9 +1,15 @@
 //! Finding and opening pictures.
 
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use image::error::UnsupportedErrorKind;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
+
+/// Most memory of a decoded picture, in MiB.
+const MAX_DECODED: u64 = 512;
 
 /// The pictures that `input` names, sorted: itself, those of a folder (by their extension, not of
 /// its folders), or those that match a pattern.
@@ -44,33 +50,71 @@ fn has_picture_name(path: &Path) -> bool {
 
 /// The picture in a file, its format recognized by content, turned as its EXIF orientation says.
 pub fn open(path: &Path) -> Result<DynamicImage> {
-    decode(path).map_err(|error| anyhow!("{} {}", path.display(), explain(error)))
+    let explained = |error| anyhow!("{} {}", path.display(), explain(error));
+    let decoder = decoder(path).map_err(explained)?;
+    let (width, height) = decoder.dimensions();
+    let size = decoder.total_bytes() >> 20;
+    if size > MAX_DECODED {
+        bail!(
+            "{} is too large a picture: {width}×{height} pixels take {size} MiB, expected at most {MAX_DECODED}",
+            path.display()
+        );
+    }
+    decode(decoder).map_err(explained)
 }
 
-fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
-    let reader = ImageReader::open(path)?.with_guessed_format()?;
-    let mut decoder = reader.into_decoder()?;
+fn decoder(path: &Path) -> Result<impl ImageDecoder, ImageError> {
+    let reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
+    // The decoder would fill what is missing with grey.
+    if reader.format() == Some(ImageFormat::Jpeg) && !reaches_end(&std::fs::read(path)?) {
+        return Err(ImageError::IoError(ErrorKind::UnexpectedEof.into()));
+    }
+    reader.into_decoder()
+}
+
+fn decode(mut decoder: impl ImageDecoder) -> Result<DynamicImage, ImageError> {
     let orientation = decoder.orientation()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
     Ok(picture)
 }
 
+/// Whether a JPEG has its end marker.
+fn reaches_end(mut jpeg: &[u8]) -> bool {
+    loop {
+        jpeg = match jpeg {
+            [] => return false,
+            [0xFF, 0xD9, ..] => return true,
+            // A segment says how long it is: a thumbnail in it ends, too.
+            [0xFF, 0xC0..=0xCF | 0xDA..=0xFE, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                jpeg.get(2 + length..).unwrap_or_default()
+            }
+            [_, rest @ ..] => rest,
+        };
+    }
+}
+
 fn explain(error: ImageError) -> String {
     match error {
-        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        ImageError::IoError(error) if error.kind() == ErrorKind::NotFound => {
             "does not exist".to_owned()
         }
-        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             "is cut short".to_owned()
         }
         ImageError::IoError(error) => format!("cannot be read: {error}"),
-        ImageError::Unsupported(_) => {
+        ImageError::Unsupported(error)
+            if matches!(error.kind(), UnsupportedErrorKind::Format(_)) =>
+        {
             let known: Vec<&str> = ImageFormat::all()
                 .filter(ImageFormat::reading_enabled)
                 .flat_map(|format| format.extensions_str().first().copied())
                 .collect();
-            format!("is no picture: expected one of {}", known.join(", "))
+            format!(
+                "is no picture of a known format: expected one of {}",
+                known.join(", ")
+            )
         }
         ImageError::Limits(error) => format!("is too large a picture: {error}"),
         error => format!("is a broken picture: {error}"),

@@ -33,7 +33,7 @@ pub struct Summarize {
 const LARGEST: usize = 16_384;
 
 /// Height and width.
-fn size(text: &str) -> Result<[usize; 2], String> {
+pub fn size(text: &str) -> Result<[usize; 2], String> {
     let (width, height) = text.split_once('x').unwrap_or((text, text));
     match (width.parse(), height.parse()) {
         (Ok(width @ 1..=LARGEST), Ok(height @ 1..=LARGEST)) => Ok([height, width]),

@@ -1,5 +1,48 @@
-//! From a module to a graph.
+//! From a module to a plan: captured, lowered to a graph of our own, rewritten, scheduled.
 
 mod capture;
+mod graph;
+mod lower;
+mod memory;
+mod passes;
+mod schedule;
 
 pub use capture::{CaptureError, CapturedModel, capture};
+pub use graph::{Conv, ConvKind, Epilogue, Graph, Node, Norm, Op, Residual, ValueId, Window};
+pub use lower::{LowerError, lower};
+pub use memory::{Block, place};
+pub use passes::optimize;
+pub use schedule::{ScheduleError, schedule};
+
+use crate::models::{ModelConfig, Selection};
+use crate::plan::Plan;
+use crate::transform::Transform;
+
+/// Why a model has no plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(transparent)]
+pub enum CompileError {
+    /// Burn could not record it.
+    Capture(#[from] CaptureError),
+    /// It uses an operation that is not known.
+    Lower(#[from] LowerError),
+    /// It uses an operation in a way that no kernel computes.
+    Schedule(#[from] ScheduleError),
+}
+
+/// The plan of a model over an input of `padded` height and width, its activations in buffers of at
+/// most `arena_limit` bytes.
+///
+/// # Errors
+/// If the model uses something that the compiler does not know.
+pub fn compile(
+    config: &ModelConfig,
+    transform: &Transform,
+    selection: Selection,
+    padded: [usize; 2],
+    arena_limit: usize,
+) -> Result<Plan, CompileError> {
+    let captured = capture(config, padded, selection)?;
+    let graph = optimize(lower(&captured)?);
+    Ok(schedule(&graph, transform, arena_limit)?)
+}

@@ -43,6 +43,20 @@ impl AnchorDecodeOptions {
             variances: [0.1, 0.2],
         }
     }
+
+    fn to_scalars(self) -> Vec<ScalarIr> {
+        [self.score_threshold, self.variances[0], self.variances[1]]
+            .map(|value| ScalarIr::Float(value.into()))
+            .to_vec()
+    }
+
+    /// As a captured graph holds them.
+    pub(crate) fn from_scalars(scalars: &[ScalarIr]) -> Self {
+        Self {
+            score_threshold: scalars[0].elem(),
+            variances: [scalars[1].elem(), scalars[2].elem()],
+        }
+    }
 }
 
 /// Every anchor whose face score passes the threshold, decoded, in pixels of the network's input;
@@ -104,16 +118,10 @@ impl AnchorDecodeOps for Capture {
             .chain(boxes.into_array())
             .chain(landmarks.into_array())
             .collect();
-        let scalars = [
-            options.score_threshold,
-            options.variances[0],
-            options.variances[1],
-        ]
-        .map(|value| ScalarIr::Float(value.into()));
         Candidates::from_captured(record(
             "fpn::decode_anchors",
             inputs,
-            scalars.into(),
+            options.to_scalars(),
             captured_shapes(anchors, 4 + LANDMARKS),
         ))
     }

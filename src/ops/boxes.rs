@@ -21,8 +21,12 @@ pub fn decode(anchor: BBox, deltas: [f32; 4], weights: CoderWeights) -> BBox {
     let (cx, cy) = (x1 + 0.5 * width, y1 + 0.5 * height);
     let dx = deltas[0] / weights[0];
     let dy = deltas[1] / weights[1];
-    let dw = (deltas[2] / weights[2]).min(max_log_size());
-    let dh = (deltas[3] / weights[3]).min(max_log_size());
+    // Not `f32::min`, which would take NaN for the largest.
+    let cut = |log_size: f32| match log_size > max_log_size() {
+        true => max_log_size(),
+        false => log_size,
+    };
+    let (dw, dh) = (cut(deltas[2] / weights[2]), cut(deltas[3] / weights[3]));
     let (cx, cy) = (dx * width + cx, dy * height + cy);
     let (half_w, half_h) = (0.5 * (dw.exp() * width), 0.5 * (dh.exp() * height));
     [cx - half_w, cy - half_h, cx + half_w, cy + half_h]

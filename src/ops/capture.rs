@@ -32,3 +32,8 @@ pub(super) fn record<const N: usize>(
         .try_into()
         .unwrap_or_else(|_| unreachable!("one tensor an output"))
 }
+
+/// A recorded size.
+pub(super) fn size(scalar: ScalarIr) -> usize {
+    scalar.elem::<u64>() as usize
+}

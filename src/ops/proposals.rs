@@ -8,7 +8,7 @@ use burn_ir::ScalarIr;
 
 use super::anchors::AnchorGrid;
 use super::boxes::{BBox, clip, decode, is_at_least, nms};
-use super::capture::record;
+use super::capture::{record, size};
 use super::flex::{self, Map};
 use super::levels::Levels5;
 
@@ -56,6 +56,28 @@ impl ProposalOptions {
             limit: 1000,
             nms_threshold: 0.7,
             min_side: 1e-3,
+        }
+    }
+
+    fn to_scalars(self) -> Vec<ScalarIr> {
+        vec![
+            ScalarIr::UInt(self.padded[0] as u64),
+            ScalarIr::UInt(self.padded[1] as u64),
+            ScalarIr::UInt(self.per_level as u64),
+            ScalarIr::UInt(self.limit as u64),
+            ScalarIr::Float(self.nms_threshold.into()),
+            ScalarIr::Float(self.min_side.into()),
+        ]
+    }
+
+    /// As a captured graph holds them.
+    pub(crate) fn from_scalars(scalars: &[ScalarIr]) -> Self {
+        Self {
+            padded: [size(scalars[0]), size(scalars[1])],
+            per_level: size(scalars[2]),
+            limit: size(scalars[3]),
+            nms_threshold: scalars[4].elem(),
+            min_side: scalars[5].elem(),
         }
     }
 }
@@ -141,20 +163,17 @@ impl ProposalOps for Capture {
             .chain(deltas.into_array())
             .chain([frame])
             .collect();
-        let scalars = vec![
-            ScalarIr::UInt(options.padded[0] as u64),
-            ScalarIr::UInt(options.padded[1] as u64),
-            ScalarIr::UInt(options.per_level as u64),
-            ScalarIr::UInt(options.limit as u64),
-            ScalarIr::Float(options.nms_threshold.into()),
-            ScalarIr::Float(options.min_side.into()),
-        ];
         let outputs = [
             (Shape::from([options.limit, 4]), DType::F32),
             (Shape::from([options.limit]), DType::I32),
             (Shape::from([1]), DType::I32),
         ];
-        let [boxes, levels, count] = record("fpn::select_proposals", inputs, scalars, outputs);
+        let [boxes, levels, count] = record(
+            "fpn::select_proposals",
+            inputs,
+            options.to_scalars(),
+            outputs,
+        );
         ProposalTensors {
             boxes,
             levels,
@@ -214,7 +233,8 @@ fn top_anchors(logits: &Map<'_>, limit: usize) -> Vec<ScoredAnchor> {
     let mut scored: Vec<ScoredAnchor> = (0..logits.cells())
         .flat_map(|cell| (0..anchors).map(move |a| (cell, a)))
         .map(|(cell, a)| ScoredAnchor {
-            logit: logits.at(a, cell),
+            // -0 is no less than 0.
+            logit: logits.at(a, cell) + 0.0,
             cell,
             a,
         })

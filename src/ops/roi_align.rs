@@ -11,7 +11,7 @@ use burn_ir::ScalarIr;
 use rayon::prelude::*;
 
 use super::boxes::{BBox, area};
-use super::capture::record;
+use super::capture::{record, size};
 use super::flex::{self, Map};
 use super::levels::Levels4;
 
@@ -33,6 +33,24 @@ impl RoiAlignOptions {
             output,
             sampling_ratio: 2,
             aligned: false,
+        }
+    }
+
+    fn to_scalars(self) -> Vec<ScalarIr> {
+        vec![
+            ScalarIr::UInt(self.output[0] as u64),
+            ScalarIr::UInt(self.output[1] as u64),
+            ScalarIr::UInt(self.sampling_ratio as u64),
+            ScalarIr::Bool(self.aligned),
+        ]
+    }
+
+    /// As a captured graph holds them.
+    pub(crate) fn from_scalars(scalars: &[ScalarIr]) -> Self {
+        Self {
+            output: [size(scalars[0]), size(scalars[1])],
+            sampling_ratio: size(scalars[2]),
+            aligned: scalars[3].elem(),
         }
     }
 }
@@ -98,12 +116,9 @@ impl RoiAlignOps for Capture {
         let [p2, p3, p4, p5] = levels.into_array();
         let [rows, columns] = options.output;
         let shape = Shape::from([boxes.shape()[0], p2.shape()[1], rows, columns]);
-        let scalars = vec![
-            ScalarIr::UInt(options.sampling_ratio as u64),
-            ScalarIr::Bool(options.aligned),
-        ];
         let inputs = vec![p2, p3, p4, p5, boxes, count];
-        let [rois] = record("fpn::roi_align", inputs, scalars, [(shape, DType::F32)]);
+        let outputs = [(shape, DType::F32)];
+        let [rois] = record("fpn::roi_align", inputs, options.to_scalars(), outputs);
         rois
     }
 }

@@ -32,6 +32,23 @@ impl RoiDecodeOptions {
             weights: [10.0, 10.0, 5.0, 5.0],
         }
     }
+
+    fn to_scalars(self) -> Vec<ScalarIr> {
+        [self.score_threshold, self.min_side]
+            .iter()
+            .chain(&self.weights)
+            .map(|&value| ScalarIr::Float(value.into()))
+            .collect()
+    }
+
+    /// As a captured graph holds them.
+    pub(crate) fn from_scalars(scalars: &[ScalarIr]) -> Self {
+        Self {
+            score_threshold: scalars[0].elem(),
+            min_side: scalars[1].elem(),
+            weights: [2, 3, 4, 5].map(|index| scalars[index].elem()),
+        }
+    }
 }
 
 /// Every (RoI, class) pair but the background's (class 0) whose softmax score passes the threshold,
@@ -111,15 +128,10 @@ impl RoiDecodeOps for Capture {
     ) -> Candidates<Self> {
         let shape = logits.shape();
         let capacity = shape[0] * classes_above(options.score_threshold, shape[1] - 1);
-        let scalars = [options.score_threshold, options.min_side]
-            .iter()
-            .chain(&options.weights)
-            .map(|&value| ScalarIr::Float(value.into()))
-            .collect();
         Candidates::from_captured(record(
             "fpn::decode_rois",
             vec![logits, deltas, boxes, levels, count, frame],
-            scalars,
+            options.to_scalars(),
             captured_shapes(capacity, 4),
         ))
     }

@@ -8,7 +8,7 @@ use burn_ir::ScalarIr;
 
 use super::boxes::{BBox, nms};
 use super::candidates::{Candidate, Candidates, captured_shapes};
-use super::capture::record;
+use super::capture::{record, size};
 use super::flex;
 
 /// The thresholds of [`select_detections`].
@@ -18,6 +18,23 @@ pub struct SelectOptions {
     pub nms_threshold: f32,
     /// Best detections kept.
     pub limit: usize,
+}
+
+impl SelectOptions {
+    fn to_scalars(self) -> Vec<ScalarIr> {
+        vec![
+            ScalarIr::Float(self.nms_threshold.into()),
+            ScalarIr::UInt(self.limit as u64),
+        ]
+    }
+
+    /// As a captured graph holds them.
+    pub(crate) fn from_scalars(scalars: &[ScalarIr]) -> Self {
+        Self {
+            nms_threshold: scalars[0].elem(),
+            limit: size(scalars[1]),
+        }
+    }
 }
 
 /// Candidates by score (ties: the earlier one) through class-wise NMS, the best `limit` of them
@@ -74,10 +91,7 @@ impl SelectOps for Capture {
         Candidates::from_captured(record(
             "fpn::select_detections",
             vec![rows, scores, labels, levels, count, frame],
-            vec![
-                ScalarIr::Float(options.nms_threshold.into()),
-                ScalarIr::UInt(options.limit as u64),
-            ],
+            options.to_scalars(),
             captured_shapes(options.limit, width),
         ))
     }

@@ -86,13 +86,21 @@ impl Checkpoint {
     pub(super) fn new(
         tensors: impl IntoIterator<Item = (String, StoredTensor)>,
         metadata: Metadata,
-    ) -> Self {
-        let tensors = tensors
-            .into_iter()
-            .filter(|(key, _)| !key.ends_with(".num_batches_tracked"))
-            .map(|(key, tensor)| (keys::older_layout(&key), tensor))
-            .collect();
-        Self { tensors, metadata }
+    ) -> Result<Self, WeightsError> {
+        let mut checkpoint = Self {
+            metadata,
+            ..Self::default()
+        };
+        for (key, tensor) in tensors {
+            if key.ends_with(".num_batches_tracked") {
+                continue;
+            }
+            let key = keys::older_layout(&key);
+            if checkpoint.tensors.insert(key.clone(), tensor).is_some() {
+                return Err(WeightsError::Twice { tensor: key });
+            }
+        }
+        Ok(checkpoint)
     }
 
     /// The checkpoint as safetensors, keys unchanged. With `f16` the weights of layers are halved;

@@ -12,6 +12,9 @@ use crate::models::{Architecture, Model, ModelConfig};
 /// How many names a list of differences spells out.
 const NAMED: usize = 3;
 
+/// Most classes a checkpoint may have: there is a name for each, whatever its file claims.
+const MAX_CLASSES: usize = 10_000;
+
 /// Classes of a checkpoint for `architecture`, background included: the rows of its classifier.
 ///
 /// # Errors
@@ -29,11 +32,11 @@ pub fn class_count(
                 .get(key)
                 .map(|bias| bias.shape.as_slice());
             match classifier {
-                Some(&[classes]) if classes > 1 => Ok(classes),
+                Some(&[classes]) if (2..=MAX_CLASSES).contains(&classes) => Ok(classes),
                 Some(shape) => Err(WeightsError::Mismatch {
                     model: architecture.name(),
                     differences: format!(
-                        "tensor '{key}' has shape {shape:?}, expected one value for each of two or more classes"
+                        "tensor '{key}' has shape {shape:?}, expected one value for each of 2 to {MAX_CLASSES} classes"
                     ),
                 }),
                 None => Err(WeightsError::Mismatch {
@@ -65,17 +68,32 @@ pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
 pub fn load(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Model, WeightsError> {
     check_fit(config, checkpoint)?;
     let model = Model::new(config, &Device::flex());
-    parameters::fill(model, |path, _| {
-        let key = key_of(config.architecture, path);
-        let values = checkpoint.tensors[&key].read()?;
-        match values.iter().find(|value| !value.is_finite()) {
-            None => Ok(values),
-            Some(&found) => Err(WeightsError::NotFinite { tensor: key, found }),
-        }
-    })
+    parameters::fill(model, |path, _| Ok(read(config, checkpoint, path)?.0))
 }
 
-fn check_fit(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
+/// The values and the shape of the parameter at `path` of a model that the checkpoint fits.
+///
+/// # Errors
+/// If it cannot be read, or holds NaN or an infinity.
+pub(crate) fn read(
+    config: &ModelConfig,
+    checkpoint: &Checkpoint,
+    path: &str,
+) -> Result<(Vec<f32>, Vec<usize>), WeightsError> {
+    let key = key_of(config.architecture, path);
+    let tensor = &checkpoint.tensors[&key];
+    let values = tensor.read()?;
+    match values.iter().find(|value| !value.is_finite()) {
+        None => Ok((values, tensor.shape.clone())),
+        Some(&found) => Err(WeightsError::NotFinite { tensor: key, found }),
+    }
+}
+
+/// Whether the checkpoint holds just the model's parameters, in their shapes.
+///
+/// # Errors
+/// If it does not; the error counts the differences and names the first few.
+pub(crate) fn check_fit(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
     let expected: BTreeMap<String, Vec<usize>> = expected(config).into_iter().collect();
     let found = &checkpoint.tensors;
     let missing = expected.keys().filter(|key| !found.contains_key(*key));

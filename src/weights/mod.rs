@@ -12,6 +12,7 @@ mod safetensors;
 mod seeded;
 
 pub use checkpoint::{Checkpoint, StoredTensor};
+pub(crate) use load::{check_fit, read};
 pub use load::{class_count, load};
 pub use metadata::Metadata;
 pub use seeded::{picture, seeded};
@@ -44,6 +45,12 @@ pub enum WeightsError {
         expected: &'static str,
         /// The entry.
         found: String,
+    },
+    /// Two tensors that are one.
+    #[error("holds tensor '{tensor}' twice, once by that key and once by another that means it")]
+    Twice {
+        /// Key, in the older of torchvision's two layouts.
+        tensor: String,
     },
     /// Tensors missing, left over, or of another shape.
     #[error("does not fit {model}: {differences}")]

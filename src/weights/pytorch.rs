@@ -1,9 +1,9 @@
 //! PyTorch checkpoints. The reader interprets the pickle's few allowed types; it executes nothing.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use pytorch_reader::{DType, PytorchReader, Tensor};
+use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::element::ElementType;
@@ -13,8 +13,7 @@ use super::{Checkpoint, Metadata, StoredTensor, WeightsError, official};
 const WRAPPERS: [&str; 2] = ["model.", "state_dict."];
 
 pub(super) fn read(path: &Path) -> Result<Checkpoint, WeightsError> {
-    let reader =
-        PytorchReader::new(path).map_err(|error| WeightsError::Pytorch(error.to_string()))?;
+    let reader = PytorchReader::new(path).map_err(explain)?;
     let tensors = reader.into_tensors();
     let wrapper = WRAPPERS
         .into_iter()
@@ -30,10 +29,25 @@ pub(super) fn read(path: &Path) -> Result<Checkpoint, WeightsError> {
         Some(official) => official.metadata(),
         None => Metadata::default(),
     };
-    Ok(Checkpoint::new(tensors, metadata))
+    Checkpoint::new(tensors, metadata)
 }
 
-fn stored(key: String, tensor: Tensor) -> StoredTensor {
+fn explain(error: PytorchError) -> WeightsError {
+    WeightsError::Pytorch(match error {
+        PytorchError::Pickle(PickleError::Io(error))
+            if error.kind() == ErrorKind::UnexpectedEof =>
+        {
+            "it is cut short".to_owned()
+        }
+        PytorchError::Zip(error) => format!("its archive is cut short or broken: {error}"),
+        PytorchError::InvalidFormat(reason) => reason,
+        error => error.to_string(),
+    })
+}
+
+fn stored(key: String, mut tensor: Tensor) -> StoredTensor {
+    // Our errors name it.
+    tensor.name.clear();
     let shape = tensor.shape().to_vec();
     StoredTensor::new(shape, move || {
         let bytes = tensor.read().map_err(|error| WeightsError::Tensor {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use half::f16;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
 use super::element::ElementType;
 use super::{Checkpoint, Metadata, StoredTensor, WeightsError};
 
 pub(super) fn read(bytes: Vec<u8>) -> Result<Checkpoint, WeightsError> {
-    let broken = |error: safetensors::SafeTensorError| WeightsError::Safetensors(error.to_string());
+    let broken = |error| WeightsError::Safetensors(explain(&bytes, error));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
     let metadata = match header.metadata() {
         Some(map) => Metadata::from_map(map)?,
@@ -27,7 +27,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Checkpoint, WeightsError> {
             (key.to_owned(), view.shape().to_vec(), view.dtype(), place)
         })
         .collect();
-    let bytes: Arc<[u8]> = bytes.into();
+    let bytes = Arc::new(bytes);
     let tensors = places.into_iter().map(|(key, shape, dtype, place)| {
         let (bytes, name) = (bytes.clone(), key.clone());
         let read = move || match ElementType::try_from(dtype) {
@@ -36,7 +36,29 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Checkpoint, WeightsError> {
         };
         (key, StoredTensor::new(shape, read))
     });
-    Ok(Checkpoint::new(tensors, metadata))
+    Checkpoint::new(tensors, metadata)
+}
+
+/// What is wrong with a file, where the error does not say it.
+fn explain(bytes: &[u8], error: SafeTensorError) -> String {
+    let length = bytes.len();
+    let header = bytes
+        .first_chunk()
+        .map_or(0, |size| u64::from_le_bytes(*size));
+    match error {
+        SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength => {
+            format!("its header claims {header} bytes, but the file has {length}")
+        }
+        SafeTensorError::MetadataIncompleteBuffer => {
+            format!(
+                "its tensors do not end where the file does, at {length} bytes: is it cut short?"
+            )
+        }
+        SafeTensorError::TensorInvalidInfo => {
+            "the offsets of a tensor do not match its shape and type".to_owned()
+        }
+        error => error.to_string(),
+    }
 }
 
 pub(super) fn write(checkpoint: &Checkpoint, halve: bool) -> Result<Vec<u8>, WeightsError> {

@@ -21,7 +21,7 @@ pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
         class_names: None,
         bn_eps: Some(config.bn_eps),
     };
-    Checkpoint::new(tensors, metadata)
+    Checkpoint::new(tensors, metadata).expect("a model has no parameter twice")
 }
 
 fn values(architecture: Architecture, seed: u64, name: &str, shape: &[usize]) -> Vec<f32> {

@@ -1,0 +1,95 @@
+// Every (RoI, class) pair but the background's that scores enough, decoded and clipped, in the order
+// of RoI and class. One workgroup; a lane takes RoIs that follow each other, and knows from the
+// others' counts where to write.
+//
+// A candidate is two vec4: its box; its score, label and level.
+
+struct Params {
+    weights: vec4<f32>, // of the box coder
+    classes: u32,
+    logit_pitch: u32, // floats a RoI in memory
+    delta_pitch: u32,
+    capacity: u32,
+    score_threshold: f32,
+    min_side: f32,
+    unused: vec2<u32>,
+}
+
+#import fpn::frame::Frame
+#import fpn::boxes::{decode, clip, is_at_least}
+#import fpn::scan::exclusive
+
+const LANES: u32 = 256u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> frame: Frame;
+@group(0) @binding(2) var<storage, read_write> logits: array<f32>; // [roi][class]
+@group(0) @binding(3) var<storage, read_write> deltas: array<f32>; // [roi][class][4]
+@group(0) @binding(4) var<storage, read_write> proposals: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> levels: array<u32>;
+@group(0) @binding(6) var<storage, read_write> proposal_count: array<u32>;
+@group(0) @binding(7) var<storage, read_write> candidates: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> count: array<u32>;
+
+// Highest logit of a RoI, and the sum of the exponentials.
+fn normalizer(roi: u32) -> vec2<f32> {
+    let start = roi * params.logit_pitch;
+    var highest = logits[start];
+    for (var label = 1u; label < params.classes; label++) {
+        highest = max(highest, logits[start + label]);
+    }
+    var sum = 0.0;
+    for (var label = 0u; label < params.classes; label++) {
+        sum += exp(logits[start + label] - highest);
+    }
+    return vec2<f32>(highest, sum);
+}
+
+fn score_of(roi: u32, label: u32, normal: vec2<f32>) -> f32 {
+    return exp(logits[roi * params.logit_pitch + label] - normal.x) / normal.y;
+}
+
+fn box_of(roi: u32, label: u32) -> vec4<f32> {
+    let start = roi * params.delta_pitch + 4u * label;
+    let delta = vec4<f32>(deltas[start], deltas[start + 1u], deltas[start + 2u], deltas[start + 3u]);
+    return clip(decode(proposals[roi], delta, params.weights), vec2<f32>(frame.resized));
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(local_invocation_index) lane: u32) {
+    let rois = proposal_count[0];
+    let share = (rois + LANES - 1u) / LANES;
+    let first = min(lane * share, rois);
+    let last = min(first + share, rois);
+
+    var own = 0u;
+    for (var roi = first; roi < last; roi++) {
+        let normal = normalizer(roi);
+        for (var label = 1u; label < params.classes; label++) {
+            if score_of(roi, label, normal) > params.score_threshold
+                && is_at_least(box_of(roi, label), params.min_side) {
+                own++;
+            }
+        }
+    }
+    let place = exclusive(lane, own);
+    var next = place.x;
+    for (var roi = first; roi < last; roi++) {
+        let normal = normalizer(roi);
+        for (var label = 1u; label < params.classes; label++) {
+            let score = score_of(roi, label, normal);
+            let box = box_of(roi, label);
+            if score > params.score_threshold && is_at_least(box, params.min_side) {
+                if next < params.capacity {
+                    let tags = vec2<f32>(f32(label), f32(levels[roi]));
+                    candidates[2u * next] = box;
+                    candidates[2u * next + 1u] = vec4<f32>(score, tags, 0.0);
+                }
+                next++;
+            }
+        }
+    }
+    if lane == 0u {
+        count[0] = place.y;
+    }
+}

@@ -1,0 +1,58 @@
+// From an 8-bit RGBA picture to the network's input: normalize, resize (bilinear, half-pixel
+// centres, no antialiasing), pad with zeros. A lane makes one pixel.
+
+struct Params {
+    padded: vec2<u32>, // height, width
+    divisor: f32,
+    unused: u32,
+    mean: vec4<f32>,
+    deviation: vec4<f32>,
+}
+
+#import fpn::frame::Frame
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> frame: Frame;
+@group(0) @binding(2) var<storage, read> picture: array<u32>; // a pixel a word
+@group(0) @binding(3) var<storage, read_write> image: array<vec4<f32>>;
+
+// The two source pixels of a target pixel along one axis, and the second's weight.
+struct Tap {
+    low: u32,
+    high: u32,
+    near: f32,
+}
+
+fn tap(position: u32, source: u32, resized: u32) -> Tap {
+    let scale = f32(source) / f32(resized);
+    let place = max((f32(position) + 0.5) * scale - 0.5, 0.0);
+    let low = min(u32(place), source - 1u);
+    let near = clamp(place - f32(low), 0.0, 1.0);
+    return Tap(low, min(low + 1u, source - 1u), near);
+}
+
+fn normal(x: u32, y: u32) -> vec4<f32> {
+    let word = picture[y * frame.original.y + x];
+    let bytes = vec4<u32>(word, word >> 8u, word >> 16u, 0u) & vec4<u32>(255u);
+    return (vec4<f32>(bytes) / params.divisor - params.mean) / params.deviation;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let pixel = id.x + id.y * groups.x * 64u;
+    if pixel >= params.padded.x * params.padded.y {
+        return;
+    }
+    let y = pixel / params.padded.y;
+    let x = pixel % params.padded.y;
+    if y >= frame.resized.x || x >= frame.resized.y {
+        image[pixel] = vec4<f32>();
+        return;
+    }
+    let down = tap(y, frame.original.x, frame.resized.x);
+    let across = tap(x, frame.original.y, frame.resized.y);
+    let top = (1.0 - across.near) * normal(across.low, down.low) + across.near * normal(across.high, down.low);
+    let bottom = (1.0 - across.near) * normal(across.low, down.high) + across.near * normal(across.high, down.high);
+    let value = (1.0 - down.near) * top + down.near * bottom;
+    image[pixel] = vec4<f32>(value.xyz, 0.0);
+}

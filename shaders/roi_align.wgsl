@@ -1,0 +1,103 @@
+// RoIAlign over the levels of a pyramid. A lane makes four channels of one cell of one RoI.
+
+struct Params {
+    sizes: array<vec4<u32>, 2>, // heights and widths of P2, P3; P4, P5
+    rois: u32, // capacity
+    quads: u32, // channels by fours
+    sampling_ratio: u32, // 0: as many as the cell is pixels wide
+    aligned: u32,
+    cells: vec2<u32>, // rows, columns of the output
+    unused: vec2<u32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> p2: array<vec4<f32>>; // [y][x][quad]
+@group(0) @binding(2) var<storage, read_write> p3: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> p4: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> p5: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> boxes: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> count: array<u32>;
+@group(0) @binding(7) var<storage, read_write> result: array<vec4<f32>>; // [roi][row][column][quad]
+
+fn load(level: u32, cell: u32, quad: u32) -> vec4<f32> {
+    let index = cell * params.quads + quad;
+    switch level {
+        case 0u: { return p2[index]; }
+        case 1u: { return p3[index]; }
+        case 2u: { return p4[index]; }
+        default: { return p5[index]; }
+    }
+}
+
+// The level for a box of this size: P4 (2) for the 224 pixels of an ImageNet picture.
+fn level_of(box: vec4<f32>) -> u32 {
+    let side = sqrt((box.z - box.x) * (box.w - box.y));
+    let level = floor(4.0 + log2(side / 224.0) + 1e-6);
+    return u32(clamp(level, 2.0, 5.0)) - 2u;
+}
+
+// The two cells between which a sample falls along one axis, and their weights; both are 0 where it
+// falls more than a cell outside.
+struct Tap {
+    low: u32,
+    high: u32,
+    far: f32,
+    near: f32,
+}
+
+fn tap(position: f32, size: u32) -> Tap {
+    if !(position >= -1.0 && position <= f32(size)) {
+        return Tap(0u, 0u, 0.0, 0.0);
+    }
+    let place = max(position, 0.0);
+    let low = min(u32(place), size - 1u);
+    let high = min(low + 1u, size - 1u);
+    let near = select(place - f32(low), 0.0, low == high);
+    return Tap(low, high, 1.0 - near, near);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let index = id.x + id.y * groups.x * 64u;
+    let cells = params.cells.x * params.cells.y;
+    let roi = index / (cells * params.quads);
+    if roi >= params.rois {
+        return;
+    }
+    if roi >= count[0] {
+        // What is not meant is at least finite.
+        result[index] = vec4<f32>();
+        return;
+    }
+    let quad = index % params.quads;
+    let cell = index / params.quads % cells;
+    let row = f32(cell / params.cells.y);
+    let column = f32(cell % params.cells.y);
+
+    let box = boxes[roi];
+    let level = level_of(box);
+    let pair = params.sizes[level / 2u];
+    let size = select(pair.xy, pair.zw, level % 2u == 1u);
+    let offset = select(0.0, 0.5, params.aligned == 1u);
+    let least = select(1.0, 0.0, params.aligned == 1u);
+    let scaled = box * (1.0 / f32(4u << level)) - offset;
+    let extent = max(scaled.wz - scaled.yx, vec2<f32>(least)); // height, width
+    let cell_size = extent / vec2<f32>(params.cells);
+    var samples = vec2<u32>(params.sampling_ratio);
+    if params.sampling_ratio == 0u {
+        samples = vec2<u32>(ceil(cell_size));
+    }
+
+    var sum = vec4<f32>();
+    for (var sy = 0u; sy < samples.x; sy++) {
+        let y = tap(scaled.y + row * cell_size.x + (f32(sy) + 0.5) * cell_size.x / f32(samples.x), size.x);
+        for (var sx = 0u; sx < samples.y; sx++) {
+            let x = tap(scaled.x + column * cell_size.y + (f32(sx) + 0.5) * cell_size.y / f32(samples.y), size.y);
+            sum += y.far * x.far * load(level, y.low * size.y + x.low, quad)
+                + y.far * x.near * load(level, y.low * size.y + x.high, quad)
+                + y.near * x.far * load(level, y.high * size.y + x.low, quad)
+                + y.near * x.near * load(level, y.high * size.y + x.high, quad);
+        }
+    }
+    result[index] = sum / f32(max(samples.x * samples.y, 1u));
+}

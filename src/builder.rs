@@ -1,0 +1,270 @@
+//! What a detector is built from, and the checks on it.
+
+use std::sync::Arc;
+
+use crate::compile::CompileError;
+use crate::cpu::CpuEngine;
+use crate::detector::{Detector, Engine};
+use crate::gpu::{self, EngineError, Gpu, GpuError};
+use crate::models::{Architecture, ModelConfig, Selection};
+use crate::transform::{ResizeBounds, Transform};
+use crate::weights::{self, Checkpoint, WeightsError};
+
+/// `eps` of a batch norm where nothing says otherwise (PyTorch's default).
+const DEFAULT_BN_EPS: f64 = 1e-5;
+
+/// Why a detector cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No model was named, and the checkpoint names none.
+    #[error("the checkpoint does not say which model it is for: name one of {}", Architecture::names().join(", "))]
+    NoArchitecture,
+    /// The checkpoint names another model than the caller.
+    #[error("the checkpoint says it is for {found}, not for {asked}")]
+    OtherArchitecture {
+        /// Named by the caller.
+        asked: Architecture,
+        /// Named by the checkpoint.
+        found: Architecture,
+    },
+    /// The checkpoint was not usable; the sentence's subject is the checkpoint.
+    #[error("the checkpoint {0}")]
+    Weights(#[from] WeightsError),
+    /// The GPU cannot be used.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The model uses something that cannot be compiled for a GPU.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Names that do not match the classes.
+    #[error(
+        "{found} class names for {classes} classes: expected {classes}, or one less without the background"
+    )]
+    ClassNames {
+        /// Classes, background included.
+        classes: usize,
+        /// Names given.
+        found: usize,
+    },
+    /// An option out of its range.
+    #[error("{option} is {found}: expected {expected}")]
+    Option {
+        /// Which option.
+        option: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+}
+
+/// Collects what a [`Detector`] is built from; see [`Detector::builder`].
+#[derive(Debug, Default)]
+pub struct DetectorBuilder {
+    architecture: Option<Architecture>,
+    checkpoint: Checkpoint,
+    bn_eps: Option<f64>,
+    score_threshold: Option<f32>,
+    limit: Option<usize>,
+    min_size: Option<usize>,
+    max_size: Option<usize>,
+    class_names: Option<Vec<String>>,
+    gpu: Option<Arc<Gpu>>,
+}
+
+impl DetectorBuilder {
+    /// Begin with the weights.
+    pub(crate) fn new(checkpoint: Checkpoint) -> Self {
+        Self {
+            checkpoint,
+            ..Self::default()
+        }
+    }
+
+    /// Compute on a GPU instead of the CPU.
+    pub fn gpu(mut self, gpu: Arc<Gpu>) -> Self {
+        self.gpu = Some(gpu);
+        self
+    }
+
+    /// Which model the checkpoint is for; needed unless the checkpoint says so.
+    pub fn architecture(mut self, architecture: Architecture) -> Self {
+        self.architecture = Some(architecture);
+        self
+    }
+
+    /// `eps` of the batch norms. By default what the checkpoint says (0 for torchvision's COCO
+    /// files), or else 1e-5.
+    pub fn bn_eps(mut self, eps: f64) -> Self {
+        self.bn_eps = Some(eps);
+        self
+    }
+
+    /// The model's own score threshold, 0 to 1. By default 0.05 for Faster R-CNN, 0.5 for
+    /// RetinaFace.
+    pub fn score_threshold(mut self, threshold: f32) -> Self {
+        self.score_threshold = Some(threshold);
+        self
+    }
+
+    /// Most detections of a picture. By default 100 for Faster R-CNN, 750 for RetinaFace.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// What the picture's short side is resized to, in pixels. By default 800 for Faster R-CNN;
+    /// RetinaFace leaves the picture's size unless this or [`max_size`](Self::max_size) is set.
+    pub fn min_size(mut self, pixels: usize) -> Self {
+        self.min_size = Some(pixels);
+        self
+    }
+
+    /// What the picture's long side may be resized to at most, in pixels. By default 1333 for
+    /// Faster R-CNN.
+    pub fn max_size(mut self, pixels: usize) -> Self {
+        self.max_size = Some(pixels);
+        self
+    }
+
+    /// A name for every label; the background's (label 0) may be left out.
+    pub fn class_names(mut self, names: Vec<String>) -> Self {
+        self.class_names = Some(names);
+        self
+    }
+
+    /// The detector, with its weights loaded.
+    ///
+    /// # Errors
+    /// If the model is unknown, the checkpoint does not fit it, or an option is out of its range.
+    pub fn build(self) -> Result<Detector, BuildError> {
+        let config = self.config()?;
+        let transform = self.transform(config.architecture)?;
+        let selection = self.selection(config.architecture)?;
+        let class_names = match (
+            self.class_names,
+            self.checkpoint.metadata.class_names.clone(),
+        ) {
+            (Some(names), _) | (None, Some(names)) => complete_names(names, config.classes)?,
+            (None, None) => default_names(&config),
+        };
+        let engine = match self.gpu {
+            None => Engine::Cpu(CpuEngine::new(
+                weights::load(&config, &self.checkpoint)?,
+                transform,
+                selection,
+            )),
+            Some(gpu) => {
+                let engine = gpu::Engine::new(gpu, config, transform, selection, &self.checkpoint);
+                Engine::Gpu(engine.map_err(|error| match error {
+                    EngineError::Weights(error) => BuildError::Weights(error),
+                    EngineError::Compile(error) => BuildError::Compile(error),
+                    EngineError::Gpu(error) => BuildError::Gpu(error),
+                })?)
+            }
+        };
+        Ok(Detector::new(config, transform, class_names, engine))
+    }
+
+    fn config(&self) -> Result<ModelConfig, BuildError> {
+        let metadata = &self.checkpoint.metadata;
+        let architecture = match (self.architecture, metadata.architecture) {
+            (Some(asked), Some(found)) if asked != found => {
+                return Err(BuildError::OtherArchitecture { asked, found });
+            }
+            (Some(architecture), _) | (None, Some(architecture)) => architecture,
+            (None, None) => return Err(BuildError::NoArchitecture),
+        };
+        let bn_eps = self.bn_eps.or(metadata.bn_eps).unwrap_or(DEFAULT_BN_EPS);
+        check(
+            "bn-eps",
+            "a finite number of 0 or more",
+            bn_eps,
+            bn_eps.is_finite() && bn_eps >= 0.0,
+        )?;
+        Ok(ModelConfig {
+            architecture,
+            classes: weights::class_count(&self.checkpoint, architecture)?,
+            bn_eps,
+        })
+    }
+
+    fn transform(&self, architecture: Architecture) -> Result<Transform, BuildError> {
+        let mut transform = architecture.transform();
+        for (option, size) in [("min-size", self.min_size), ("max-size", self.max_size)] {
+            let size = size.unwrap_or(1);
+            check(option, "at least one pixel", size, size > 0)?;
+        }
+        let (least, most) = (self.min_size, self.max_size);
+        transform.resize = match transform.resize {
+            Some(default) => Some(ResizeBounds {
+                min_size: least.unwrap_or(default.min_size),
+                max_size: most.unwrap_or(default.max_size),
+            }),
+            // Whichever bound is not given does not bind.
+            None if least.is_some() || most.is_some() => Some(ResizeBounds {
+                min_size: least.unwrap_or(usize::MAX),
+                max_size: most.unwrap_or(usize::MAX),
+            }),
+            None => None,
+        };
+        Ok(transform)
+    }
+
+    fn selection(&self, architecture: Architecture) -> Result<Selection, BuildError> {
+        let default = architecture.selection();
+        let selection = Selection {
+            score_threshold: self.score_threshold.unwrap_or(default.score_threshold),
+            limit: self.limit.unwrap_or(default.limit),
+            ..default
+        };
+        let score = selection.score_threshold;
+        check("score", "0 to 1", score, (0.0..=1.0).contains(&score))?;
+        check("max", "at least 1", selection.limit, selection.limit > 0)?;
+        Ok(selection)
+    }
+}
+
+fn check(
+    option: &'static str,
+    expected: &'static str,
+    found: impl std::fmt::Display,
+    holds: bool,
+) -> Result<(), BuildError> {
+    match holds {
+        true => Ok(()),
+        false => Err(BuildError::Option {
+            option,
+            expected,
+            found: found.to_string(),
+        }),
+    }
+}
+
+/// Names for all classes, the background's put in front where it was left out.
+fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>, BuildError> {
+    if names.len() + 1 == classes {
+        names.insert(0, "background".to_owned());
+    }
+    match names.len() == classes {
+        true => Ok(names),
+        false => Err(BuildError::ClassNames {
+            classes,
+            found: names.len(),
+        }),
+    }
+}
+
+fn default_names(config: &ModelConfig) -> Vec<String> {
+    match config.architecture {
+        Architecture::RetinaFaceMobileNet025 => vec!["background".to_owned(), "face".to_owned()],
+        Architecture::FasterRcnnFpn(_) => {
+            let others = (1..config.classes).map(|label| format!("class {label}"));
+            ["background".to_owned()]
+                .into_iter()
+                .chain(others)
+                .collect()
+        }
+    }
+}

@@ -1,0 +1,741 @@
+//! From the rewritten graph to a plan: which kernel does what, with which parameters, and where.
+
+use super::graph::{Conv, ConvKind, Graph, Node, Op, Residual, ValueId, Window};
+use super::memory::{Block, place};
+use crate::ops::anchor_decode::AnchorDecodeOptions;
+use crate::ops::anchors::AnchorGrid;
+use crate::ops::proposals::ProposalOptions;
+use crate::ops::roi_align::RoiAlignOptions;
+use crate::ops::roi_decode::RoiDecodeOptions;
+use crate::ops::select::SelectOptions;
+use crate::plan::{
+    Binding, CONV_TILE, Constant, ConstantPart, Kernel, MapSlot, Plan, Results, Step,
+};
+use crate::transform::Transform;
+
+/// Lanes of a workgroup that share no work.
+const LANES: usize = 64;
+/// Most workgroups along one dimension of a dispatch.
+const MAX_GROUPS: usize = 65_535;
+/// Most slots of a level that suppression holds in workgroup memory.
+const MAX_SLOTS: usize = 1024;
+
+/// A node that no kernel does.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("no kernel computes {operation}")]
+pub struct ScheduleError {
+    operation: String,
+}
+
+/// The plan of a rewritten graph. `transform` prepares the pictures; activations are kept in buffers
+/// of at most `arena_limit` bytes.
+///
+/// # Errors
+/// If a node was not fused away and has no kernel.
+pub fn schedule(
+    graph: &Graph,
+    transform: &Transform,
+    arena_limit: usize,
+) -> Result<Plan, ScheduleError> {
+    let mut scheduler = Scheduler {
+        graph,
+        blocks: vec![None; graph.values.len()],
+        sizes: Vec::new(),
+        steps: Vec::new(),
+        constants: Vec::new(),
+        results: None,
+        arena_limit,
+    };
+    scheduler.preprocess(transform);
+    for node in &graph.nodes {
+        scheduler.node(node)?;
+    }
+    for &level in &graph.pyramid {
+        scheduler.check_finite(level);
+    }
+    Ok(scheduler.finish())
+}
+
+/// Something a step touches, before activations have their places.
+#[derive(Clone, Copy)]
+enum Touched {
+    Frame,
+    Picture,
+    Constant(usize),
+    Block(usize),
+    Results,
+}
+
+struct Draft {
+    name: String,
+    kernel: Kernel,
+    params: Params,
+    touched: Vec<Touched>,
+    groups: [u32; 3],
+    output: Vec<usize>,
+    flop: u64,
+}
+
+struct Scheduler<'a> {
+    graph: &'a Graph,
+    /// The block of each value that has one.
+    blocks: Vec<Option<usize>>,
+    /// Bytes of each block.
+    sizes: Vec<usize>,
+    steps: Vec<Draft>,
+    constants: Vec<Constant>,
+    results: Option<Results>,
+    arena_limit: usize,
+}
+
+/// Words of a uniform buffer.
+#[derive(Default)]
+struct Params(Vec<u32>);
+
+impl Params {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn u(mut self, value: usize) -> Self {
+        self.0.push(value as u32);
+        self
+    }
+
+    fn pair(self, [a, b]: [usize; 2]) -> Self {
+        self.u(a).u(b)
+    }
+
+    fn f(mut self, value: f32) -> Self {
+        self.0.push(value.to_bits());
+        self
+    }
+
+    fn vec4(self, values: [f32; 4]) -> Self {
+        values.into_iter().fold(self, Self::f)
+    }
+
+    fn unused(self, words: usize) -> Self {
+        (0..words).fold(self, |params, _| params.u(0))
+    }
+}
+
+/// Channels by fours.
+fn quads(channels: usize) -> usize {
+    channels.div_ceil(4)
+}
+
+/// A dispatch with a workgroup of [`LANES`] for as many lanes.
+fn groups(lanes: usize) -> [u32; 3] {
+    let groups = lanes.div_ceil(LANES).max(1);
+    let across = groups.min(MAX_GROUPS);
+    [across as u32, groups.div_ceil(across) as u32, 1]
+}
+
+impl Scheduler<'_> {
+    fn shape(&self, value: ValueId) -> &[usize] {
+        &self.graph.values[value.0]
+    }
+
+    /// Channels, height and width of a map.
+    fn map(&self, value: ValueId) -> [usize; 3] {
+        match *self.shape(value) {
+            [_, channels, height, width] => [channels, height, width],
+            [rows, channels] => [channels, 1, rows],
+            _ => unreachable!("a map has four dimensions, a matrix two"),
+        }
+    }
+
+    fn size_of(&self, value: ValueId) -> [usize; 2] {
+        let [_, height, width] = self.map(value);
+        [height, width]
+    }
+
+    /// Floats between the cells of a map, or between the rows of a matrix.
+    fn pitch(&self, value: ValueId) -> usize {
+        4 * quads(self.map(value)[0])
+    }
+
+    fn temporary(&mut self, bytes: usize) -> usize {
+        self.sizes.push(bytes);
+        self.sizes.len() - 1
+    }
+
+    /// The block of a value, made when it is first asked for.
+    fn block(&mut self, value: ValueId) -> Touched {
+        if let Some(block) = self.blocks[value.0] {
+            return Touched::Block(block);
+        }
+        let bytes = match *self.shape(value) {
+            [items, channels, height, width] => items * height * width * quads(channels) * 16,
+            [rows, columns] => rows * quads(columns) * 16,
+            [length] => length.next_multiple_of(4) * 4,
+            _ => unreachable!("values have one, two or four dimensions"),
+        };
+        let block = self.temporary(bytes);
+        self.blocks[value.0] = Some(block);
+        Touched::Block(block)
+    }
+
+    fn constant(&mut self, part: ConstantPart, conv: &Conv) -> Touched {
+        let constant = Constant {
+            part,
+            weight: conv.weight.clone(),
+            bias: conv.bias.clone(),
+            norm: conv.norm.as_ref().map(|norm| (norm.path.clone(), norm.eps)),
+        };
+        let known = self.constants.iter().position(|other| *other == constant);
+        Touched::Constant(known.unwrap_or_else(|| {
+            self.constants.push(constant);
+            self.constants.len() - 1
+        }))
+    }
+
+    fn preprocess(&mut self, transform: &Transform) {
+        let [_, height, width] = self.map(self.graph.image);
+        let [r, g, b] = transform.mean;
+        let mean = [r, g, b, 0.0];
+        let [r, g, b] = transform.std;
+        let std = [r, g, b, 1.0];
+        let image = self.block(self.graph.image);
+        self.steps.push(Draft {
+            name: "picture".to_owned(),
+            kernel: Kernel::Preprocess,
+            params: Params::new()
+                .pair([height, width])
+                .f(transform.divisor)
+                .u(0)
+                .vec4(mean)
+                .vec4(std),
+            touched: vec![Touched::Frame, Touched::Picture, image],
+            groups: groups(height * width),
+            output: self.shape(self.graph.image).to_vec(),
+            flop: 0,
+        });
+    }
+
+    fn node(&mut self, node: &Node) -> Result<(), ScheduleError> {
+        match &node.op {
+            Op::Conv(conv) => self.conv(conv, node),
+            Op::MaxPool(window) => self.max_pool(*window, node),
+            Op::Add => self.add(node),
+            Op::SelectProposals(options) => self.select_proposals(*options, node),
+            Op::RoiAlign(options) => self.roi_align(*options, node),
+            Op::DecodeRois(options) => self.decode_rois(*options, node),
+            Op::DecodeAnchors(options) => self.decode_anchors(*options, node),
+            Op::SelectDetections(options) => self.select_detections(*options, node),
+            other => {
+                return Err(ScheduleError {
+                    operation: format!("{other:?} on its own"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn conv(&mut self, conv: &Conv, node: &Node) {
+        let (input, output) = (node.inputs[0], node.outputs[0]);
+        let out_channels = self.out_channels(conv, node);
+        let name = conv.weight.trim_end_matches(".weight").to_owned();
+        let mut out_shape = self.shape(output).to_vec();
+        out_shape[1] = out_channels;
+        let out_cells = self.size_of(output);
+        let pixels = out_cells[0] * out_cells[1];
+        let bias = self.constant(ConstantPart::Bias, conv);
+
+        if let ConvKind::Depthwise(window) = conv.kind {
+            let weights = self.constant(ConstantPart::Depthwise, conv);
+            let lanes = pixels * quads(out_channels);
+            let params = Params::new()
+                .pair(self.size_of(input))
+                .pair(out_cells)
+                .u(quads(out_channels))
+                .f(conv.epilogue.inner_slope)
+                .pair(window.kernel)
+                .pair(window.stride)
+                .pair(window.padding);
+            let touched = vec![self.block(input), weights, bias, self.block(output)];
+            let taps = window.kernel[0] * window.kernel[1];
+            self.steps.push(Draft {
+                name,
+                kernel: Kernel::Depthwise,
+                params,
+                touched,
+                groups: groups(lanes),
+                output: out_shape,
+                flop: 2 * (pixels * out_channels * taps) as u64,
+            });
+            return;
+        }
+
+        let (part, window, in_size, in_channels) = match conv.kind {
+            ConvKind::Linear(layout) => {
+                let in_channels = match layout {
+                    Some([channels, height, width]) => 4 * quads(channels) * height * width,
+                    None => self.map(input)[0],
+                };
+                let point = Window {
+                    kernel: [1, 1],
+                    stride: [1, 1],
+                    padding: [0, 0],
+                };
+                (ConstantPart::Linear(layout), point, out_cells, in_channels)
+            }
+            ConvKind::Dense(window) | ConvKind::Depthwise(window) => (
+                ConstantPart::Dense,
+                window,
+                self.size_of(input),
+                self.map(input)[0],
+            ),
+        };
+        let weights = self.constant(part, conv);
+        let residual = node.inputs.get(1).copied();
+        let stride = quads(self.map(output)[0]);
+        let params = Params::new()
+            .pair(in_size)
+            .pair(out_cells)
+            .u(quads(in_channels))
+            .u(quads(out_channels))
+            .u(stride)
+            .u(conv.first_channel / 4)
+            .pair(window.kernel)
+            .pair(window.stride)
+            .pair(window.padding)
+            .pair(residual.map_or([1, 1], |value| self.size_of(value)))
+            .f(conv.epilogue.inner_slope)
+            .f(conv.epilogue.outer_slope)
+            .unused(2);
+        let mut touched = vec![self.block(input), weights, bias, self.block(output)];
+        touched.extend(residual.map(|value| self.block(value)));
+        let tiles = pixels.div_ceil(CONV_TILE.pixels);
+        let taps = window.kernel[0] * window.kernel[1];
+        self.steps.push(Draft {
+            name,
+            kernel: match conv.epilogue.residual {
+                Residual::None => Kernel::Conv,
+                Residual::Same | Residual::Upsampled => Kernel::ConvResidual,
+            },
+            params,
+            touched,
+            groups: [
+                tiles.div_ceil(LANES) as u32,
+                quads(out_channels).div_ceil(CONV_TILE.quads) as u32,
+                1,
+            ],
+            output: out_shape,
+            flop: 2 * (pixels * out_channels * in_channels * taps) as u64,
+        });
+    }
+
+    /// Channels that a convolution makes; its output may hold others' beside them.
+    fn out_channels(&self, conv: &Conv, node: &Node) -> usize {
+        let output = node.outputs[0];
+        let end = self
+            .graph
+            .nodes
+            .iter()
+            .filter(|other| other.outputs[0] == output)
+            .filter_map(|other| match &other.op {
+                Op::Conv(other) if other.first_channel > conv.first_channel => {
+                    Some(other.first_channel)
+                }
+                _ => None,
+            })
+            .min();
+        end.unwrap_or(self.map(output)[0]) - conv.first_channel
+    }
+
+    fn max_pool(&mut self, window: Window, node: &Node) {
+        let (input, output) = (node.inputs[0], node.outputs[0]);
+        let [channels, height, width] = self.map(output);
+        let params = Params::new()
+            .pair(self.size_of(input))
+            .pair([height, width])
+            .u(quads(channels))
+            .u(0)
+            .pair(window.kernel)
+            .pair(window.stride)
+            .pair(window.padding);
+        let touched = vec![self.block(input), self.block(output)];
+        self.push(
+            "max_pool",
+            Kernel::MaxPool,
+            params,
+            touched,
+            groups(height * width * quads(channels)),
+            output,
+        );
+    }
+
+    fn add(&mut self, node: &Node) {
+        let [fine, coarse] = node.inputs[..] else {
+            unreachable!("a sum has two operands")
+        };
+        let output = node.outputs[0];
+        let [channels, height, width] = self.map(output);
+        let params = Params::new()
+            .pair([height, width])
+            .pair(self.size_of(coarse))
+            .u(quads(channels))
+            .f(1.0)
+            .unused(2);
+        let touched = vec![self.block(fine), self.block(coarse), self.block(output)];
+        self.push(
+            "add",
+            Kernel::UpsampleAdd,
+            params,
+            touched,
+            groups(height * width * quads(channels)),
+            output,
+        );
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        kernel: Kernel,
+        params: Params,
+        touched: Vec<Touched>,
+        groups: [u32; 3],
+        output: ValueId,
+    ) {
+        self.steps.push(Draft {
+            name: name.to_owned(),
+            kernel,
+            params,
+            touched,
+            groups,
+            output: self.shape(output).to_vec(),
+            flop: 0,
+        });
+    }
+
+    fn select_proposals(&mut self, options: ProposalOptions, node: &Node) {
+        assert!(
+            options.per_level <= MAX_SLOTS,
+            "suppression holds {MAX_SLOTS} slots a level"
+        );
+        let (logits, deltas) = node.inputs.split_at(node.inputs.len() / 2);
+        let [boxes, levels, count] = node.outputs[..] else {
+            unreachable!("proposal selection has three outputs")
+        };
+        let grid = AnchorGrid::torchvision();
+        let slots = logits.len() * options.per_level;
+        let slot_boxes = Touched::Block(self.temporary(slots * 16));
+        let slot_keys = Touched::Block(self.temporary(slots * 4));
+        for (level, (&logits, &deltas)) in logits.iter().zip(deltas).enumerate() {
+            let [anchors, height, width] = self.map(logits);
+            let chosen = Touched::Block(self.temporary((1 + options.per_level) * 4));
+            let name = format!("P{} top anchors", level + 2);
+            let params = Params::new()
+                .u(height * width)
+                .u(anchors)
+                .u(self.pitch(logits))
+                .u(options.per_level);
+            let logits_block = self.block(logits);
+            self.push(
+                &name,
+                Kernel::TopAnchors,
+                params,
+                vec![logits_block, chosen],
+                [1, 1, 1],
+                boxes,
+            );
+
+            let stride = [options.padded[0] / height, options.padded[1] / width];
+            let params = (0..anchors)
+                .map(|a| grid.anchor(level, a, [0, 0], stride))
+                .fold(Params::new(), Params::vec4)
+                .pair([height, width])
+                .pair(stride)
+                .u(self.pitch(logits))
+                .u(self.pitch(deltas))
+                .u(options.per_level)
+                .u(level * options.per_level)
+                .f(options.min_side)
+                .unused(3);
+            let deltas_block = self.block(deltas);
+            let touched = vec![
+                Touched::Frame,
+                logits_block,
+                deltas_block,
+                chosen,
+                slot_boxes,
+                slot_keys,
+            ];
+            let name = format!("P{} proposals", level + 2);
+            self.push(
+                &name,
+                Kernel::DecodeProposals,
+                params,
+                touched,
+                groups(options.per_level),
+                boxes,
+            );
+        }
+        let params = Params::new()
+            .u(options.per_level)
+            .f(options.nms_threshold)
+            .unused(2);
+        let each_level = [logits.len() as u32, 1, 1];
+        self.push(
+            "suppression",
+            Kernel::NmsLevels,
+            params,
+            vec![slot_boxes, slot_keys],
+            each_level,
+            boxes,
+        );
+        let params = Params::new()
+            .u(slots)
+            .u(options.per_level)
+            .u(options.limit)
+            .u(0);
+        let touched = vec![
+            slot_boxes,
+            slot_keys,
+            self.block(boxes),
+            self.block(levels),
+            self.block(count),
+        ];
+        self.push(
+            "proposals",
+            Kernel::MergeProposals,
+            params,
+            touched,
+            groups(slots),
+            boxes,
+        );
+    }
+
+    fn roi_align(&mut self, options: RoiAlignOptions, node: &Node) {
+        let [p2, p3, p4, p5, boxes, count] = node.inputs[..] else {
+            unreachable!("RoIAlign has six inputs")
+        };
+        let output = node.outputs[0];
+        let [rois, channels, rows, columns] = *self.shape(output) else {
+            unreachable!("RoIs are maps")
+        };
+        let params = [p2, p3, p4, p5]
+            .iter()
+            .fold(Params::new(), |params, &level| {
+                params.pair(self.size_of(level))
+            })
+            .u(rois)
+            .u(quads(channels))
+            .u(options.sampling_ratio)
+            .u(options.aligned.into())
+            .pair([rows, columns])
+            .unused(2);
+        let touched = [p2, p3, p4, p5, boxes, count, output]
+            .map(|value| self.block(value))
+            .to_vec();
+        let lanes = rois * rows * columns * quads(channels);
+        self.push(
+            "roi_align",
+            Kernel::RoiAlign,
+            params,
+            touched,
+            groups(lanes),
+            output,
+        );
+    }
+
+    /// The block of candidates with `landmarks` values each; how many fit, and vec4 of each.
+    fn candidates(&mut self, rows: ValueId) -> (Touched, usize, usize) {
+        let [capacity, width] = *self.shape(rows) else {
+            unreachable!("candidates are rows")
+        };
+        let quads = quads(width) + 1;
+        let block = match self.blocks[rows.0] {
+            Some(block) => block,
+            None => self.temporary(capacity * quads * 16),
+        };
+        self.blocks[rows.0] = Some(block);
+        (Touched::Block(block), capacity, quads)
+    }
+
+    fn decode_rois(&mut self, options: RoiDecodeOptions, node: &Node) {
+        let [logits, deltas, boxes, levels, count] = node.inputs[..] else {
+            unreachable!("RoI decoding has five inputs")
+        };
+        let (rows, found) = (node.outputs[0], node.outputs[4]);
+        let (candidates, capacity, _) = self.candidates(rows);
+        let params = Params::new()
+            .vec4(options.weights)
+            .u(self.shape(logits)[1])
+            .u(self.pitch(logits))
+            .u(self.pitch(deltas))
+            .u(capacity)
+            .f(options.score_threshold)
+            .f(options.min_side)
+            .unused(2);
+        let mut touched = vec![Touched::Frame];
+        touched.extend([logits, deltas, boxes, levels, count].map(|value| self.block(value)));
+        touched.extend([candidates, self.block(found)]);
+        self.push(
+            "candidates",
+            Kernel::DecodeRois,
+            params,
+            touched,
+            [1, 1, 1],
+            rows,
+        );
+    }
+
+    fn decode_anchors(&mut self, options: AnchorDecodeOptions, node: &Node) {
+        let (rows, found) = (node.outputs[0], node.outputs[4]);
+        let (candidates, capacity, _) = self.candidates(rows);
+        let found = self.block(found);
+        let grid = AnchorGrid::retinaface();
+        let levels = node.inputs.len() / 3;
+        for level in 0..levels {
+            let [classes, boxes, landmarks] =
+                [0, 1, 2].map(|head| node.inputs[head * levels + level]);
+            let stride = 8 << level;
+            let params = (0..grid.anchors_per_cell())
+                .map(|a| {
+                    let [x1, y1, x2, y2] = grid.anchor(level, a, [0, 0], [stride; 2]);
+                    [(x1 + x2) / 2.0, (y1 + y2) / 2.0, x2 - x1, y2 - y1]
+                })
+                .fold(Params::new(), Params::vec4)
+                .pair(self.size_of(classes))
+                .u(stride)
+                .u(level + 3)
+                .u(self.pitch(classes))
+                .u(self.pitch(boxes))
+                .u(self.pitch(landmarks))
+                .u((level == 0).into())
+                .f(options.score_threshold)
+                .f(options.variances[0])
+                .f(options.variances[1])
+                .u(capacity);
+            let mut touched = [classes, boxes, landmarks]
+                .map(|value| self.block(value))
+                .to_vec();
+            touched.extend([candidates, found]);
+            let name = format!("P{} candidates", level + 3);
+            self.push(
+                &name,
+                Kernel::DecodeAnchors,
+                params,
+                touched,
+                [1, 1, 1],
+                rows,
+            );
+        }
+    }
+
+    fn select_detections(&mut self, options: SelectOptions, node: &Node) {
+        let (rows, found) = (node.inputs[0], self.block(node.inputs[4]));
+        let (candidates, capacity, quads) = self.candidates(rows);
+        let order = Touched::Block(self.temporary(capacity * 4));
+        let alive = Touched::Block(self.temporary(capacity * 4));
+        let output = node.outputs[0];
+        let params = Params::new().u(capacity).u(quads).unused(2);
+        let touched = vec![candidates, found, order];
+        self.push(
+            "order",
+            Kernel::RankCandidates,
+            params,
+            touched,
+            groups(capacity),
+            rows,
+        );
+        let params = Params::new()
+            .u(capacity)
+            .u(quads)
+            .u(options.limit)
+            .f(options.nms_threshold);
+        let touched = vec![
+            Touched::Frame,
+            candidates,
+            found,
+            order,
+            alive,
+            Touched::Results,
+        ];
+        self.push(
+            "detections",
+            Kernel::SelectDetections,
+            params,
+            touched,
+            [1, 1, 1],
+            output,
+        );
+        self.results = Some(Results {
+            limit: options.limit,
+            quads,
+            landmarks: self.shape(rows)[1] - 4,
+        });
+    }
+
+    fn check_finite(&mut self, map: ValueId) {
+        let [channels, height, width] = self.map(map);
+        let params = Params::new().u(height * width * quads(channels)).unused(3);
+        let touched = vec![self.block(map), Touched::Results];
+        self.push(
+            "finite?",
+            Kernel::CheckFinite,
+            params,
+            touched,
+            [64, 1, 1],
+            map,
+        );
+    }
+
+    fn finish(self) -> Plan {
+        let last = self.steps.len() - 1;
+        let lifetime = |block: usize| -> Block {
+            let touches = |step: &Draft| {
+                step.touched
+                    .iter()
+                    .any(|touched| matches!(touched, Touched::Block(b) if *b == block))
+            };
+            let first = self.steps.iter().position(touches).unwrap_or(0);
+            Block {
+                size: self.sizes[block],
+                first,
+                last: self.steps.iter().rposition(touches).unwrap_or(first),
+            }
+        };
+        let mut blocks: Vec<Block> = (0..self.sizes.len()).map(lifetime).collect();
+        // The pyramid can be read back when all is done.
+        for level in &self.graph.pyramid {
+            blocks[self.blocks[level.0].expect("the pyramid was computed")].last = last;
+        }
+        let (places, arenas, lower_bound) = place(&blocks, self.arena_limit);
+        let bind = |touched: &Touched| match *touched {
+            Touched::Frame => Binding::Frame,
+            Touched::Picture => Binding::Picture,
+            Touched::Constant(index) => Binding::Constant(index),
+            Touched::Block(block) => Binding::Arena(places[block]),
+            Touched::Results => Binding::Results,
+        };
+        let pyramid = self.graph.pyramid.iter().map(|&level| MapSlot {
+            shape: self.map(level),
+            range: places[self.blocks[level.0].expect("the pyramid was computed")],
+        });
+        Plan {
+            padded: self.size_of(self.graph.image),
+            pyramid: pyramid.collect(),
+            results: self.results.expect("a model ends in a selection"),
+            steps: self
+                .steps
+                .iter()
+                .map(|draft| Step {
+                    name: draft.name.clone(),
+                    kernel: draft.kernel,
+                    params: draft.params.0.clone(),
+                    bindings: draft.touched.iter().map(bind).collect(),
+                    groups: draft.groups,
+                    output: draft.output.clone(),
+                    flop: draft.flop,
+                })
+                .collect(),
+            constants: self.constants,
+            arenas,
+            lower_bound,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! An open device: its limits, its kernels, and what went wrong on it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Limits, Queue};
+
+use super::kernels::{CompiledKernel, build};
+use crate::plan::Kernel;
+
+/// Why a GPU cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GpuError {
+    /// Nothing speaks Vulkan, Metal or DX12 here.
+    #[error(
+        "no GPU adapter found: install a driver (on Debian and Ubuntu: apt install \
+         mesa-vulkan-drivers libvulkan1), or use the CPU engine"
+    )]
+    NoAdapter,
+    /// No adapter has this name.
+    #[error("unknown device '{name}': expected auto, gpu, cpu or a part of the name of one of: {}", .known.join(", "))]
+    UnknownAdapter {
+        /// The name asked for.
+        name: String,
+        /// Names of the adapters there are.
+        known: Vec<String>,
+    },
+    /// An adapter below WebGPU's default limits.
+    #[error("adapter {adapter} allows {limit} {found}, fewer than the {needed} that are needed")]
+    Limit {
+        /// Name of the adapter.
+        adapter: String,
+        /// Name of the limit in WebGPU.
+        limit: String,
+        /// The least that is needed.
+        needed: u64,
+        /// What the adapter allows.
+        found: u64,
+    },
+    /// The driver refused to open the device.
+    #[error("adapter {adapter} cannot be opened: {reason}")]
+    Open {
+        /// Name of the adapter.
+        adapter: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// The device was destroyed, reset or unplugged.
+    #[error("the GPU device was lost: {0}")]
+    Lost(String),
+    /// Memory ran out.
+    #[error("the GPU ran out of memory: {0}")]
+    OutOfMemory(String),
+    /// A fault in this crate or in the driver.
+    #[error("the GPU reported an error: {0}")]
+    Fault(String),
+}
+
+/// How often costly things were done; what is done for each frame is not among them.
+#[derive(Debug, Default)]
+pub struct Counters {
+    buffers: AtomicUsize,
+    bind_groups: AtomicUsize,
+    pipelines: AtomicUsize,
+    submissions: AtomicUsize,
+    read_backs: AtomicUsize,
+}
+
+/// Which count.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Count {
+    Buffer,
+    BindGroup,
+    Pipeline,
+    Submission,
+    ReadBack,
+}
+
+impl Counters {
+    pub(super) fn add(&self, count: Count) {
+        let counter = match count {
+            Count::Buffer => &self.buffers,
+            Count::BindGroup => &self.bind_groups,
+            Count::Pipeline => &self.pipelines,
+            Count::Submission => &self.submissions,
+            Count::ReadBack => &self.read_backs,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Buffers, bind groups and pipelines made so far.
+    pub fn made(&self) -> [usize; 3] {
+        [&self.buffers, &self.bind_groups, &self.pipelines].map(|n| n.load(Ordering::Relaxed))
+    }
+
+    /// Queue submissions and read-backs so far.
+    pub fn sent(&self) -> [usize; 2] {
+        [&self.submissions, &self.read_backs].map(|n| n.load(Ordering::Relaxed))
+    }
+}
+
+/// An open device with the kernels compiled for it.
+#[derive(Debug)]
+pub struct Gpu {
+    pub(super) device: Device,
+    pub(super) queue: Queue,
+    info: AdapterInfo,
+    kernels: Mutex<BTreeMap<Kernel, Arc<CompiledKernel>>>,
+    fault: Arc<Mutex<Option<GpuError>>>,
+    counters: Counters,
+}
+
+impl Gpu {
+    /// Open an adapter. Larger buffers than WebGPU's defaults are taken where it has them.
+    ///
+    /// # Errors
+    /// If the adapter is below WebGPU's default limits, or the driver refuses.
+    pub async fn open(adapter: &Adapter) -> Result<Arc<Self>, GpuError> {
+        let info = adapter.get_info();
+        let available = adapter.limits();
+        check_limits(&info.name, &available)?;
+        let limits = Limits {
+            max_buffer_size: available.max_buffer_size,
+            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+            ..Limits::default()
+        };
+        let descriptor = DeviceDescriptor {
+            label: Some("fpn-wgpu"),
+            required_limits: limits,
+            ..DeviceDescriptor::default()
+        };
+        let (device, queue) =
+            adapter
+                .request_device(&descriptor)
+                .await
+                .map_err(|error| GpuError::Open {
+                    adapter: info.name.clone(),
+                    reason: error.to_string(),
+                })?;
+        Ok(Self::from_device(device, queue, info))
+    }
+
+    /// Share a device that is already open. Its error handlers become this crate's: errors are
+    /// reported by [`fault`](Self::fault) and by whatever is computed next.
+    pub fn from_device(device: Device, queue: Queue, info: AdapterInfo) -> Arc<Self> {
+        let fault = Arc::new(Mutex::new(None));
+        let keep = |fault: &Arc<Mutex<Option<GpuError>>>| {
+            let fault = fault.clone();
+            move |error: GpuError| {
+                // The first tells the cause.
+                fault
+                    .lock()
+                    .expect("no panic holds the lock")
+                    .get_or_insert(error);
+            }
+        };
+        let lost = keep(&fault);
+        device.set_device_lost_callback(move |reason, message| {
+            let message = match message.is_empty() {
+                true => format!("{reason:?}").to_lowercase(),
+                false => message,
+            };
+            lost(GpuError::Lost(message));
+        });
+        let wrong = keep(&fault);
+        device.on_uncaptured_error(Arc::new(move |error| wrong(explain(error))));
+        Arc::new(Self {
+            device,
+            queue,
+            info,
+            kernels: Mutex::default(),
+            fault,
+            counters: Counters::default(),
+        })
+    }
+
+    /// The adapter's name, type and driver.
+    pub fn info(&self) -> &AdapterInfo {
+        &self.info
+    }
+
+    /// The device, to share it with other programs.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The device's queue.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// What was made and sent so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The first error since the device was opened, after which nothing it computes can be trusted.
+    pub fn fault(&self) -> Option<GpuError> {
+        self.fault.lock().expect("no panic holds the lock").clone()
+    }
+
+    /// # Errors
+    /// The device's fault, if there is one.
+    pub(super) fn check(&self) -> Result<(), GpuError> {
+        self.fault().map_or(Ok(()), Err)
+    }
+
+    /// A kernel, compiled when it is first asked for.
+    pub(super) fn kernel(&self, kernel: Kernel) -> Arc<CompiledKernel> {
+        let mut kernels = self.kernels.lock().expect("no panic holds the lock");
+        let compiled = kernels.entry(kernel).or_insert_with(|| {
+            self.counters.add(Count::Pipeline);
+            Arc::new(build(&self.device, kernel))
+        });
+        compiled.clone()
+    }
+}
+
+fn check_limits(adapter: &str, available: &Limits) -> Result<(), GpuError> {
+    let mut failure = None;
+    Limits::default().check_limits_with_fail_fn(available, true, |limit, needed, found| {
+        failure.get_or_insert(GpuError::Limit {
+            adapter: adapter.to_owned(),
+            limit: limit.to_owned(),
+            needed,
+            found,
+        });
+    });
+    failure.map_or(Ok(()), Err)
+}
+
+fn explain(error: wgpu::Error) -> GpuError {
+    match error {
+        wgpu::Error::OutOfMemory { source } => GpuError::OutOfMemory(source.to_string()),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
+            GpuError::Fault(description)
+        }
+    }
+}

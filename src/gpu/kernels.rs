@@ -1,0 +1,254 @@
+//! All kernels and their variants, declared in one place; and how one becomes a pipeline.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use naga_oil::compose::{
+    ComposableModuleDescriptor, Composer, ComposerError, NagaModuleDescriptor, ShaderDefValue,
+};
+use wgpu::{
+    BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry, BindingType,
+    BufferBindingType, ComputePipeline, ComputePipelineDescriptor, Device,
+    PipelineCompilationOptions, PipelineLayoutDescriptor, ShaderModuleDescriptor, ShaderSource,
+    ShaderStages,
+};
+
+use crate::plan::{CONV_TILE, Kernel};
+
+/// How a kernel uses a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindingKind {
+    /// A uniform buffer.
+    Uniform,
+    /// A storage buffer that is only read.
+    Read,
+    /// A storage buffer that may be written. Activations share buffers, and one buffer must not be
+    /// bound both ways, so those that are only read are bound so too.
+    Write,
+}
+
+/// A kernel's shader.
+pub struct Source {
+    /// Name of its file.
+    pub file: &'static str,
+    /// Its text, before composition.
+    pub text: &'static str,
+    /// What the text is told.
+    pub defs: Vec<(&'static str, ShaderDefValue)>,
+    /// From binding 1 on; binding 0 is the uniform buffer of its parameters.
+    pub bindings: Vec<BindingKind>,
+}
+
+/// The modules that shaders import.
+const SHARED: [(&str, &str); 5] = [
+    (
+        "shared/activation.wgsl",
+        include_str!("../../shaders/shared/activation.wgsl"),
+    ),
+    (
+        "shared/boxes.wgsl",
+        include_str!("../../shaders/shared/boxes.wgsl"),
+    ),
+    (
+        "shared/frame.wgsl",
+        include_str!("../../shaders/shared/frame.wgsl"),
+    ),
+    (
+        "shared/order.wgsl",
+        include_str!("../../shaders/shared/order.wgsl"),
+    ),
+    (
+        "shared/scan.wgsl",
+        include_str!("../../shaders/shared/scan.wgsl"),
+    ),
+];
+
+macro_rules! shader {
+    ($name:literal, $bindings:expr) => {
+        Source {
+            file: concat!($name, ".wgsl"),
+            text: include_str!(concat!("../../shaders/", $name, ".wgsl")),
+            defs: Vec::new(),
+            bindings: $bindings.to_vec(),
+        }
+    };
+}
+
+impl Kernel {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Preprocess,
+        Self::Conv,
+        Self::ConvResidual,
+        Self::Depthwise,
+        Self::MaxPool,
+        Self::UpsampleAdd,
+        Self::RoiAlign,
+        Self::TopAnchors,
+        Self::DecodeProposals,
+        Self::NmsLevels,
+        Self::MergeProposals,
+        Self::DecodeRois,
+        Self::DecodeAnchors,
+        Self::RankCandidates,
+        Self::SelectDetections,
+        Self::CheckFinite,
+    ];
+}
+
+/// A kernel's shader and what it binds.
+pub fn source(kernel: Kernel) -> Source {
+    use BindingKind::{Read, Uniform, Write};
+    match kernel {
+        Kernel::Preprocess => shader!("preprocess", [Uniform, Read, Write]),
+        Kernel::Conv => conv(false),
+        Kernel::ConvResidual => conv(true),
+        Kernel::Depthwise => shader!("depthwise", [Write, Read, Read, Write]),
+        Kernel::MaxPool => shader!("max_pool", [Write; 2]),
+        Kernel::UpsampleAdd => shader!("upsample_add", [Write; 3]),
+        Kernel::RoiAlign => shader!("roi_align", [Write; 7]),
+        Kernel::TopAnchors => shader!("top_anchors", [Write; 2]),
+        Kernel::DecodeProposals => {
+            shader!(
+                "decode_proposals",
+                [Uniform, Write, Write, Write, Write, Write]
+            )
+        }
+        Kernel::NmsLevels => shader!("nms_levels", [Write; 2]),
+        Kernel::MergeProposals => shader!("merge_proposals", [Write; 5]),
+        Kernel::DecodeRois => {
+            shader!(
+                "decode_rois",
+                [Uniform, Write, Write, Write, Write, Write, Write, Write]
+            )
+        }
+        Kernel::DecodeAnchors => shader!("decode_anchors", [Write; 5]),
+        Kernel::RankCandidates => shader!("rank_candidates", [Write; 3]),
+        Kernel::SelectDetections => {
+            shader!(
+                "select_detections",
+                [Uniform, Write, Write, Write, Write, Write]
+            )
+        }
+        Kernel::CheckFinite => shader!("check_finite", [Write; 2]),
+    }
+}
+
+fn conv(residual: bool) -> Source {
+    use BindingKind::{Read, Write};
+    let mut source = shader!("conv", [Write, Read, Read, Write]);
+    source.defs = vec![
+        ("PIXELS", ShaderDefValue::UInt(CONV_TILE.pixels as u32)),
+        ("QUADS", ShaderDefValue::UInt(CONV_TILE.quads as u32)),
+    ];
+    if residual {
+        source.defs.push(("RESIDUAL", ShaderDefValue::Bool(true)));
+        source.bindings.push(Write);
+    }
+    source
+}
+
+/// A kernel's shader with its imports.
+///
+/// # Errors
+/// If the text is no valid WGSL.
+pub fn compose(source: &Source) -> Result<naga::Module, Box<ComposerError>> {
+    let mut composer = Composer::default();
+    for (file_path, source) in SHARED {
+        composer.add_composable_module(ComposableModuleDescriptor {
+            source,
+            file_path,
+            ..ComposableModuleDescriptor::default()
+        })?;
+    }
+    let defs = source
+        .defs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), *value));
+    let module = composer.make_naga_module(NagaModuleDescriptor {
+        source: source.text,
+        file_path: source.file,
+        shader_defs: defs.collect::<HashMap<_, _>>(),
+        ..NagaModuleDescriptor::default()
+    })?;
+    Ok(module)
+}
+
+/// A kernel on one device.
+#[derive(Debug)]
+pub(super) struct CompiledKernel {
+    pub layout: BindGroupLayout,
+    pub pipeline: ComputePipeline,
+}
+
+pub(super) fn build(device: &Device, kernel: Kernel) -> CompiledKernel {
+    let source = source(kernel);
+    let module = compose(&source)
+        .unwrap_or_else(|error| panic!("shader {} does not compose: {error}", source.file));
+    let module = device.create_shader_module(ShaderModuleDescriptor {
+        label: Some(source.file),
+        source: ShaderSource::Naga(Cow::Owned(module)),
+    });
+    let kinds = [BindingKind::Uniform].into_iter().chain(source.bindings);
+    let entries: Vec<BindGroupLayoutEntry> = kinds.zip(0..).map(entry).collect();
+    let layout = device.create_bind_group_layout(&BindGroupLayoutDescriptor {
+        label: Some(source.file),
+        entries: &entries,
+    });
+    let pipeline_layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
+        label: Some(source.file),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
+        label: Some(source.file),
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: PipelineCompilationOptions {
+            // Every kernel writes its workgroup memory before it reads it.
+            zero_initialize_workgroup_memory: false,
+            ..PipelineCompilationOptions::default()
+        },
+        cache: None,
+    });
+    CompiledKernel { layout, pipeline }
+}
+
+fn entry((kind, binding): (BindingKind, u32)) -> BindGroupLayoutEntry {
+    let ty = match kind {
+        BindingKind::Uniform => BufferBindingType::Uniform,
+        BindingKind::Read => BufferBindingType::Storage { read_only: true },
+        BindingKind::Write => BufferBindingType::Storage { read_only: false },
+    };
+    BindGroupLayoutEntry {
+        binding,
+        visibility: ShaderStages::COMPUTE,
+        ty: BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_composes_and_binds_what_it_declares() {
+        for kernel in Kernel::ALL {
+            let source = source(kernel);
+            let module = compose(&source)
+                .unwrap_or_else(|error| panic!("{}: {}", source.file, error.inner));
+            let bound = module
+                .global_variables
+                .iter()
+                .filter(|(_, variable)| variable.binding.is_some())
+                .count();
+            assert_eq!(bound, 1 + source.bindings.len(), "{}", source.file);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The buffers that the plans of all sizes share: one frame is computed at a time.
+
+use std::sync::Mutex;
+
+use wgpu::{Buffer, BufferDescriptor, BufferUsages};
+
+use super::Gpu;
+use super::device::Count;
+use crate::plan::Plan;
+
+/// Bytes of the picture's sizes in `shaders/shared/frame.wgsl`.
+pub(super) const FRAME_BYTES: usize = 32;
+
+/// Frames that can be in flight: read-backs that wait for their turn.
+const IN_FLIGHT: usize = 2;
+
+/// How large the shared buffers must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    arenas: Vec<usize>,
+    picture: usize,
+    results: usize,
+}
+
+impl Needs {
+    pub fn new(plan: &Plan, picture: usize) -> Self {
+        Self {
+            arenas: plan.arenas.clone(),
+            picture,
+            results: plan.results.bytes(),
+        }
+    }
+
+    /// What serves both.
+    pub fn union(&self, other: &Self) -> Self {
+        let arenas = (0..self.arenas.len().max(other.arenas.len())).map(|index| {
+            let of = |needs: &Self| needs.arenas.get(index).copied().unwrap_or(0);
+            of(self).max(of(other))
+        });
+        Self {
+            arenas: arenas.collect(),
+            picture: self.picture.max(other.picture),
+            results: self.results.max(other.results),
+        }
+    }
+}
+
+/// The shared buffers.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub needs: Needs,
+    pub arenas: Vec<Buffer>,
+    pub picture: Buffer,
+    pub frame: Buffer,
+    pub results: Buffer,
+    staging: Mutex<Vec<Buffer>>,
+}
+
+impl Memory {
+    pub fn new(gpu: &Gpu, needs: Needs) -> Self {
+        let storage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
+        let arena = |&bytes: &usize| buffer(gpu, "activations", bytes, storage);
+        let uniform = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+        Self {
+            arenas: needs.arenas.iter().map(arena).collect(),
+            picture: buffer(gpu, "picture", needs.picture, storage),
+            frame: buffer(gpu, "frame", FRAME_BYTES, uniform),
+            results: buffer(gpu, "results", needs.results, storage),
+            staging: Mutex::new(
+                (0..IN_FLIGHT)
+                    .map(|_| staging(gpu, needs.results))
+                    .collect(),
+            ),
+            needs,
+        }
+    }
+
+    /// A buffer to read the results back from; one more is made if all are in flight.
+    pub fn take_staging(&self, gpu: &Gpu) -> Buffer {
+        let free = self.staging.lock().expect("no panic holds the lock").pop();
+        free.unwrap_or_else(|| staging(gpu, self.needs.results))
+    }
+
+    /// Give it back, unmapped.
+    pub fn return_staging(&self, buffer: Buffer) {
+        self.staging
+            .lock()
+            .expect("no panic holds the lock")
+            .push(buffer);
+    }
+}
+
+/// A buffer that the host can read.
+pub(super) fn staging(gpu: &Gpu, bytes: usize) -> Buffer {
+    buffer(
+        gpu,
+        "read-back",
+        bytes,
+        BufferUsages::COPY_DST | BufferUsages::MAP_READ,
+    )
+}
+
+pub(super) fn buffer(gpu: &Gpu, label: &str, bytes: usize, usage: BufferUsages) -> Buffer {
+    gpu.counters().add(Count::Buffer);
+    gpu.device.create_buffer(&BufferDescriptor {
+        label: Some(label),
+        size: bytes.next_multiple_of(16).max(16) as u64,
+        usage,
+        mapped_at_creation: false,
+    })
+}

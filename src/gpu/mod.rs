@@ -1,0 +1,13 @@
+//! Running plans on a GPU: the only place that touches wgpu.
+
+pub mod adapters;
+mod device;
+mod engine;
+mod kernels;
+mod memory;
+mod session;
+mod store;
+
+pub use device::{Counters, Gpu, GpuError};
+pub use engine::{Engine, EngineError, Pending};
+pub use kernels::{BindingKind, Source, compose, source};

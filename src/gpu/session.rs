@@ -1,0 +1,184 @@
+//! A plan made ready on a device: everything that a frame needs is there before the first one.
+
+use std::sync::Arc;
+
+use wgpu::{
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
+    BufferUsages, CommandEncoderDescriptor, ComputePassDescriptor, DeviceType, SubmissionIndex,
+};
+
+use super::Gpu;
+use super::device::Count;
+use super::kernels::CompiledKernel;
+use super::memory::{Memory, buffer};
+use super::store::Store;
+use crate::plan::{Binding, Plan};
+
+/// Alignment of a uniform binding's offset in WebGPU.
+const UNIFORM_ALIGNMENT: usize = 256;
+
+/// Longest a submission may take, in seconds: Windows resets a device after two.
+const LONGEST_SUBMISSION: f64 = 1.0;
+
+/// A plan with its pipelines and bind groups.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub plan: Plan,
+    steps: Vec<(Arc<CompiledKernel>, BindGroup)>,
+    /// The steps of each submission: one, but for slow adapters.
+    submissions: Vec<std::ops::Range<usize>>,
+}
+
+impl Session {
+    pub fn new(gpu: &Gpu, plan: Plan, store: &Store, memory: &Memory) -> Self {
+        let params = upload_params(gpu, &plan);
+        let steps = plan
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(index, step)| {
+                let own = BindingResource::Buffer(BufferBinding {
+                    buffer: &params,
+                    offset: (index * UNIFORM_ALIGNMENT) as u64,
+                    size: Some(
+                        (step.params.len() as u64 * 4)
+                            .try_into()
+                            .expect("a step has parameters"),
+                    ),
+                });
+                let others = step.bindings.iter().map(|binding| match binding {
+                    Binding::Frame => memory.frame.as_entire_binding(),
+                    Binding::Picture => memory.picture.as_entire_binding(),
+                    Binding::Results => memory.results.as_entire_binding(),
+                    Binding::Constant(constant) => {
+                        store.buffer(&plan.constants[*constant]).as_entire_binding()
+                    }
+                    Binding::Arena(range) => BindingResource::Buffer(BufferBinding {
+                        buffer: &memory.arenas[range.arena],
+                        offset: range.offset as u64,
+                        size: Some((range.size as u64).try_into().expect("a value has bytes")),
+                    }),
+                });
+                let entries: Vec<BindGroupEntry> = std::iter::once(own)
+                    .chain(others)
+                    .zip(0..)
+                    .map(|(resource, binding)| BindGroupEntry { binding, resource })
+                    .collect();
+                let kernel = gpu.kernel(step.kernel);
+                gpu.counters().add(Count::BindGroup);
+                let group = gpu.device.create_bind_group(&BindGroupDescriptor {
+                    label: Some(&step.name),
+                    layout: &kernel.layout,
+                    entries: &entries,
+                });
+                (kernel, group)
+            })
+            .collect();
+        Self {
+            submissions: split(&plan, flop_per_second(gpu.info().device_type)),
+            steps,
+            plan,
+        }
+    }
+
+    /// Run every kernel once over as little as it takes.
+    pub fn warm_up(&self, gpu: &Gpu) {
+        let mut seen = Vec::new();
+        let mut encoder = gpu
+            .device
+            .create_command_encoder(&CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+            for (step, (kernel, group)) in self.plan.steps.iter().zip(&self.steps) {
+                if !seen.contains(&step.kernel) {
+                    seen.push(step.kernel);
+                    pass.set_pipeline(&kernel.pipeline);
+                    pass.set_bind_group(0, group, &[]);
+                    pass.dispatch_workgroups(1, 1, 1);
+                }
+            }
+        }
+        gpu.queue.submit([encoder.finish()]);
+    }
+
+    /// Send the plan's steps, and the copy of the results into `staging`.
+    pub fn submit(&self, gpu: &Gpu, memory: &Memory, staging: &Buffer) -> SubmissionIndex {
+        let bytes = self.plan.results.bytes() as u64;
+        let mut last = None;
+        for (index, steps) in self.submissions.iter().enumerate() {
+            let mut encoder = gpu
+                .device
+                .create_command_encoder(&CommandEncoderDescriptor::default());
+            if index == 0 {
+                encoder.clear_buffer(&memory.results, 0, Some(16));
+            }
+            {
+                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+                for (step, (kernel, group)) in self.plan.steps[steps.clone()]
+                    .iter()
+                    .zip(&self.steps[steps.clone()])
+                {
+                    pass.set_pipeline(&kernel.pipeline);
+                    pass.set_bind_group(0, group, &[]);
+                    let [x, y, z] = step.groups;
+                    pass.dispatch_workgroups(x, y, z);
+                }
+            }
+            if index + 1 == self.submissions.len() {
+                encoder.copy_buffer_to_buffer(&memory.results, 0, staging, 0, bytes);
+            }
+            gpu.counters().add(Count::Submission);
+            last = Some(gpu.queue.submit([encoder.finish()]));
+        }
+        last.expect("a plan has steps")
+    }
+}
+
+/// All steps' parameters in one buffer.
+fn upload_params(gpu: &Gpu, plan: &Plan) -> Buffer {
+    let bytes = plan.steps.len() * UNIFORM_ALIGNMENT;
+    let params = buffer(
+        gpu,
+        "parameters",
+        bytes,
+        BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+    );
+    let mut words = vec![0_u32; bytes / 4];
+    for (step, place) in plan
+        .steps
+        .iter()
+        .zip(words.chunks_exact_mut(UNIFORM_ALIGNMENT / 4))
+    {
+        place[..step.params.len()].copy_from_slice(&step.params);
+    }
+    gpu.queue
+        .write_buffer(&params, 0, bytemuck::cast_slice(&words));
+    params
+}
+
+/// What an adapter of this type computes at least, for estimating how long a plan takes. Software
+/// has no watchdog to fear.
+fn flop_per_second(device_type: DeviceType) -> f64 {
+    match device_type {
+        DeviceType::DiscreteGpu => 1e12,
+        DeviceType::IntegratedGpu | DeviceType::VirtualGpu | DeviceType::Other => 1e11,
+        DeviceType::Cpu => f64::INFINITY,
+    }
+}
+
+/// The steps of each submission, none of which should take longer than [`LONGEST_SUBMISSION`]
+/// unless a single step does.
+fn split(plan: &Plan, flop_per_second: f64) -> Vec<std::ops::Range<usize>> {
+    let mut submissions = Vec::new();
+    let (mut start, mut seconds) = (0, 0.0);
+    for (index, step) in plan.steps.iter().enumerate() {
+        let own = step.flop as f64 / flop_per_second;
+        if seconds + own > LONGEST_SUBMISSION && index > start {
+            submissions.push(start..index);
+            (start, seconds) = (index, 0.0);
+        }
+        seconds += own;
+    }
+    submissions.push(start..plan.steps.len());
+    submissions
+}

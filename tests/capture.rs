@@ -1,0 +1,301 @@
+//! Every architecture's forward pass as a graph: what compiling it may rely on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn::tensor::{DType, Device};
+use burn_ir::{
+    ActivationOperationIr, BaseOperationIr, CustomOpIr, FloatOperationIr, ModuleOperationIr,
+    NumericOperationIr, OperationIr, TensorId, TensorIr,
+};
+use fpn_wgpu::compile::{CapturedModel, capture};
+use fpn_wgpu::models::resnet::Depth;
+use fpn_wgpu::models::{Architecture, Model, ModelConfig, Selection, parameters};
+
+/// Height and width of the inputs: not square, so that a mix-up shows.
+const PADDED: [usize; 2] = [64, 96];
+
+fn config(architecture: Architecture) -> ModelConfig {
+    ModelConfig {
+        architecture,
+        classes: architecture.default_classes(),
+        bn_eps: 1e-5,
+    }
+}
+
+fn captured(architecture: Architecture) -> CapturedModel {
+    capture(&config(architecture), PADDED, architecture.selection()).expect("it can be captured")
+}
+
+fn shape(tensor: &TensorIr) -> Vec<usize> {
+    tensor.shape.to_vec()
+}
+
+/// The tensors that operations give, by identity.
+fn outputs(captured: &CapturedModel) -> BTreeMap<TensorId, &TensorIr> {
+    let operations = captured.graph.operations.iter();
+    let outputs = operations.flat_map(OperationIr::outputs);
+    outputs.map(|tensor| (tensor.id, tensor)).collect()
+}
+
+/// What a compiler has to know; `None` for anything else.
+fn known(operation: &OperationIr) -> Option<&'static str> {
+    Some(match operation {
+        OperationIr::Module(ModuleOperationIr::Conv2d(_)) => "convolution",
+        OperationIr::Module(ModuleOperationIr::BatchNorm(_)) => "batch norm",
+        OperationIr::Module(ModuleOperationIr::MaxPool2d(_)) => "max pool",
+        OperationIr::Module(ModuleOperationIr::Interpolate(_)) => "interpolation",
+        OperationIr::Activation(ActivationOperationIr::Relu(_)) => "relu",
+        OperationIr::Activation(ActivationOperationIr::LeakyRelu(_)) => "leaky relu",
+        OperationIr::NumericFloat(_, NumericOperationIr::Add(_)) => "addition",
+        OperationIr::Float(_, FloatOperationIr::Matmul(_)) => "matrix product",
+        OperationIr::BaseFloat(BaseOperationIr::Reshape(reshape)) => {
+            match (&*shape(&reshape.input), &*shape(&reshape.out)) {
+                // A RoI before the first linear layer, and the bias of each.
+                ([rows, c, h, w], &[r, values]) if r == *rows && values == c * h * w => "flatten",
+                ([values], &[1, v]) if v == *values => "bias as a row",
+                _ => return None,
+            }
+        }
+        OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) if cat.dim == 1 => "concatenation",
+        OperationIr::Custom(custom) if custom.id.starts_with("fpn::") => "ours",
+        OperationIr::Init(_) => "input",
+        _ if is_initializer(operation) => "parameter",
+        _ => return None,
+    })
+}
+
+/// Whether an operation stands for a parameter: it would make its first values.
+fn is_initializer(operation: &OperationIr) -> bool {
+    matches!(
+        operation,
+        OperationIr::BaseFloat(BaseOperationIr::Zeros(_) | BaseOperationIr::Ones(_))
+            | OperationIr::Float(_, FloatOperationIr::Random(_))
+    )
+}
+
+#[test]
+fn only_known_operations_are_recorded() {
+    for architecture in Architecture::ALL {
+        let captured = captured(architecture);
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for operation in &captured.graph.operations {
+            let known = known(operation);
+            let name = known.unwrap_or_else(|| panic!("{architecture}: {operation:?}"));
+            *counts.entry(name).or_default() += 1;
+        }
+        counts.remove("parameter");
+        let convolutions = match architecture {
+            Architecture::FasterRcnnFpn(depth) => {
+                let body = match depth {
+                    Depth::R18 => 20,
+                    Depth::R34 => 36,
+                    Depth::R50 => 53,
+                    Depth::R101 => 104,
+                    Depth::R152 => 155,
+                };
+                // The pyramid, and the RPN head at each level.
+                body + 8 + 3 * 5
+            }
+            // Body, pyramid, context modules, heads.
+            Architecture::RetinaFaceMobileNet025 => 27 + 5 + 15 + 9,
+        };
+        assert_eq!(counts["convolution"], convolutions, "{architecture}");
+        let others = [
+            "interpolation",
+            "max pool",
+            "matrix product",
+            "flatten",
+            "concatenation",
+        ];
+        let found = others.map(|name| counts.get(name).copied().unwrap_or_default());
+        let expected = match architecture {
+            Architecture::FasterRcnnFpn(_) => [3, 2, 4, 1, 0],
+            Architecture::RetinaFaceMobileNet025 => [2, 0, 0, 0, 3],
+        };
+        assert_eq!(found, expected, "{architecture}: {others:?}");
+    }
+}
+
+#[test]
+fn inputs_and_outputs_are_declared() {
+    for architecture in Architecture::ALL {
+        let captured = captured(architecture);
+        let tensors = outputs(&captured);
+        let describe = |ids: &[TensorId]| -> Vec<(Vec<usize>, DType)> {
+            let described = ids.iter().map(|id| tensors[id]);
+            described
+                .map(|tensor| (shape(tensor), tensor.dtype))
+                .collect()
+        };
+        let [height, width] = PADDED;
+        assert_eq!(
+            describe(&captured.graph.inputs),
+            [
+                (vec![1, 3, height, width], DType::F32),
+                (vec![4], DType::F32)
+            ],
+            "{architecture}"
+        );
+        let (limit, row) = match architecture {
+            Architecture::FasterRcnnFpn(_) => (100, 4),
+            // With five landmarks.
+            Architecture::RetinaFaceMobileNet025 => (750, 4 + 10),
+        };
+        assert_eq!(
+            describe(&captured.graph.outputs),
+            [
+                (vec![limit, row], DType::F32),
+                (vec![limit], DType::F32),
+                (vec![limit], DType::I32),
+                (vec![limit], DType::I32),
+                (vec![1], DType::I32),
+            ],
+            "{architecture}"
+        );
+        let levels = match architecture {
+            Architecture::FasterRcnnFpn(_) => vec![[16, 24], [8, 12], [4, 6], [2, 3], [1, 2]],
+            Architecture::RetinaFaceMobileNet025 => vec![[8, 12], [4, 6], [2, 3]],
+        };
+        let channels = match architecture {
+            Architecture::FasterRcnnFpn(_) => 256,
+            Architecture::RetinaFaceMobileNet025 => 64,
+        };
+        let levels = levels.into_iter();
+        let expected: Vec<_> = levels
+            .map(|[height, width]| (vec![1, channels, height, width], DType::F32))
+            .collect();
+        assert_eq!(describe(&captured.pyramid), expected, "{architecture}");
+    }
+}
+
+#[test]
+fn every_parameter_is_named_once_and_used() {
+    for architecture in Architecture::ALL {
+        let captured = captured(architecture);
+        let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        parameters::for_each(
+            &Model::new(&config(architecture), &Device::flex()),
+            |parameter| {
+                let twice = expected.insert(parameter.path, parameter.shape);
+                assert_eq!(twice, None, "{architecture}");
+            },
+        );
+        let names: BTreeSet<&String> = captured.parameters.values().collect();
+        assert_eq!(names.len(), captured.parameters.len(), "{architecture}");
+        assert_eq!(names, expected.keys().collect(), "{architecture}");
+
+        let made = captured.graph.operations.iter();
+        let made: BTreeSet<TensorId> = made
+            .filter(|operation| is_initializer(operation))
+            .flat_map(OperationIr::outputs)
+            .map(|tensor| tensor.id)
+            .collect();
+        let named: BTreeSet<TensorId> = captured.parameters.keys().copied().collect();
+        assert_eq!(made, named, "{architecture}");
+
+        let mut unused = named;
+        for tensor in captured
+            .graph
+            .operations
+            .iter()
+            .flat_map(OperationIr::inputs)
+        {
+            if let Some(path) = captured.parameters.get(&tensor.id) {
+                unused.remove(&tensor.id);
+                let mut shape = shape(tensor);
+                // Burn keeps a linear layer's weight as [in, out].
+                if shape.len() == 2 {
+                    shape.reverse();
+                }
+                assert_eq!(shape, expected[path], "{architecture}: {path}");
+            }
+        }
+        assert!(unused.is_empty(), "{architecture}: {unused:?}");
+    }
+}
+
+/// Values are recorded of what comes from outside the scope: of the two inputs, of no parameter.
+#[test]
+fn no_values_of_parameters_are_recorded() {
+    for architecture in Architecture::ALL {
+        let captured = captured(architecture);
+        let operations = captured.graph.operations.iter();
+        let recorded: Vec<TensorId> = operations
+            .filter_map(|operation| match operation {
+                OperationIr::Init(init) => Some(init.out.id),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(recorded, captured.graph.inputs, "{architecture}");
+    }
+}
+
+/// Name and shapes of the outputs of each operation of ours, in order.
+fn ours(captured: &CapturedModel) -> Vec<(&str, Vec<Vec<usize>>)> {
+    let operations = captured.graph.operations.iter();
+    operations
+        .filter_map(|operation| match operation {
+            OperationIr::Custom(CustomOpIr { id, outputs, .. }) => {
+                Some((id.as_str(), outputs.iter().map(shape).collect()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Shapes of at most `capacity` candidates of `width` values: rows, scores, labels, levels, count.
+fn candidates(capacity: usize, width: usize) -> Vec<Vec<usize>> {
+    let column = vec![capacity];
+    vec![
+        vec![capacity, width],
+        column.clone(),
+        column.clone(),
+        column,
+        vec![1],
+    ]
+}
+
+#[test]
+fn faster_rcnn_has_room_for_every_score_above_the_threshold() {
+    let architecture = Architecture::FasterRcnnFpn(Depth::R18);
+    // Of COCO's 90 classes less than 20 can score above 0.05 at once, less than 2 above 0.5, all
+    // above 0.
+    for (score_threshold, classes) in [(0.05, 20), (0.5, 2), (0.0, 90)] {
+        let selection = Selection {
+            score_threshold,
+            nms_threshold: 0.5,
+            limit: 17,
+        };
+        let captured = capture(&config(architecture), PADDED, selection);
+        let captured = captured.expect("it can be captured");
+        let expected = [
+            (
+                "fpn::select_proposals",
+                vec![vec![1000, 4], vec![1000], vec![1]],
+            ),
+            ("fpn::roi_align", vec![vec![1000, 256, 7, 7]]),
+            ("fpn::decode_rois", candidates(1000 * classes, 4)),
+            ("fpn::select_detections", candidates(17, 4)),
+        ];
+        assert_eq!(ours(&captured), expected, "above {score_threshold}");
+    }
+}
+
+#[test]
+fn retinaface_has_room_for_every_anchor() {
+    let architecture = Architecture::RetinaFaceMobileNet025;
+    // Two anchors a cell; its inputs are not padded, so sides are rounded up at each level.
+    for (padded, cells) in [
+        (PADDED, 8 * 12 + 4 * 6 + 2 * 3),
+        ([61, 97], 8 * 13 + 4 * 7 + 2 * 4),
+        ([1, 1], 3),
+    ] {
+        let captured = capture(&config(architecture), padded, architecture.selection());
+        let captured = captured.expect("it can be captured");
+        let expected = [
+            ("fpn::decode_anchors", candidates(2 * cells, 14)),
+            ("fpn::select_detections", candidates(750, 14)),
+        ];
+        assert_eq!(ours(&captured), expected, "{padded:?}");
+    }
+}

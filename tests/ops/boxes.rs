@@ -1,0 +1,66 @@
+//! Anchors, decoding and non-maximum suppression against torchvision's.
+
+use fpn_wgpu::ops::anchors::AnchorGrid;
+use fpn_wgpu::ops::boxes::{BBox, decode, nms};
+
+use crate::golden;
+use crate::support::assert_close;
+
+#[test]
+fn suppression_keeps_the_same_boxes() {
+    let golden = golden();
+    let (boxes, scores) = (golden.boxes("nms.boxes"), golden.floats("nms.scores"));
+    let mut order: Vec<usize> = (0..boxes.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let sorted: Vec<BBox> = order.iter().map(|&index| boxes[index]).collect();
+    for threshold in [0.3, 0.5, 0.7] {
+        let kept = nms(&sorted, |_| 0, threshold, boxes.len());
+        let kept: Vec<usize> = kept.into_iter().map(|index| order[index]).collect();
+        let expected = golden.counts(&format!("nms.keep.{threshold}"));
+        assert_eq!(kept, expected, "at {threshold}");
+    }
+}
+
+#[test]
+fn deltas_decode_to_the_same_boxes() {
+    let golden = golden();
+    let anchors = golden.boxes("decode.boxes");
+    for (name, weights) in [("1", [1.0; 4]), ("10", [10.0, 10.0, 5.0, 5.0])] {
+        let deltas = golden.boxes(&format!("decode.deltas.{name}"));
+        // A row holds the deltas of every class.
+        let classes = deltas.len() / anchors.len();
+        for (row, deltas) in deltas.into_iter().enumerate() {
+            let found = decode(anchors[row / classes], deltas, weights);
+            let expected = golden.boxes(&format!("decode.output.{name}"))[row];
+            let label = format!("decode.output.{name}, row {row}");
+            assert_close(&label, &found, &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn anchors_are_the_same() {
+    let golden = golden();
+    let grid = AnchorGrid::torchvision();
+    let per_cell = grid.anchors_per_cell();
+    let padded = [224, 352];
+    let sizes = golden.counts("anchors.map_sizes");
+    let mut anchors: Vec<BBox> = Vec::new();
+    for (level, size) in sizes.chunks(2).enumerate() {
+        let stride = [padded[0] / size[0], padded[1] / size[1]];
+        for cell in 0..size[0] * size[1] {
+            let place = [cell / size[1], cell % size[1]];
+            anchors.extend((0..per_cell).map(|a| grid.anchor(level, a, place, stride)));
+        }
+    }
+    assert_eq!([anchors.len()], *golden.counts("anchors.count"));
+    let chosen = golden.counts("anchors.index").into_iter();
+    let chosen: Vec<BBox> = chosen.map(|index| anchors[index]).collect();
+    assert_eq!(chosen, golden.boxes("anchors.rows"));
+
+    let cells = (0..5).flat_map(|level| (0..per_cell).map(move |a| (level, a)));
+    let cells: Vec<BBox> = cells
+        .map(|(level, a)| grid.anchor(level, a, [0, 0], [1, 1]))
+        .collect();
+    assert_eq!(cells, golden.boxes("anchors.cells"));
+}

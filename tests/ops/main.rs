@@ -1,0 +1,21 @@
+//! Single operations on the CPU engine, ours and those we rely on Burn for: against PyTorch's
+//! results, against the ONNX project's test vectors, at the edges, and against what they promise.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod boxes;
+mod edges;
+mod layers;
+mod onnx;
+mod pictures;
+mod properties;
+mod random;
+mod roi_align;
+
+use support::TensorFile;
+
+/// Inputs and outputs of PyTorch's and torchvision's operations.
+fn golden() -> TensorFile {
+    TensorFile::golden("ops")
+}

@@ -1,0 +1,217 @@
+//! Faster R-CNN of every depth, at torchvision's full size and at odd ones.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use fpn_wgpu::models::resnet::Depth;
+use fpn_wgpu::models::{Architecture, FasterRcnn, Model, ModelConfig};
+use fpn_wgpu::ops::boxes::BBox;
+use fpn_wgpu::ops::proposals::Proposals;
+use fpn_wgpu::transform::{ResizeBounds, Transform};
+use fpn_wgpu::{Detector, weights};
+use image::{DynamicImage, RgbaImage};
+
+use crate::matching::{Object, largest_difference, match_one_to_one};
+use crate::stages::Stages;
+use crate::support::TensorFile;
+
+macro_rules! cases {
+    ($($name:ident),+ $(,)?) => {
+        /// The goldens that have a test.
+        const CASES: &[&str] = &[$(concat!("frcnn_", stringify!($name))),+];
+
+        $(
+            #[test]
+            fn $name() {
+                Case::open(concat!("frcnn_", stringify!($name))).check();
+            }
+        )+
+    };
+}
+
+cases![
+    resnet18_s1,
+    resnet50_s2,
+    resnet50_s3,
+    resnet50_s4,
+    resnet34_s5,
+    resnet50_s6,
+    resnet50_s7,
+    resnet34_s8,
+    resnet101_s9,
+    resnet152_s10,
+];
+
+#[test]
+fn every_golden_has_a_test() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens"))
+        .expect("the folder of the goldens");
+    let mut names: Vec<String> = files
+        .filter_map(|file| file.expect("a file").file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_suffix(".safetensors")?.to_owned()))
+        .filter(|name| name.starts_with("frcnn_"))
+        .collect();
+    names.sort();
+    let mut cases = CASES.to_vec();
+    cases.sort_unstable();
+    assert_eq!(names, cases);
+}
+
+/// One of torchvision's models, and what it made of one picture.
+struct Case {
+    name: &'static str,
+    golden: TensorFile,
+    config: ModelConfig,
+    seed: u64,
+    bounds: ResizeBounds,
+    picture: RgbaImage,
+}
+
+impl Case {
+    fn open(name: &'static str) -> Self {
+        let golden = TensorFile::golden(name);
+        let depth = match golden.metadata("arch").as_str() {
+            "resnet18" => Depth::R18,
+            "resnet34" => Depth::R34,
+            "resnet50" => Depth::R50,
+            "resnet101" => Depth::R101,
+            "resnet152" => Depth::R152,
+            other => panic!("{name}: of a {other}"),
+        };
+        let seed = golden.number("seed");
+        Self {
+            name,
+            config: ModelConfig {
+                architecture: Architecture::FasterRcnnFpn(depth),
+                classes: golden.number("num_classes"),
+                bn_eps: golden.number("bn_eps"),
+            },
+            seed,
+            bounds: ResizeBounds {
+                min_size: golden.number("min_size"),
+                max_size: golden.number("max_size"),
+            },
+            picture: weights::picture(seed, golden.number("width"), golden.number("height")),
+            golden,
+        }
+    }
+
+    fn check(self) {
+        self.check_stages();
+        self.check_detections();
+    }
+
+    fn check_stages(&self) {
+        let device = Device::flex();
+        let checkpoint = weights::seeded(&self.config, self.seed);
+        let model = weights::load(&self.config, &checkpoint).expect("seeded weights fit");
+        let Model::FasterRcnn(model) = model else {
+            panic!("{}: of another model", self.name)
+        };
+        let transform = Transform {
+            resize: Some(self.bounds),
+            ..self.config.architecture.transform()
+        };
+        let (width, height) = self.picture.dimensions();
+        let frame = transform.frame([height as usize, width as usize]);
+        let resized: [usize; 2] =
+            ["resized_height", "resized_width"].map(|key| self.golden.number(key));
+        assert_eq!(frame.resized, resized, "{}", self.name);
+
+        let stages = Stages {
+            case: self.name,
+            golden: &self.golden,
+        };
+        let image = transform.apply(&self.picture, &frame, &device);
+        stages.compare("image", &image);
+        let features = model.bottom_up(image);
+        stages.compare_levels(|level| format!("c{level}"), &features, 2);
+        let pyramid = model.pyramid(features);
+        stages.compare_levels(|level| format!("p{level}"), &pyramid, 2);
+        let maps = model.rpn_maps(pyramid.clone());
+        stages.compare_levels(|level| format!("rpn.logits.{level}"), &maps.logits, 2);
+        stages.compare_levels(|level| format!("rpn.deltas.{level}"), &maps.deltas, 2);
+
+        let proposals = model.proposals(pyramid.clone(), frame.tensor(&device), frame.padded);
+        self.check_proposals(&proposals);
+        self.check_head(&stages, &model, pyramid);
+    }
+
+    /// The same boxes, in any order: the order of near logits may differ.
+    fn check_proposals(&self, proposals: &Proposals) {
+        let found = proposals.boxes.to_data().try_to_vec().expect("f32");
+        let found: &[BBox] = found.as_chunks().0;
+        let expected = self.golden.boxes("proposals");
+        let distances = [to_nearest(found, &expected), to_nearest(&expected, found)].concat();
+        let (same, alone): (Vec<f32>, Vec<f32>) = distances
+            .into_iter()
+            .partition(|&distance| distance <= PROPOSAL_TOLERANCE);
+        let largest = same.into_iter().fold(0.0, f32::max);
+        println!("{} proposals: {largest:.1e} px, {alone:?}", self.name);
+        assert!(
+            alone.len() <= MOST_PROPOSALS_ALONE,
+            "{}: of {} and {} proposals some are only in one list, away from the nearest by {alone:?} pixels",
+            self.name,
+            found.len(),
+            expected.len(),
+        );
+    }
+
+    /// The second stage, over torchvision's proposals, so that rows correspond.
+    fn check_head(&self, stages: &Stages, model: &FasterRcnn, pyramid: [Tensor<4>; 5]) {
+        let boxes: Tensor<2> = self.golden.tensor("proposals");
+        let [rows, _] = boxes.dims();
+        let integers = |values: Vec<i32>| -> Tensor<1, Int> {
+            let shape = [values.len()];
+            Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+        };
+        let proposals = Proposals {
+            boxes,
+            // RoIAlign goes by the boxes' sizes; where they came from is only passed on.
+            levels: integers(vec![2; rows]),
+            count: integers(vec![rows as i32]),
+        };
+        let rois = model.roi_features(pyramid, &proposals);
+        stages.compare("roi_features", &rois);
+        let (logits, deltas) = model.box_outputs(rois);
+        stages.compare("class_logits", &logits);
+        stages.compare("box_deltas", &deltas);
+    }
+
+    fn check_detections(self) {
+        let checkpoint = weights::seeded(&self.config, self.seed);
+        let detector = Detector::builder(checkpoint)
+            .min_size(self.bounds.min_size)
+            .max_size(self.bounds.max_size)
+            .build()
+            .expect("seeded weights fit");
+        assert_eq!(*detector.config(), self.config, "{}", self.name);
+        let detections = detector
+            .detect(&DynamicImage::ImageRgba8(self.picture))
+            .expect("the picture suits");
+        let found: Vec<Object> = detections.items.iter().map(Object::from).collect();
+        let expected = self.golden.boxes("boxes").into_iter();
+        let expected: Vec<Object> = expected
+            .zip(self.golden.counts("labels"))
+            .zip(self.golden.floats("scores"))
+            .map(|((bbox, label), score)| Object { bbox, label, score })
+            .collect();
+        let selection = self.config.architecture.selection();
+        match_one_to_one(self.name, &found, &expected, selection);
+    }
+}
+
+/// Proposals that may be in one list only, of up to a thousand in each: among thousands of overlaps
+/// the nearest is within 1e-5 of the threshold, and where it falls the other way, a box makes room
+/// for those it suppressed. (None is found to be; the allowance is for other processors.)
+const MOST_PROPOSALS_ALONE: usize = 4;
+
+/// Pixels of the resized picture by which a proposal's side may be off.
+const PROPOSAL_TOLERANCE: f32 = 0.01;
+
+/// How far the sides of each box are from those of the most similar of `others`.
+fn to_nearest(boxes: &[BBox], others: &[BBox]) -> Vec<f32> {
+    let to_nearest = |bbox: &BBox| {
+        let distances = others.iter().map(|other| largest_difference(bbox, other));
+        distances.fold(f32::INFINITY, f32::min)
+    };
+    boxes.iter().map(to_nearest).collect()
+}

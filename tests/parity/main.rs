@@ -1,0 +1,13 @@
+//! Whole models on the CPU engine against PyTorch's: the same weights and pictures, stage by
+//! stage, so that a difference shows where it begins, then the detections one to one.
+//!
+//! `--nocapture` prints the largest difference of every stage.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod faster_rcnn;
+mod matching;
+mod photos;
+mod retinaface;
+mod stages;
