@@ -1,6 +1,9 @@
 //! Faster R-CNN of every depth, at torchvision's full size and at odd ones.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, FasterRcnn, Model, ModelConfig};
 use fpn_wgpu::ops::boxes::BBox;
@@ -18,12 +21,24 @@ macro_rules! cases {
         /// The goldens that have a test.
         const CASES: &[&str] = &[$(concat!("frcnn_", stringify!($name))),+];
 
-        $(
-            #[test]
-            fn $name() {
-                Case::open(concat!("frcnn_", stringify!($name))).check();
-            }
-        )+
+        mod cpu {
+            $(
+                #[test]
+                fn $name() {
+                    super::Case::open(concat!("frcnn_", stringify!($name))).check();
+                }
+            )+
+        }
+
+        mod gpu {
+            $(
+                #[test]
+                fn $name() {
+                    let case = super::Case::open(concat!("frcnn_", stringify!($name)));
+                    case.check_detections(Some(crate::support::gpu()));
+                }
+            )+
+        }
     };
 }
 
@@ -96,7 +111,7 @@ impl Case {
 
     fn check(self) {
         self.check_stages();
-        self.check_detections();
+        self.check_detections(None);
     }
 
     fn check_stages(&self) {
@@ -176,13 +191,16 @@ impl Case {
         stages.compare("box_deltas", &deltas);
     }
 
-    fn check_detections(self) {
+    fn check_detections(self, gpu: Option<Arc<Gpu>>) {
         let checkpoint = weights::seeded(&self.config, self.seed);
-        let detector = Detector::builder(checkpoint)
+        let builder = Detector::builder(checkpoint)
             .min_size(self.bounds.min_size)
-            .max_size(self.bounds.max_size)
-            .build()
-            .expect("seeded weights fit");
+            .max_size(self.bounds.max_size);
+        let builder = match gpu {
+            Some(gpu) => builder.gpu(gpu),
+            None => builder,
+        };
+        let detector = builder.build().expect("seeded weights fit");
         assert_eq!(*detector.config(), self.config, "{}", self.name);
         let detections = detector
             .detect(&DynamicImage::ImageRgba8(self.picture))

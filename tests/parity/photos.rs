@@ -1,5 +1,8 @@
 //! The published RetinaFace checkpoint on photographs; expected is what its PyTorch model finds.
 
+use std::sync::Arc;
+
+use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::Architecture;
 use fpn_wgpu::weights::Checkpoint;
 use fpn_wgpu::{Detection, Detector};
@@ -10,24 +13,51 @@ use crate::support::shared;
 /// Pixels by which a coordinate may be off.
 const PIXELS: f32 = 0.01;
 
-/// What the published model finds in a shared photograph; `None` where it or the checkpoint is
-/// missing.
-fn faces(photo: &str) -> Option<Vec<Detection>> {
+/// What the published model finds in a shared photograph, on the CPU or on a GPU; `None` where it or
+/// the checkpoint is missing.
+fn faces(photo: &str, gpu: Option<Arc<Gpu>>) -> Option<Vec<Detection>> {
     let photo = shared(photo)?;
     let checkpoint = shared("weights/retinaface_mobilenet025.pth")?;
     let checkpoint = Checkpoint::open(&checkpoint).expect("a PyTorch file");
-    let detector = Detector::builder(checkpoint)
-        .architecture(Architecture::RetinaFaceMobileNet025)
-        .build()
-        .expect("the checkpoint fits");
+    let builder = Detector::builder(checkpoint).architecture(Architecture::RetinaFaceMobileNet025);
+    let builder = match gpu {
+        Some(gpu) => builder.gpu(gpu),
+        None => builder,
+    };
+    let detector = builder.build().expect("the checkpoint fits");
     let photo = image::open(photo).expect("a picture");
     let detections = detector.detect(&photo).expect("the picture suits");
     Some(detections.items)
 }
 
-#[test]
-fn the_astronaut_has_one_face() {
-    let Some(faces) = faces("photos/astronaut.png") else {
+mod cpu {
+    #[test]
+    fn the_astronaut_has_one_face() {
+        super::check_astronaut(None);
+    }
+
+    #[test]
+    fn a_cat_and_a_cup_have_none() {
+        super::check_others(None);
+    }
+}
+
+mod gpu {
+    use crate::support::gpu;
+
+    #[test]
+    fn the_astronaut_has_one_face() {
+        super::check_astronaut(Some(gpu()));
+    }
+
+    #[test]
+    fn a_cat_and_a_cup_have_none() {
+        super::check_others(Some(gpu()));
+    }
+}
+
+fn check_astronaut(gpu: Option<Arc<Gpu>>) {
+    let Some(faces) = faces("photos/astronaut.png", gpu) else {
         return;
     };
     let [face] = faces.as_slice() else {
@@ -51,10 +81,9 @@ fn the_astronaut_has_one_face() {
     assert!(difference < PIXELS, "{points:?}");
 }
 
-#[test]
-fn a_cat_and_a_cup_have_none() {
+fn check_others(gpu: Option<Arc<Gpu>>) {
     for photo in ["photos/chelsea.png", "photos/coffee.png"] {
-        if let Some(faces) = faces(photo) {
+        if let Some(faces) = faces(photo, gpu.clone()) {
             assert_eq!(faces, [], "{photo}");
         }
     }

@@ -1,28 +1,41 @@
 //! RetinaFace with generated weights, at odd sizes.
 
+use std::sync::Arc;
+
 use burn::tensor::Device;
+use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::{Architecture, Model, ModelConfig, Selection};
 use fpn_wgpu::{Detector, weights};
-use image::DynamicImage;
+use image::{DynamicImage, RgbaImage};
 
 use crate::matching::{Object, largest_difference, match_one_to_one};
 use crate::stages::Stages;
 use crate::support::TensorFile;
 
-#[test]
-fn retinaface_s1() {
-    check("retinaface_s1");
+macro_rules! cases {
+    ($($name:ident),+ $(,)?) => {
+        mod cpu {
+            $(
+                #[test]
+                fn $name() {
+                    super::check_stages(stringify!($name));
+                    super::check_detections(stringify!($name), None);
+                }
+            )+
+        }
+
+        mod gpu {
+            $(
+                #[test]
+                fn $name() {
+                    super::check_detections(stringify!($name), Some(crate::support::gpu()));
+                }
+            )+
+        }
+    };
 }
 
-#[test]
-fn retinaface_s2() {
-    check("retinaface_s2");
-}
-
-#[test]
-fn retinaface_s3() {
-    check("retinaface_s3");
-}
+cases![retinaface_s1, retinaface_s2, retinaface_s3];
 
 /// Pixels by which a landmark may be off.
 const LANDMARK_TOLERANCE: f32 = 0.1;
@@ -33,12 +46,15 @@ const CONFIG: ModelConfig = ModelConfig {
     bn_eps: 1e-5,
 };
 
-fn check(case: &str) {
-    let golden = TensorFile::golden(case);
-    let seed = golden.number("seed");
-    let picture = weights::picture(seed, golden.number("width"), golden.number("height"));
+fn picture(golden: &TensorFile) -> RgbaImage {
+    let (width, height) = (golden.number("width"), golden.number("height"));
+    weights::picture(golden.number("seed"), width, height)
+}
 
-    let checkpoint = weights::seeded(&CONFIG, seed);
+fn check_stages(case: &str) {
+    let golden = TensorFile::golden(case);
+    let picture = picture(&golden);
+    let checkpoint = weights::seeded(&CONFIG, golden.number("seed"));
     let model = weights::load(&CONFIG, &checkpoint).expect("seeded weights fit");
     let Model::RetinaFace(model) = model else {
         panic!("{case}: of another model")
@@ -57,7 +73,12 @@ fn check(case: &str) {
     stages.compare_levels(|level| format!("class.{level}"), &maps.classes, 3);
     stages.compare_levels(|level| format!("bbox.{level}"), &maps.boxes, 3);
     stages.compare_levels(|level| format!("landmark.{level}"), &maps.landmarks, 3);
+}
 
+fn check_detections(case: &str, gpu: Option<Arc<Gpu>>) {
+    let golden = TensorFile::golden(case);
+    let picture = picture(&golden);
+    let checkpoint = weights::seeded(&CONFIG, golden.number("seed"));
     let selection = CONFIG.architecture.selection();
     let of_golden = Selection {
         score_threshold: golden.number("threshold"),
@@ -65,8 +86,13 @@ fn check(case: &str) {
         limit: golden.number("keep"),
     };
     assert_eq!(selection, of_golden, "{case}");
-    let detector = Detector::builder(checkpoint).build();
-    let detections = detector
+    let builder = Detector::builder(checkpoint);
+    let builder = match gpu {
+        Some(gpu) => builder.gpu(gpu),
+        None => builder,
+    };
+    let detections = builder
+        .build()
         .expect("seeded weights fit")
         .detect(&DynamicImage::ImageRgba8(picture))
         .expect("the picture suits");

@@ -2,6 +2,8 @@
 
 mod compare;
 mod file;
+mod gpu;
 
 pub use compare::assert_close;
 pub use file::{TensorFile, sample, shared};
+pub use gpu::gpu;
