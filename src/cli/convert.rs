@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::Usage;
 use super::model::{ModelArgs, open};
-use super::output::{PendingFile, say};
+use super::output::{PendingFile, check_distinct, say};
 
 /// Write a checkpoint as safetensors that says which model it is for
 #[derive(Args)]
@@ -42,6 +42,7 @@ impl Convert {
             let output = self.output.display();
             return Err(Usage(format!("{output} must end in .safetensors")).into());
         }
+        check_distinct([&self.input], [self.output.as_path()])?;
         let pending = PendingFile::create(&self.output)?;
         // Building the detector checks everything that the file will promise.
         let builder = self.model.builder(&self.input)?;
@@ -52,7 +53,7 @@ impl Convert {
         checkpoint.metadata.bn_eps = Some(detector.config().bn_eps);
         let bytes = checkpoint
             .to_safetensors(self.f16)
-            .with_context(|| self.input.display().to_string())?;
+            .map_err(|error| anyhow!("{} {error}", self.input.display()))?;
         pending.write(&bytes)?;
         say(format_args!(
             "{}: {}, {} classes, batch norm eps {:?}, {:.1} MB",

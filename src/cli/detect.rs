@@ -182,7 +182,10 @@ impl Outputs {
         let coco_file = args.coco.as_deref();
         let drawn = [&out, &pyramid].into_iter().flatten();
         let drawn = drawn.flat_map(|gallery| gallery.files.iter().map(PathBuf::as_path));
-        check_distinct(files, drawn.chain(json_file).chain(coco_file))?;
+        check_distinct(
+            files.iter().chain(&args.weights).chain(&args.model.labels),
+            drawn.chain(json_file).chain(coco_file),
+        )?;
         Ok(Self {
             json: match json_file {
                 Some(path) => Some(Json::File(PendingFile::create(path)?)),

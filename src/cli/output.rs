@@ -101,10 +101,10 @@ fn folder(path: &Path) -> &Path {
 
 /// Make sure that nothing is lost: that no output is an input, or another output as well.
 pub fn check_distinct<'a>(
-    inputs: &[PathBuf],
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
     outputs: impl IntoIterator<Item = &'a Path>,
 ) -> Result<()> {
-    let mut taken: HashSet<PathBuf> = inputs.iter().map(|input| place(input)).collect();
+    let mut taken: HashSet<PathBuf> = inputs.into_iter().map(|input| place(input)).collect();
     match outputs
         .into_iter()
         .find(|output| !taken.insert(place(output)))

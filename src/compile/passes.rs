@@ -179,7 +179,11 @@ pub fn write_into_concats(mut graph: Graph) -> Graph {
             .iter()
             .map(|&part| (part, graph.values[part.0][1]))
             .collect();
-        let aligned = parts.iter().rev().skip(1).all(|(_, channels)| channels % 4 == 0);
+        let aligned = parts
+            .iter()
+            .rev()
+            .skip(1)
+            .all(|(_, channels)| channels % 4 == 0);
         let fits = aligned
             && parts.iter().all(|&(part, _)| {
                 let producer = graph.producer(part);

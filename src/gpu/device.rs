@@ -239,3 +239,20 @@ fn explain(error: wgpu::Error) -> GpuError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_below_the_default_limits_is_named_with_the_limit() {
+        assert_eq!(check_limits("good", &Limits::default()), Ok(()));
+        let weak = Limits {
+            max_storage_buffers_per_shader_stage: 4,
+            ..Limits::default()
+        };
+        let error = check_limits("weak", &weak).unwrap_err().to_string();
+        let expected = "adapter weak allows max_storage_buffers_per_shader_stage 4, fewer than the 8 that are needed";
+        assert_eq!(error, expected);
+    }
+}

@@ -241,8 +241,8 @@ mod tests {
     fn every_kernel_composes_and_binds_what_it_declares() {
         for kernel in Kernel::ALL {
             let source = source(kernel);
-            let module = compose(&source)
-                .unwrap_or_else(|error| panic!("{}: {}", source.file, error.inner));
+            let module =
+                compose(&source).unwrap_or_else(|error| panic!("{}: {}", source.file, error.inner));
             let bound = module
                 .global_variables
                 .iter()

@@ -35,7 +35,7 @@ macro_rules! cases {
                 #[test]
                 fn $name() {
                     let case = super::Case::open(concat!("frcnn_", stringify!($name)));
-                    case.check_detections(Some(crate::support::gpu()));
+                    case.check_detections(Some(crate::adapter::gpu()));
                 }
             )+
         }

@@ -3,6 +3,8 @@
 //!
 //! `--nocapture` prints the largest difference of every stage.
 
+#[path = "../adapter/mod.rs"]
+mod adapter;
 #[path = "../support/mod.rs"]
 mod support;
 

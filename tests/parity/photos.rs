@@ -43,7 +43,7 @@ mod cpu {
 }
 
 mod gpu {
-    use crate::support::gpu;
+    use crate::adapter::gpu;
 
     #[test]
     fn the_astronaut_has_one_face() {

@@ -28,7 +28,7 @@ macro_rules! cases {
             $(
                 #[test]
                 fn $name() {
-                    super::check_detections(stringify!($name), Some(crate::support::gpu()));
+                    super::check_detections(stringify!($name), Some(crate::adapter::gpu()));
                 }
             )+
         }

@@ -2,8 +2,6 @@
 
 mod compare;
 mod file;
-mod gpu;
 
 pub use compare::assert_close;
 pub use file::{TensorFile, sample, shared};
-pub use gpu::gpu;

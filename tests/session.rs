@@ -1,0 +1,225 @@
+//! How the GPU engine behaves over many frames, and when something goes wrong.
+
+mod adapter;
+
+use std::sync::Arc;
+
+use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
+use fpn_wgpu::models::resnet::Depth;
+use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::weights::{self, Checkpoint};
+use fpn_wgpu::{DetectError, Detector};
+use image::DynamicImage;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+
+use crate::adapter::{gpu, open as open_gpu};
+
+/// A small detector on `gpu`.
+fn face_detector(gpu: Arc<Gpu>) -> Detector {
+    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let builder = Detector::builder(weights::seeded(&config, 1)).gpu(gpu);
+    builder.build().expect("seeded weights fit")
+}
+
+fn picture(width: u32, height: u32) -> DynamicImage {
+    weights::picture(1, width, height).into()
+}
+
+#[test]
+fn a_frame_is_one_submission_and_one_read_back_and_makes_nothing() {
+    let gpu = open_gpu();
+    let detector = face_detector(gpu.clone());
+    let picture = picture(160, 120);
+    let first = detector.detect(&picture).expect("the picture suits");
+    assert!(!first.items.is_empty());
+    let (made, [submissions, read_backs]) = (gpu.counters().made(), gpu.counters().sent());
+    for _ in 0..5 {
+        assert_eq!(detector.detect(&picture).expect("the picture suits"), first);
+    }
+    assert_eq!(gpu.counters().made(), made);
+    assert_eq!(gpu.counters().sent(), [submissions + 5, read_backs + 5]);
+}
+
+#[test]
+fn a_new_size_compiles_nothing() {
+    let gpu = open_gpu();
+    let detector = face_detector(gpu.clone());
+    let [_, _, pipelines] = gpu.counters().made();
+    for step in 0..50 {
+        let picture = picture(64 + 3 * step, 160 - 2 * step);
+        detector.detect(&picture).expect("the picture suits");
+    }
+    let [_, _, after] = gpu.counters().made();
+    assert_eq!(after, pipelines);
+}
+
+#[test]
+fn two_frames_can_be_in_flight() {
+    let gpu = open_gpu();
+    let detector = face_detector(gpu.clone());
+    let pictures = [weights::picture(1, 160, 120), weights::picture(2, 160, 120)];
+    let alone = pictures.each_ref().map(|picture| {
+        detector
+            .start(picture)
+            .expect("sent")
+            .wait()
+            .expect("computed")
+    });
+    assert_ne!(alone[0], alone[1]);
+    let made = gpu.counters().made();
+    let pending = pictures
+        .each_ref()
+        .map(|picture| detector.start(picture).expect("sent"));
+    assert_eq!(pending.map(|frame| frame.wait().expect("computed")), alone);
+    assert_eq!(gpu.counters().made(), made);
+}
+
+#[test]
+fn the_results_can_be_awaited() {
+    let detector = face_detector(gpu());
+    let picture = picture(160, 120);
+    let waited = detector.detect(&picture).expect("computed");
+    // Somebody has to poll the device, as a browser does by itself.
+    let frame = detector.start(&picture.to_rgba8()).expect("sent");
+    gpu()
+        .device()
+        .poll(wgpu::PollType::wait_indefinitely())
+        .expect("the device works");
+    assert_eq!(
+        pollster::block_on(frame.finish()).expect("computed"),
+        waited
+    );
+}
+
+#[test]
+fn several_threads_can_share_a_detector() {
+    let detector = face_detector(gpu());
+    let sizes = [(160, 120), (97, 64), (120, 160)];
+    let alone =
+        sizes.map(|(width, height)| detector.detect(&picture(width, height)).expect("computed"));
+    std::thread::scope(|scope| {
+        for (size, expected) in sizes.iter().zip(&alone) {
+            let detector = &detector;
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let found = detector.detect(&picture(size.0, size.1));
+                    assert_eq!(found.as_ref(), Ok(expected));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_destroyed_device_is_an_error_and_a_new_one_works() {
+    let gpu = open_gpu();
+    let detector = face_detector(gpu.clone());
+    let picture = picture(160, 120);
+    let before = detector.detect(&picture).expect("computed");
+    gpu.device().destroy();
+    for _ in 0..2 {
+        let error = detector.detect(&picture).expect_err("the device is gone");
+        assert!(matches!(error, DetectError::Gpu(_)), "{error}");
+    }
+    assert_eq!(face_detector(open_gpu()).detect(&picture), Ok(before));
+}
+
+/// A device with WebGPU's default limits, opened by somebody else.
+fn foreign_device() -> Arc<Gpu> {
+    let adapter = pollster::block_on(adapters::best()).unwrap_or_else(|error| panic!("{error}"));
+    let (device, queue) =
+        pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default()))
+            .expect("an adapter has the default limits");
+    Gpu::from_device(device, queue, adapter.get_info())
+}
+
+#[test]
+fn a_device_that_is_already_open_can_be_shared() {
+    let picture = picture(160, 120);
+    let own = face_detector(gpu()).detect(&picture);
+    assert_eq!(face_detector(foreign_device()).detect(&picture), own);
+}
+
+#[test]
+fn a_picture_too_large_for_the_device_says_what_fits() {
+    let config = ModelConfig {
+        classes: 2,
+        ..ModelConfig::of(Architecture::FasterRcnnFpn(Depth::R18))
+    };
+    let checkpoint = weights::seeded(&config, 1);
+    let builder = Detector::builder(checkpoint).gpu(foreign_device());
+    let detector = builder
+        .min_size(1600)
+        .max_size(1600)
+        .build()
+        .expect("seeded weights fit");
+    let error = detector
+        .detect(&picture(64, 64))
+        .expect_err("it does not fit");
+    let DetectError::DoesNotFit {
+        needed,
+        allowed,
+        largest,
+        ..
+    } = error
+    else {
+        panic!("{error}")
+    };
+    // The first convolution's 64 channels at half the size.
+    assert_eq!((needed, allowed), (800 * 800 * 64 * 4, 128 << 20));
+    let first_map = |side: usize| side.next_multiple_of(32).pow(2) / 4 * 64 * 4;
+    assert!(
+        first_map(largest) <= allowed && first_map(largest + 1) > allowed,
+        "{largest}"
+    );
+}
+
+/// Weights whose activations overflow.
+fn overflowing() -> Checkpoint {
+    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let file = weights::seeded(&config, 1)
+        .to_safetensors(false)
+        .expect("seeded weights are written");
+    let file = SafeTensors::deserialize(&file).expect("a safetensors file");
+    let stem = "body.stage1.0.1.weight";
+    let huge: Vec<u8> = (0..8).flat_map(|_| 3e38_f32.to_le_bytes()).collect();
+    let views = file.iter().map(|(key, view)| {
+        let data = if key == stem {
+            huge.as_slice()
+        } else {
+            view.data()
+        };
+        let view = TensorView::new(view.dtype(), view.shape().to_vec(), data);
+        (key.to_owned(), view.expect("the shape is kept"))
+    });
+    let bytes = safetensors::serialize(views, None).expect("the tensors are whole");
+    Checkpoint::from_safetensors(bytes).expect("a safetensors file")
+}
+
+#[test]
+fn overflowing_activations_are_reported_by_both_engines() {
+    for gpu in [None, Some(gpu())] {
+        let builder =
+            Detector::builder(overflowing()).architecture(Architecture::RetinaFaceMobileNet025);
+        let builder = match gpu {
+            Some(gpu) => builder.gpu(gpu),
+            None => builder,
+        };
+        let detector = builder.build().expect("finite weights are loaded");
+        assert_eq!(
+            detector.detect(&picture(64, 64)),
+            Err(DetectError::NotFinite)
+        );
+    }
+}
+
+#[test]
+fn an_unknown_adapter_lists_the_known() {
+    let error = pollster::block_on(adapters::by_name("voodoo")).expect_err("there is none");
+    let GpuError::UnknownAdapter { known, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(!known.is_empty());
+    assert!(error.to_string().contains(&known[0]), "{error}");
+}
