@@ -70,7 +70,9 @@ impl Transform {
         Frame {
             original,
             resized,
-            padded: resized.map(|side| side.next_multiple_of(self.multiple)),
+            // A side too large for a number is too large for any network, which is said later.
+            padded: resized
+                .map(|side| side.checked_next_multiple_of(self.multiple).unwrap_or(side)),
         }
     }
 

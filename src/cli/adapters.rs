@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use fpn_wgpu::gpu::{GpuError, adapters};
 
+use super::output::say;
 use super::report::{align_right, new_table};
 
 /// List the GPU adapters, and which one `--device auto` takes
@@ -14,8 +15,7 @@ impl Adapters {
     pub fn run(&self) -> Result<()> {
         let adapters = pollster::block_on(adapters::adapters());
         if adapters.is_empty() {
-            println!("{}", GpuError::NoAdapter);
-            return Ok(());
+            return Err(GpuError::NoAdapter.into());
         }
         let mut table = new_table([
             "adapter",
@@ -49,20 +49,19 @@ impl Adapters {
             ]);
         }
         align_right(&mut table, 4..6);
-        println!("{table}");
+        say(format_args!("{table}"))?;
         match adapters
             .iter()
             .find(|adapter| !adapters::is_software(&adapter.get_info()))
         {
-            Some(adapter) => println!(
+            Some(adapter) => say(format_args!(
                 "--device auto takes {}: the first of these that is a GPU.",
                 adapter.get_info().name
-            ),
-            None => println!(
+            )),
+            None => say(format_args!(
                 "--device auto takes the CPU engine: all of these compute on the CPU, and slower. \
                  --device gpu takes the first of them."
-            ),
+            )),
         }
-        Ok(())
     }
 }

@@ -47,7 +47,16 @@ impl Pen {
     /// One detection on a canvas that shows the picture `scale` times as large.
     pub fn draw(&self, canvas: &mut RgbImage, detection: &Detection, scale: f32, label: bool) {
         let colour = colour_of(detection.label);
-        let [x1, y1, x2, y2] = detection.bbox.map(|side| (side * scale).round() as i32);
+        // What is drawn outside the canvas is not seen, but takes time.
+        let outside = 2.0 * self.width as f32;
+        let (right, bottom) = (
+            canvas.width() as f32 + outside,
+            canvas.height() as f32 + outside,
+        );
+        let x = |x: f32| (x * scale).clamp(-outside, right).round() as i32;
+        let y = |y: f32| (y * scale).clamp(-outside, bottom).round() as i32;
+        let [x1, y1, x2, y2] = detection.bbox;
+        let [x1, y1, x2, y2] = [x(x1), y(y1), x(x2), y(y2)];
         for inset in 0..self.width {
             let (width, height) = (x2 - x1 - 2 * inset, y2 - y1 - 2 * inset);
             if width > 0 && height > 0 {
@@ -55,9 +64,8 @@ impl Pen {
                 draw_hollow_rect_mut(canvas, frame, colour);
             }
         }
-        for [x, y] in detection.landmarks.iter().flatten() {
-            let centre = ((x * scale).round() as i32, (y * scale).round() as i32);
-            draw_filled_circle_mut(canvas, centre, self.width + 1, colour);
+        for point in detection.landmarks.iter().flatten() {
+            draw_filled_circle_mut(canvas, (x(point[0]), y(point[1])), self.width + 1, colour);
         }
         if label {
             let text = format!("{} {:.2}", detection.name, detection.score);

@@ -11,7 +11,7 @@ use image::{Rgb, RgbImage};
 use imageproc::drawing::{draw_filled_circle_mut, draw_filled_rect_mut};
 use imageproc::rect::Rect;
 
-use super::output::PendingFile;
+use super::output::{PendingFile, say};
 use super::sheet;
 
 /// See a pyramid at work: random weights on a generated picture
@@ -36,16 +36,16 @@ impl Demo {
         let picture = scene().into();
         let (found, levels) = detector.detect_with_pyramid(&picture)?;
         pending.write_picture(sheet::sheet(&picture, &found, &levels))?;
-        println!(
+        say(format_args!(
             "{} with random weights, on {}: {} boxes (they mean nothing yet).",
             config.architecture,
             detector.device_name(),
             found.items.len()
-        );
-        println!(
+        ))?;
+        say(format_args!(
             "The pyramid's levels and their boxes: {}",
             self.out.display()
-        );
+        ))?;
         Ok(())
     }
 }

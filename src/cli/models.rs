@@ -5,6 +5,7 @@ use clap::Args;
 use fpn_wgpu::Summary;
 use fpn_wgpu::models::{Architecture, ModelConfig};
 
+use super::output::say;
 use super::report::{align_right, new_table};
 
 /// List the models
@@ -27,8 +28,10 @@ impl Models {
             ]);
         }
         align_right(&mut table, 1..4);
-        println!("{table}");
-        println!("GFLOP: two operations for a multiplication with addition, 1000 proposals.");
+        say(format_args!("{table}"))?;
+        say(format_args!(
+            "GFLOP: two operations for a multiplication with addition, 1000 proposals."
+        ))?;
         Ok(())
     }
 }

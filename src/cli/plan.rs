@@ -7,6 +7,7 @@ use fpn_wgpu::models::{Architecture, ModelConfig};
 use fpn_wgpu::plan::{Binding, Plan};
 
 use super::model::architecture_parser;
+use super::output::say;
 use super::report::{align_right, new_table};
 use super::summary::size;
 
@@ -46,14 +47,13 @@ impl PlanCommand {
             ARENA_LIMIT,
         )?;
         match self.json {
-            true => println!("{}", serde_json::to_string_pretty(&plan)?),
+            true => say(format_args!("{}", serde_json::to_string_pretty(&plan)?)),
             false => print(&plan),
         }
-        Ok(())
     }
 }
 
-fn print(plan: &Plan) {
+fn print(plan: &Plan) -> Result<()> {
     let mut table = new_table(["step", "kernel", "output", "MFLOP", "reads and writes"]);
     for step in &plan.steps {
         let bindings: Vec<String> = step.bindings.iter().map(describe).collect();
@@ -69,20 +69,20 @@ fn print(plan: &Plan) {
         ]);
     }
     align_right(&mut table, 3..4);
-    println!("{table}");
+    say(format_args!("{table}"))?;
     let [height, width] = plan.padded;
     let mebibytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);
-    println!(
+    say(format_args!(
         "Input: {width} × {height}. Steps: {}, {:.2} GFLOP.",
         plan.steps.len(),
         plan.flop() as f64 / 1e9
-    );
-    println!(
+    ))?;
+    say(format_args!(
         "Activations: {:.1} MiB, {:.2} times the {:.1} MiB that are alive at once.",
         mebibytes(plan.peak()),
         plan.peak() as f64 / plan.lower_bound as f64,
         mebibytes(plan.lower_bound)
-    );
+    ))
 }
 
 /// A binding: arena @ first byte + bytes, or what else it is.

@@ -7,6 +7,7 @@ use fpn_wgpu::models::{Architecture, ModelConfig};
 
 use super::Usage;
 use super::model::architecture_parser;
+use super::output::say;
 use super::report::{align_right, new_table};
 
 /// List a model's layers with shapes and parameters
@@ -71,22 +72,25 @@ impl Summarize {
             ]);
         }
         align_right(&mut table, 3..5);
-        println!("{table}");
+        say(format_args!("{table}"))?;
         let [height, width] = frame.padded;
-        println!(
+        say(format_args!(
             "Input: {width} × {height}, for a picture of {} × {}",
             self.size[1], self.size[0]
-        );
-        println!(
+        ))?;
+        say(format_args!(
             "Parameters: {} (of them batch norms' scales and shifts: {})",
             number(summary.parameters),
             number(summary.batch_norm_parameters)
-        );
-        println!(
+        ))?;
+        say(format_args!(
             "Batch norms' running statistics: {}",
             number(summary.statistics)
-        );
-        println!("Operations: {:.2} GFLOP", summary.flop() as f64 / 1e9);
+        ))?;
+        say(format_args!(
+            "Operations: {:.2} GFLOP",
+            summary.flop() as f64 / 1e9
+        ))?;
         Ok(())
     }
 }

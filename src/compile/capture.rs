@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::backend::capture::{CaptureScope, CompletedCaptureScope};
 use burn::backend::{BackendTensor, Capture, DispatchKindConversion, DispatchTensor};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use burn_ir::{GraphIr, TensorId};
+use burn_router::{RouterClient, RouterTensor};
 
 use crate::models::parameters;
 use crate::models::{Model, ModelConfig, Selection};
@@ -41,13 +42,13 @@ pub fn capture(
     let device = Device::capture();
     let host = Device::flex();
     // What comes from outside the scope is an input; what is made inside would be a constant.
-    let image = Tensor::<4>::zeros([1, 3, padded[0], padded[1]], &host);
     let frame = Tensor::<1>::zeros([4], &host);
     let mut names = BTreeMap::new();
     let mut pyramid = Vec::new();
     let record = |scope: CaptureScope| -> CompletedCaptureScope {
         let model = Model::new(config, &device);
-        let (image, frame) = (image.to_device(&device), frame.to_device(&device));
+        let frame = frame.to_device(&device);
+        let image = input([1, 3, padded[0], padded[1]], &frame);
         let inputs = [image.clone().into_dispatch(), frame.clone().into_dispatch()].map(id);
         let output = model.forward(image, frame, selection);
         parameters::for_each(&model, |parameter| {
@@ -77,6 +78,17 @@ pub fn capture(
         parameters: names,
         pyramid,
     })
+}
+
+/// A tensor of the graph that is given from outside, and so has no values.
+fn input(shape: [usize; 4], other: &Tensor<1>) -> Tensor<4> {
+    let other = other.clone().try_into_primitive::<Capture>();
+    let client = other
+        .expect("the tensor lives on the capture device")
+        .client
+        .clone();
+    let id = client.create_empty_handle();
+    Tensor::from_primitive::<Capture>(RouterTensor::new(id, shape.into(), DType::F32, client))
 }
 
 /// The identity of a tensor of the graph.

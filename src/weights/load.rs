@@ -74,7 +74,7 @@ pub fn load(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Model, Weig
 /// The values and the shape of the parameter at `path` of a model that the checkpoint fits.
 ///
 /// # Errors
-/// If it cannot be read, or holds NaN or an infinity.
+/// If it cannot be read, or holds NaN, an infinity, or a negative variance.
 pub(crate) fn read(
     config: &ModelConfig,
     checkpoint: &Checkpoint,
@@ -83,9 +83,14 @@ pub(crate) fn read(
     let key = key_of(config.architecture, path);
     let tensor = &checkpoint.tensors[&key];
     let values = tensor.read()?;
-    match values.iter().find(|value| !value.is_finite()) {
+    if let Some(&found) = values.iter().find(|value| !value.is_finite()) {
+        return Err(WeightsError::NotFinite { tensor: key, found });
+    }
+    // Its square root would be NaN.
+    let negative = values.iter().find(|value| **value < 0.0);
+    match negative.filter(|_| path.ends_with(".running_var")) {
+        Some(&found) => Err(WeightsError::NegativeVariance { tensor: key, found }),
         None => Ok((values, tensor.shape.clone())),
-        Some(&found) => Err(WeightsError::NotFinite { tensor: key, found }),
     }
 }
 

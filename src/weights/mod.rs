@@ -15,6 +15,7 @@ pub use checkpoint::{Checkpoint, StoredTensor};
 pub(crate) use load::{check_fit, read};
 pub use load::{class_count, load};
 pub use metadata::Metadata;
+pub(crate) use seeded::Stream;
 pub use seeded::{picture, seeded};
 
 /// Why weights could not be read, written or used. The file's name is the caller's to add.
@@ -82,6 +83,14 @@ pub enum WeightsError {
         /// Key in the checkpoint.
         tensor: String,
         /// NaN or an infinity.
+        found: f32,
+    },
+    /// A batch norm whose variance is below zero.
+    #[error("holds {found} in tensor '{tensor}': expected variances of 0 or more")]
+    NegativeVariance {
+        /// Key in the checkpoint.
+        tensor: String,
+        /// The variance.
         found: f32,
     },
     /// A weight too large for 16 bits.

@@ -6,12 +6,14 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
+mod vulkan;
+
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Task {
     /// Run all tests, in the profile that `cargo run --release` has already built
     Test {
-        /// Passed on to `cargo test`
+        /// Passed on to `cargo test`; then only this run is made
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -26,8 +28,36 @@ fn main() -> Result<()> {
     }
 }
 
+/// Tests that suit a slow second driver: every kernel and step, at small sizes.
+const ON_SECOND_DRIVER: [&str; 9] = [
+    "--test",
+    "parity",
+    "--test",
+    "session",
+    "--",
+    "gpu::resnet18_s1",
+    "retinaface::gpu",
+    "photos::gpu",
+    "frame",
+];
+
 fn test(args: &[String]) -> Result<()> {
-    cargo(["test", "--release"], args)?;
+    vulkan::ensure_driver()?;
+    run(cargo(["test", "--release"]).args(args))?;
+    if !args.is_empty() {
+        return Ok(());
+    }
+    match vulkan::second_driver() {
+        Some(icd) => {
+            println!("once more on SwiftShader:");
+            run(cargo(["test", "--release"])
+                .args(ON_SECOND_DRIVER)
+                .env("VK_ICD_FILENAMES", icd))?;
+        }
+        None => println!(
+            "not run: tests on a second Vulkan driver, SwiftShader (Debian's package chromium)"
+        ),
+    }
     if !root().join("../shared").is_dir() {
         println!(
             "not run: the tests that need ../shared (photographs, a trained face detector, ONNX's \
@@ -38,25 +68,31 @@ fn test(args: &[String]) -> Result<()> {
 }
 
 fn check() -> Result<()> {
-    cargo(["fmt", "--all", "--check"], &[])?;
-    cargo(
-        ["clippy", "--release", "--workspace", "--all-targets"],
-        &["--", "--deny", "warnings"].map(str::to_owned),
-    )?;
-    cargo(["doc", "--release", "--no-deps"], &[])
+    run(&mut cargo(["fmt", "--all", "--check"]))?;
+    let clippy = [
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ];
+    run(&mut cargo(clippy))?;
+    run(cargo(["doc", "--release", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
-fn cargo<const N: usize>(command: [&str; N], args: &[String]) -> Result<()> {
-    let status = Command::new(env!("CARGO"))
-        .args(command)
-        .args(args)
-        .current_dir(root())
-        .env("RUSTDOCFLAGS", "--deny warnings")
-        .status()
-        .context("cargo cannot be started")?;
+fn cargo<const N: usize>(args: [&str; N]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(args).current_dir(root());
+    command
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().context("cargo cannot be started")?;
     match status.success() {
         true => Ok(()),
-        false => bail!("cargo {} failed", command.join(" ")),
+        false => bail!("{command:?} failed"),
     }
 }
 

@@ -1,0 +1,178 @@
+//! The other commands: convert, models, summary, demo, help.
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::files::Parts;
+use crate::folder::{Folder, assert_fails, assert_misused};
+
+#[test]
+fn what_convert_is_told_stays_with_the_file() {
+    let folder = Folder::new();
+    folder.picture("a.png", 96, 64);
+    folder.write("names.txt", b"visage\n");
+    let untold = Parts {
+        metadata: Default::default(),
+        ..Parts::of(&folder.read("weights.safetensors"))
+    };
+    folder.write("untold.safetensors", &untold.to_bytes());
+    let told = "--model retinaface_mobilenet025 --labels names.txt --bn-eps 0.001";
+    folder
+        .fpn(&format!("convert untold.safetensors o.safetensors {told}"))
+        .assert()
+        .success()
+        .stdout(
+            "o.safetensors: retinaface_mobilenet025, 2 classes, batch norm eps 0.001, 1.8 MB\n",
+        );
+
+    let parts = Parts::of(&folder.read("o.safetensors"));
+    assert_eq!(parts.tensors, untold.tensors);
+    assert_eq!(parts.metadata["fpn.model"], "retinaface_mobilenet025");
+    assert_eq!(
+        parts.metadata["fpn.class_names"],
+        r#"["background","visage"]"#
+    );
+    assert_eq!(parts.metadata["fpn.bn_eps"], "0.001");
+
+    // Told once or told each time, it is the same detector.
+    let detect = |arguments: &str| {
+        let mut ran = folder.fpn(&format!(
+            "detect a.png --device cpu --json - --weights {arguments}"
+        ));
+        let output = ran.unwrap();
+        String::from_utf8(output.stdout).expect("JSON")
+    };
+    assert_eq!(
+        detect("o.safetensors"),
+        detect(&format!("untold.safetensors {told}"))
+    );
+}
+
+#[test]
+fn convert_says_why_it_cannot() {
+    let folder = Folder::new();
+    assert_misused(
+        folder.fpn("convert weights.safetensors o.pth"),
+        "o.pth must end in .safetensors",
+    );
+    assert_misused(
+        folder.fpn("convert weights.safetensors ./weights.safetensors --f16"),
+        "./weights.safetensors would be overwritten",
+    );
+    let mut parts = Parts::of(&folder.read("weights.safetensors"));
+    let head = parts.tensors.get_mut("ClassHead.0.conv1x1.weight");
+    head.expect("a head").1[7] = 70_000.0;
+    folder.write("large.safetensors", &parts.to_bytes());
+    let before = folder.files();
+    assert_fails(
+        folder.fpn("convert large.safetensors o.safetensors --f16"),
+        "large.safetensors holds 70000 in tensor 'ClassHead.0.conv1x1.weight', \
+         which is too large for f16 (at most 65504)",
+    );
+    assert_fails(
+        folder.fpn("convert weights.safetensors gone/o.safetensors"),
+        "gone/o.safetensors cannot be written: its folder does not exist",
+    );
+    assert_eq!(folder.files(), before);
+}
+
+#[test]
+fn models_are_listed_with_their_sizes() {
+    let folder = Folder::new();
+    let listed = folder.fpn("models").assert().success();
+    let listed = String::from_utf8_lossy(&listed.get_output().stdout);
+    for (name, parameters) in [
+        ("fasterrcnn_resnet18_fpn", "28.74 M"),
+        ("fasterrcnn_resnet34_fpn", "38.85 M"),
+        ("fasterrcnn_resnet50_fpn", "41.81 M"),
+        ("fasterrcnn_resnet101_fpn", "60.80 M"),
+        ("fasterrcnn_resnet152_fpn", "76.44 M"),
+        ("retinaface_mobilenet025", "0.43 M"),
+    ] {
+        let mut rows = listed.lines().map(|line| line.split_whitespace());
+        let row = rows.find(|row| row.clone().next() == Some(name));
+        let row: Vec<&str> = row.unwrap_or_else(|| panic!("{name} is listed")).collect();
+        assert_eq!(row[1..3].join(" "), parameters, "{name}");
+    }
+}
+
+#[test]
+fn a_summary_counts_parameters_as_torchvision_does() {
+    let folder = Folder::new();
+    // torchvision's frozen batch norms have buffers: it counts 41,755,286 without them.
+    assert_eq!(41_808_406 - 53_120, 41_755_286);
+    folder
+        .fpn("summary --model fasterrcnn_resnet50_fpn")
+        .assert()
+        .success()
+        .stdout(
+            contains("Parameters: 41,808,406 (of them batch norms' scales and shifts: 53,120)")
+                .and(contains("Input: 1088 × 800, for a picture of 640 × 480"))
+                .and(contains("backbone.body.layer4.2.conv3"))
+                .and(contains("roi_heads.box_predictor.cls_score")),
+        );
+    for (arguments, sentence) in [
+        ("--model yolo", "invalid value 'yolo' for '--model <NAME>'"),
+        (
+            "--model retinaface_mobilenet025 --size 0x480",
+            "invalid value '0x480' for '--size <SIZE>': \
+             expected WIDTHxHEIGHT or one number, each 1 to 16384",
+        ),
+        (
+            "--model retinaface_mobilenet025 --classes 3",
+            "--classes is 3: expected 2",
+        ),
+        (
+            "--model fasterrcnn_resnet50_fpn --classes 1",
+            "--classes is 1: expected 2 to 10000",
+        ),
+    ] {
+        assert_misused(folder.fpn(&format!("summary {arguments}")), sentence);
+    }
+}
+
+#[test]
+fn the_demo_draws_the_same_sheet_every_time() {
+    let folder = Folder::new();
+    folder
+        .fpn("demo")
+        .assert()
+        .success()
+        .stdout(contains("fpn-demo.png"));
+    folder
+        .fpn("demo --out again.png --seed 1")
+        .assert()
+        .success();
+    assert_eq!(folder.read("fpn-demo.png"), folder.read("again.png"));
+    // Two panels side by side, five levels below each other.
+    let (width, height) = folder.decode("again.png").dimensions();
+    assert!(width > 800 && height > 5 * 300, "{width}×{height}");
+    assert_fails(
+        folder.fpn("demo --out gone/o.png"),
+        "gone/o.png cannot be written: its folder does not exist",
+    );
+}
+
+#[test]
+fn help_has_examples() {
+    let folder = Folder::new();
+    let commands = ["detect", "convert", "models", "summary", "demo"];
+    let mut overview = folder.fpn("--help").assert().success();
+    for command in commands {
+        overview = overview.stdout(contains(format!("\n  {command} ")));
+    }
+    for command in ["detect", "convert", "summary"] {
+        let example = format!("Examples:\n  fpn {command} ");
+        folder
+            .fpn(&format!("{command} --help"))
+            .assert()
+            .success()
+            .stdout(contains(example));
+    }
+    // Nothing asked for is misuse, and answered with the overview.
+    folder
+        .fpn("")
+        .assert()
+        .code(2)
+        .stderr(contains("Usage: fpn <COMMAND>"));
+}

@@ -1,0 +1,15 @@
+//! The `fpn` command from outside: what it writes, what it prints, and with which exit code it
+//! ends.
+
+#[path = "../files/mod.rs"]
+mod files;
+
+mod bad_checkpoints;
+mod bad_pictures;
+mod commands;
+mod folder;
+mod formats;
+mod json;
+mod options;
+mod outputs;
+mod photos;
