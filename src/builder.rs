@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::compile::CompileError;
 use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
-use crate::gpu::{self, EngineError, Gpu, GpuError};
+use crate::gpu::{self, Gpu, GpuError};
 use crate::models::{Architecture, ModelConfig, Selection};
 use crate::transform::{ResizeBounds, Transform};
 use crate::weights::{self, Checkpoint, WeightsError};
@@ -156,12 +156,10 @@ impl DetectorBuilder {
                 selection,
             )),
             Some(gpu) => {
-                let engine = gpu::Engine::new(gpu, config, transform, selection, &self.checkpoint);
-                Engine::Gpu(engine.map_err(|error| match error {
-                    EngineError::Weights(error) => BuildError::Weights(error),
-                    EngineError::Compile(error) => BuildError::Compile(error),
-                    EngineError::Gpu(error) => BuildError::Gpu(error),
-                })?)
+                let checkpoint = &self.checkpoint;
+                Engine::Gpu(gpu::Engine::new(
+                    gpu, config, transform, selection, checkpoint,
+                )?)
             }
         };
         Ok(Detector::new(config, transform, class_names, engine))

@@ -14,28 +14,17 @@ use super::memory::{FRAME_BYTES, Memory, Needs, staging};
 use super::session::Session;
 use super::store::Store;
 use super::{Gpu, GpuError};
+use crate::builder::BuildError;
 use crate::compile::{CompileError, compile};
 use crate::detector::{Computed, DetectError};
 use crate::models::{ModelConfig, Selection};
 use crate::ops::candidates::Candidate;
 use crate::plan::{MapSlot, Plan, Results};
 use crate::transform::{Frame, Transform};
-use crate::weights::{self, Checkpoint, WeightsError};
+use crate::weights::{self, Checkpoint};
 
 /// Input that plans are made for when a model is loaded, in pixels: small, but of every step.
 const FIRST_INPUT: [usize; 2] = [64, 64];
-
-/// Why a model cannot be put on a GPU.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub enum EngineError {
-    /// Its weights.
-    Weights(#[from] WeightsError),
-    /// Its operations.
-    Compile(#[from] CompileError),
-    /// The GPU.
-    Gpu(#[from] GpuError),
-}
 
 /// A model with its weights on a device.
 #[derive(Debug)]
@@ -68,7 +57,7 @@ impl Engine {
         transform: Transform,
         selection: Selection,
         checkpoint: &Checkpoint,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Self, BuildError> {
         weights::check_fit(&config, checkpoint)?;
         let plan = compile(
             &config,

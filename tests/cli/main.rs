@@ -9,6 +9,7 @@ mod bad_pictures;
 mod commands;
 mod folder;
 mod formats;
+mod gpu;
 mod json;
 mod options;
 mod outputs;
