@@ -33,6 +33,8 @@ const QUADS: u32 = 5u;
 @group(0) @binding(4) var<storage, read_write> candidates: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> count: array<u32>;
 
+var<workgroup> found_before: u32;
+
 fn score_of(anchor: u32) -> f32 {
     let start = anchor / ANCHORS * params.class_pitch + anchor % ANCHORS * 2u;
     let logits = vec2<f32>(classes[start], classes[start + 1u]);
@@ -75,7 +77,10 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     let share = (anchors + LANES - 1u) / LANES;
     let first = min(lane * share, anchors);
     let last = min(first + share, anchors);
-    let before = select(count[0], 0u, params.is_first == 1u);
+    if lane == 0u {
+        found_before = select(count[0], 0u, params.is_first == 1u);
+    }
+    let before = workgroupUniformLoad(&found_before);
 
     var own = 0u;
     for (var anchor = first; anchor < last; anchor++) {

@@ -30,7 +30,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         for (var kx = 0u; kx < params.kernel.y; kx++) {
             let at = corner + vec2<i32>(vec2<u32>(ky, kx));
             if all(at >= vec2<i32>(0)) && all(at < vec2<i32>(params.in_size)) {
-                best = max(best, image[(u32(at.x) * params.in_size.y + u32(at.y)) * params.quads + quad]);
+                let value = image[(u32(at.x) * params.in_size.y + u32(at.y)) * params.quads + quad];
+                // Not max, which may swallow NaN.
+                best = select(value, best, value <= best);
             }
         }
     }

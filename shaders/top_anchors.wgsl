@@ -60,7 +60,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
                 && (digit <= 4u || leading(n, digit - 4u) == wanted_anchor);
             if k != 0u && matches {
                 let word = select(n, k, digit < 4u);
-                let value = word >> (24u - 8u * (digit % 4u)) & 255u;
+                let value = (word >> (24u - 8u * (digit % 4u))) & 255u;
                 atomicAdd(&histogram[value], 1u);
             }
         }
@@ -80,9 +80,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
                 value -= 1u;
             }
             if digit < 4u {
-                key_prefix = key_prefix << 8u | value;
+                key_prefix = (key_prefix << 8u) | value;
             } else {
-                anchor_prefix = anchor_prefix << 8u | value;
+                anchor_prefix = (anchor_prefix << 8u) | value;
             }
             digits = digit + 1u;
         }

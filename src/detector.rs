@@ -70,6 +70,23 @@ pub enum DetectError {
         /// Longest side that fits for a picture of this shape, in pixels.
         largest: usize,
     },
+    /// A picture of more bytes than the GPU can bind.
+    #[error(
+        "a picture of {width}×{height} pixels takes {needed} bytes, and {adapter} allows {allowed}: \
+         resize it before"
+    )]
+    PictureTooLarge {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Bytes of the picture, four a pixel.
+        needed: usize,
+        /// Most bytes the device binds.
+        allowed: usize,
+        /// Name of the adapter.
+        adapter: String,
+    },
     /// The GPU failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),

@@ -17,6 +17,8 @@ pub mod ops;
 pub mod plan;
 mod summary;
 pub mod transform;
+pub mod twins;
+pub mod verify;
 pub mod weights;
 
 pub use builder::{BuildError, DetectorBuilder};

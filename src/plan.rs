@@ -163,6 +163,30 @@ pub enum ConstantPart {
     Bias,
 }
 
+impl Kernel {
+    /// Its name, which is its shader's; a variant's says in what it differs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preprocess => "preprocess",
+            Self::Conv => "conv",
+            Self::ConvResidual => "conv with residual",
+            Self::Depthwise => "depthwise",
+            Self::MaxPool => "max_pool",
+            Self::UpsampleAdd => "upsample_add",
+            Self::RoiAlign => "roi_align",
+            Self::TopAnchors => "top_anchors",
+            Self::DecodeProposals => "decode_proposals",
+            Self::NmsLevels => "nms_levels",
+            Self::MergeProposals => "merge_proposals",
+            Self::DecodeRois => "decode_rois",
+            Self::DecodeAnchors => "decode_anchors",
+            Self::RankCandidates => "rank_candidates",
+            Self::SelectDetections => "select_detections",
+            Self::CheckFinite => "check_finite",
+        }
+    }
+}
+
 impl Plan {
     /// Bytes of all activations together.
     pub fn peak(&self) -> usize {

@@ -175,21 +175,19 @@ fn a_picture_too_large_for_the_device_says_what_fits() {
     );
 }
 
-/// Weights whose activations overflow.
-fn overflowing() -> Checkpoint {
+/// Seeded weights of a detector of faces, but for one tensor of eight values.
+fn altered(tensor: &str, value: f32) -> Checkpoint {
     let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
     let file = weights::seeded(&config, 1)
         .to_safetensors(false)
         .expect("seeded weights are written");
     let file = SafeTensors::deserialize(&file).expect("a safetensors file");
-    let stem = "body.stage1.0.1.weight";
-    let huge: Vec<u8> = (0..8).flat_map(|_| 3e38_f32.to_le_bytes()).collect();
+    let values: Vec<u8> = [value; 8]
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
     let views = file.iter().map(|(key, view)| {
-        let data = if key == stem {
-            huge.as_slice()
-        } else {
-            view.data()
-        };
+        let data = if key == tensor { &values } else { view.data() };
         let view = TensorView::new(view.dtype(), view.shape().to_vec(), data);
         (key.to_owned(), view.expect("the shape is kept"))
     });
@@ -197,21 +195,41 @@ fn overflowing() -> Checkpoint {
     Checkpoint::from_safetensors(bytes).expect("a safetensors file")
 }
 
+/// Infinite activations, and NaN: what a wrong eps makes of a variance of 0.
 #[test]
-fn overflowing_activations_are_reported_by_both_engines() {
-    for gpu in [None, Some(gpu())] {
-        let builder =
-            Detector::builder(overflowing()).architecture(Architecture::RetinaFaceMobileNet025);
-        let builder = match gpu {
-            Some(gpu) => builder.gpu(gpu),
-            None => builder,
-        };
-        let detector = builder.build().expect("finite weights are loaded");
-        assert_eq!(
-            detector.detect(&picture(64, 64)),
-            Err(DetectError::NotFinite)
-        );
+fn activations_that_are_not_finite_are_reported_by_both_engines() {
+    let cases = [
+        ("body.stage1.0.1.weight", 3e38),
+        ("body.stage1.0.1.running_var", 0.0),
+    ];
+    for (tensor, value) in cases {
+        for gpu in [None, Some(gpu())] {
+            let builder = Detector::builder(altered(tensor, value))
+                .architecture(Architecture::RetinaFaceMobileNet025)
+                .bn_eps(0.0);
+            let builder = match gpu {
+                Some(gpu) => builder.gpu(gpu),
+                None => builder,
+            };
+            let detector = builder.build().expect("finite weights are loaded");
+            let found = detector.detect(&picture(64, 64));
+            assert_eq!(found, Err(DetectError::NotFinite), "{tensor}");
+        }
     }
+}
+
+#[test]
+fn a_picture_too_large_to_bind_does_not_spoil_the_next() {
+    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let builder = Detector::builder(weights::seeded(&config, 1)).gpu(foreign_device());
+    let detector = builder.max_size(160).build().expect("seeded weights fit");
+    let large = DynamicImage::new_rgba8(8192, 4097);
+    let error = detector.detect(&large).expect_err("it cannot be bound");
+    assert!(
+        matches!(error, DetectError::PictureTooLarge { .. }),
+        "{error}"
+    );
+    assert!(detector.detect(&picture(160, 120)).is_ok());
 }
 
 #[test]

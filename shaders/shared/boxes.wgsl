@@ -10,7 +10,9 @@ fn decode(anchor: vec4<f32>, deltas: vec4<f32>, weights: vec4<f32>) -> vec4<f32>
     let centre = anchor.xy + 0.5 * size;
     let scaled = deltas / weights;
     let new_centre = scaled.xy * size + centre;
-    let half = 0.5 * (exp(min(scaled.zw, vec2<f32>(MAX_LOG_SIZE))) * size);
+    // Not min, which may swallow NaN.
+    let most = vec2<f32>(MAX_LOG_SIZE);
+    let half = 0.5 * (exp(select(scaled.zw, most, scaled.zw > most)) * size);
     return vec4<f32>(new_centre - half, new_centre + half);
 }
 

@@ -8,21 +8,35 @@ use wgpu::Adapter;
 
 use super::Usage;
 
-/// The GPU that `--device` means; none for the CPU engine. `auto` is the best adapter that is a GPU,
-/// or else the CPU engine; `gpu` the best adapter, software included; another name a part of an
-/// adapter's.
+/// The GPU that `--device` means, opened; none for the CPU engine.
 pub fn gpu(device: &str) -> Result<Option<Arc<Gpu>>> {
-    let adapter = pollster::block_on(adapter(device)).map_err(|error| match error {
-        GpuError::UnknownAdapter { .. } => anyhow::Error::from(Usage(error.to_string())),
-        error => error.into(),
-    })?;
-    let Some(adapter) = adapter else {
+    if device == "auto" {
+        // An adapter that cannot be opened is as good as none.
+        let adapters = pollster::block_on(adapters::adapters());
+        let gpus = adapters
+            .iter()
+            .filter(|adapter| !adapters::is_software(&adapter.get_info()));
+        return Ok(gpus
+            .flat_map(|adapter| pollster::block_on(Gpu::open(adapter)))
+            .next());
+    }
+    let Some(adapter) = adapter(device)? else {
         return Ok(None);
     };
     Ok(Some(pollster::block_on(Gpu::open(&adapter))?))
 }
 
-async fn adapter(device: &str) -> Result<Option<Adapter>, GpuError> {
+/// The adapter that `--device` means; none for the CPU engine. `auto` is the best adapter that is a
+/// GPU, or else the CPU engine; `gpu` the best adapter, software included; another name a part of an
+/// adapter's.
+pub fn adapter(device: &str) -> Result<Option<Adapter>> {
+    pollster::block_on(find(device)).map_err(|error| match error {
+        GpuError::UnknownAdapter { .. } => Usage(error.to_string()).into(),
+        error => error.into(),
+    })
+}
+
+async fn find(device: &str) -> Result<Option<Adapter>, GpuError> {
     match device {
         "cpu" => Ok(None),
         "auto" => Ok(adapters::best_gpu().await),

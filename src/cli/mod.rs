@@ -18,6 +18,7 @@ mod plan;
 mod report;
 mod sheet;
 mod summary;
+mod verify;
 
 /// Object detectors with feature pyramids.
 #[derive(Parser)]
@@ -35,6 +36,7 @@ enum Command {
     Summary(summary::Summarize),
     Plan(plan::PlanCommand),
     Adapters(adapters::Adapters),
+    Verify(verify::Verify),
     Demo(demo::Demo),
 }
 
@@ -52,6 +54,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Summary(summary) => summary.run(),
         Command::Plan(plan) => plan.run(),
         Command::Adapters(adapters) => adapters.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

@@ -212,7 +212,10 @@ impl Lowering {
 
     fn add(&mut self, add: &BinaryOpIr) -> Lowered {
         match self.parameters.get(&add.rhs.id).cloned() {
-            Some(bias) => self.node(Op::AddBias(bias), &[&add.lhs], &[&add.out]),
+            Some(bias) if add.rhs.shape.num_elements() == add.lhs.shape[1] => {
+                self.node(Op::AddBias(bias), &[&add.lhs], &[&add.out])
+            }
+            Some(_) => Err("a bias has one value a channel"),
             None if add.lhs.shape == add.rhs.shape => {
                 self.node(Op::Add, &[&add.lhs, &add.rhs], &[&add.out])
             }
@@ -263,5 +266,48 @@ impl Lowering {
             self.values.push(tensor.shape.to_vec());
             ValueId(self.values.len() - 1)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Capture;
+    use burn::tensor::activation::{gelu, sigmoid};
+    use burn::tensor::{Device, Tensor};
+
+    use super::*;
+
+    /// A graph of one operation between an input of `[1, 4, 2, 2]` and an output.
+    fn captured(operation: impl Fn(Tensor<4>) -> Tensor<4>) -> CapturedModel {
+        let id = |tensor: &Tensor<4>| tensor.clone().try_into_primitive::<Capture>().unwrap().id();
+        let device = Device::capture();
+        let outside = Tensor::<4>::zeros([1, 4, 2, 2], &Device::flex());
+        let recorded = device.capture_scope(|scope| {
+            let [image, frame] = [outside.clone(), outside.clone()].map(|x| x.to_device(&device));
+            let output = operation(image.clone());
+            scope.complete([id(&image), id(&frame)], [id(&output)])
+        });
+        CapturedModel {
+            graph: recorded.unwrap().graph,
+            parameters: BTreeMap::new(),
+            pyramid: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_unknown_operation_is_named() {
+        let error = lower(&captured(sigmoid)).unwrap_err().to_string();
+        assert!(
+            error.contains("Sigmoid") && error.contains("no such operation"),
+            "{error}"
+        );
+        let error = lower(&captured(gelu)).unwrap_err().to_string();
+        assert!(error.contains("Gelu"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_option_of_a_known_operation_is_told() {
+        let error = lower(&captured(|x| Tensor::cat(vec![x.clone(), x], 2))).unwrap_err();
+        assert_eq!(error.reason, "only channels can be stacked");
     }
 }

@@ -1,5 +1,7 @@
 //! Where activations lie: those that are never alive together share memory.
 
+use std::cmp::Reverse;
+
 use crate::plan::Range;
 
 /// Alignment of a binding's offset in WebGPU.
@@ -20,19 +22,50 @@ impl Block {
     fn meets(&self, other: &Self) -> bool {
         self.first <= other.last && other.first <= self.last
     }
+
+    fn lives_at(&self, step: usize) -> bool {
+        self.first <= step && step <= self.last
+    }
 }
 
 /// A place for each block, the arenas' sizes, and the bytes of the largest set of blocks alive at
 /// once. No arena is larger than `limit` unless a single block is.
 ///
-/// Largest first, each as low as those already placed allow ("greedy by size": Pisarchyk and Lee,
-/// 2020, <https://arxiv.org/abs/2001.03288>).
+/// Each block goes as low as those already placed allow. Of several orders the one that needs least
+/// is taken: largest first, fullest step first ("greedy by size" and "by breadth": Pisarchyk and
+/// Lee, 2020, <https://arxiv.org/abs/2001.03288>), most bytes times steps first, and as they come.
 pub fn place(blocks: &[Block], limit: usize) -> (Vec<Range>, Vec<usize>, usize) {
-    let mut order: Vec<usize> = (0..blocks.len()).collect();
-    order.sort_by_key(|&block| std::cmp::Reverse(blocks[block].size));
+    let steps = blocks.iter().map(|block| block.last + 1).max().unwrap_or(0);
+    let alive: Vec<usize> = (0..steps)
+        .map(|step| {
+            let sizes = blocks.iter().filter(|block| block.lives_at(step));
+            sizes.map(|block| block.size).sum()
+        })
+        .collect();
+    let fullest = |block: &Block| alive[block.first..=block.last].iter().copied().max();
+    let sorted = |key: &dyn Fn(&Block) -> (usize, usize)| -> Vec<usize> {
+        let mut order: Vec<usize> = (0..blocks.len()).collect();
+        order.sort_by_key(|&block| Reverse(key(&blocks[block])));
+        order
+    };
+    let orders = [
+        sorted(&|block| (block.size, 0)),
+        sorted(&|block| (fullest(block).unwrap_or(0), block.size)),
+        sorted(&|block| (block.size * (block.last + 1 - block.first), 0)),
+        sorted(&|block| (steps - block.first, block.size)),
+    ];
+    let placed = orders.iter().map(|order| place_in(order, blocks, limit));
+    let (places, arenas) = placed
+        .min_by_key(|(_, arenas)| arenas.iter().sum::<usize>())
+        .expect("there are orders");
+    (places, arenas, alive.into_iter().max().unwrap_or(0))
+}
+
+/// A place for each block, found in `order`, and the arenas' sizes.
+fn place_in(order: &[usize], blocks: &[Block], limit: usize) -> (Vec<Range>, Vec<usize>) {
     let mut places: Vec<Option<Range>> = vec![None; blocks.len()];
     let mut arenas: Vec<usize> = Vec::new();
-    for block in order {
+    for &block in order {
         let size = blocks[block].size.next_multiple_of(ALIGNMENT);
         let mut arena = 0;
         let offset = loop {
@@ -71,19 +104,10 @@ pub fn place(blocks: &[Block], limit: usize) -> (Vec<Range>, Vec<usize>, usize) 
             size: blocks[block].size,
         });
     }
-    let steps = blocks.iter().map(|block| block.last + 1).max().unwrap_or(0);
-    let alive = |step: usize| -> usize {
-        blocks
-            .iter()
-            .filter(|block| block.first <= step && step <= block.last)
-            .map(|block| block.size)
-            .sum()
-    };
-    let lower_bound = (0..steps).map(alive).max().unwrap_or(0);
     let places = places
         .into_iter()
         .map(|place| place.expect("every block is placed"));
-    (places.collect(), arenas, lower_bound)
+    (places.collect(), arenas)
 }
 
 #[cfg(test)]

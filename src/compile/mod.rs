@@ -12,6 +12,7 @@ pub use graph::{Conv, ConvKind, Epilogue, Graph, Node, Norm, Op, Residual, Value
 pub use lower::{LowerError, lower};
 pub use memory::{Block, place};
 pub use passes::optimize;
+pub(crate) use schedule::{Params, conv_groups, groups, quads};
 pub use schedule::{ScheduleError, schedule};
 
 use crate::models::{ModelConfig, Selection};

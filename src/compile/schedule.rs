@@ -90,46 +90,56 @@ struct Scheduler<'a> {
 
 /// Words of a uniform buffer.
 #[derive(Default)]
-struct Params(Vec<u32>);
+pub(crate) struct Params(pub(crate) Vec<u32>);
 
 impl Params {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    fn u(mut self, value: usize) -> Self {
+    pub(crate) fn u(mut self, value: usize) -> Self {
         self.0.push(value as u32);
         self
     }
 
-    fn pair(self, [a, b]: [usize; 2]) -> Self {
+    pub(crate) fn pair(self, [a, b]: [usize; 2]) -> Self {
         self.u(a).u(b)
     }
 
-    fn f(mut self, value: f32) -> Self {
+    pub(crate) fn f(mut self, value: f32) -> Self {
         self.0.push(value.to_bits());
         self
     }
 
-    fn vec4(self, values: [f32; 4]) -> Self {
+    pub(crate) fn vec4(self, values: [f32; 4]) -> Self {
         values.into_iter().fold(self, Self::f)
     }
 
-    fn unused(self, words: usize) -> Self {
+    pub(crate) fn unused(self, words: usize) -> Self {
         (0..words).fold(self, |params, _| params.u(0))
     }
 }
 
 /// Channels by fours.
-fn quads(channels: usize) -> usize {
+pub(crate) fn quads(channels: usize) -> usize {
     channels.div_ceil(4)
 }
 
 /// A dispatch with a workgroup of [`LANES`] for as many lanes.
-fn groups(lanes: usize) -> [u32; 3] {
+pub(crate) fn groups(lanes: usize) -> [u32; 3] {
     let groups = lanes.div_ceil(LANES).max(1);
     let across = groups.min(MAX_GROUPS);
     [across as u32, groups.div_ceil(across) as u32, 1]
+}
+
+/// The dispatch of a convolution that makes `out_quads` times four channels of so many pixels.
+pub(crate) fn conv_groups(pixels: usize, out_quads: usize) -> [u32; 3] {
+    let tiles = pixels.div_ceil(CONV_TILE.pixels);
+    [
+        tiles.div_ceil(LANES) as u32,
+        out_quads.div_ceil(CONV_TILE.quads) as u32,
+        1,
+    ]
 }
 
 impl Scheduler<'_> {
@@ -307,7 +317,6 @@ impl Scheduler<'_> {
             .unused(2);
         let mut touched = vec![self.block(input), weights, bias, self.block(output)];
         touched.extend(residual.map(|value| self.block(value)));
-        let tiles = pixels.div_ceil(CONV_TILE.pixels);
         let taps = window.kernel[0] * window.kernel[1];
         self.steps.push(Draft {
             name,
@@ -317,11 +326,7 @@ impl Scheduler<'_> {
             },
             params,
             touched,
-            groups: [
-                tiles.div_ceil(LANES) as u32,
-                quads(out_channels).div_ceil(CONV_TILE.quads) as u32,
-                1,
-            ],
+            groups: conv_groups(pixels, quads(out_channels)),
             output: out_shape,
             flop: 2 * (pixels * out_channels * in_channels * taps) as u64,
         });
@@ -419,6 +424,7 @@ impl Scheduler<'_> {
         let [boxes, levels, count] = node.outputs[..] else {
             unreachable!("proposal selection has three outputs")
         };
+        node.inputs.iter().for_each(|&map| self.check_finite(map));
         let grid = AnchorGrid::torchvision();
         let slots = logits.len() * options.per_level;
         let slot_boxes = Touched::Block(self.temporary(slots * 16));
@@ -559,6 +565,9 @@ impl Scheduler<'_> {
         let [logits, deltas, boxes, levels, count] = node.inputs[..] else {
             unreachable!("RoI decoding has five inputs")
         };
+        [logits, deltas]
+            .into_iter()
+            .for_each(|rows| self.check_finite(rows));
         let (rows, found) = (node.outputs[0], node.outputs[4]);
         let (candidates, capacity, _) = self.candidates(rows);
         let params = Params::new()
@@ -584,6 +593,7 @@ impl Scheduler<'_> {
     }
 
     fn decode_anchors(&mut self, options: AnchorDecodeOptions, node: &Node) {
+        node.inputs.iter().for_each(|&map| self.check_finite(map));
         let (rows, found) = (node.outputs[0], node.outputs[4]);
         let (candidates, capacity, _) = self.candidates(rows);
         let found = self.block(found);
@@ -632,6 +642,7 @@ impl Scheduler<'_> {
         let order = Touched::Block(self.temporary(capacity * 4));
         let alive = Touched::Block(self.temporary(capacity * 4));
         let output = node.outputs[0];
+        let limit = options.limit.min(capacity);
         let params = Params::new().u(capacity).u(quads).unused(2);
         let touched = vec![candidates, found, order];
         self.push(
@@ -645,7 +656,7 @@ impl Scheduler<'_> {
         let params = Params::new()
             .u(capacity)
             .u(quads)
-            .u(options.limit)
+            .u(limit)
             .f(options.nms_threshold);
         let touched = vec![
             Touched::Frame,
@@ -664,7 +675,7 @@ impl Scheduler<'_> {
             output,
         );
         self.results = Some(Results {
-            limit: options.limit,
+            limit,
             quads,
             landmarks: self.shape(rows)[1] - 4,
         });

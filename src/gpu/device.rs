@@ -1,10 +1,11 @@
 //! An open device: its limits, its kernels, and what went wrong on it.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Limits, Queue};
+use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Limits, PollType, Queue};
 
 use super::kernels::{CompiledKernel, build};
 use crate::plan::Kernel;
@@ -120,11 +121,12 @@ impl Gpu {
     pub async fn open(adapter: &Adapter) -> Result<Arc<Self>, GpuError> {
         let info = adapter.get_info();
         let available = adapter.limits();
-        check_limits(&info.name, &available)?;
+        let needed = needed_limits(&available);
+        check_limits(&info.name, &needed, &available)?;
         let limits = Limits {
             max_buffer_size: available.max_buffer_size,
             max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
-            ..Limits::default()
+            ..needed
         };
         let descriptor = DeviceDescriptor {
             label: Some("fpn-wgpu"),
@@ -201,6 +203,44 @@ impl Gpu {
         self.fault.lock().expect("no panic holds the lock").clone()
     }
 
+    /// Make something on the device. Running out of memory here spoils only what was to be made.
+    ///
+    /// # Errors
+    /// If memory ran out, or a limit was passed. A browser tells only later, as a fault.
+    pub(super) fn guarded<T>(&self, make: impl FnOnce() -> T) -> Result<T, GpuError> {
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            use wgpu::ErrorFilter::{OutOfMemory, Validation};
+            let scopes =
+                [Validation, OutOfMemory].map(|filter| self.device.push_error_scope(filter));
+            let made = make();
+            let errors = scopes
+                .into_iter()
+                .rev()
+                .map(|scope| pollster::block_on(scope.pop()));
+            match errors.collect::<Vec<_>>().into_iter().flatten().next() {
+                Some(error) => Err(explain(error)),
+                None => Ok(made),
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        Ok(make())
+    }
+
+    /// Wait for the device, or only look at it.
+    ///
+    /// # Errors
+    /// If it is lost; wgpu then panics in native programs.
+    pub(super) fn poll(&self, poll: PollType) -> Result<(), GpuError> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+        self.check()?;
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(GpuError::Lost(error.to_string())),
+            Err(_) => Err(GpuError::Lost("waiting for it failed".to_owned())),
+        }
+    }
+
     /// # Errors
     /// The device's fault, if there is one.
     pub(super) fn check(&self) -> Result<(), GpuError> {
@@ -218,9 +258,14 @@ impl Gpu {
     }
 }
 
-fn check_limits(adapter: &str, available: &Limits) -> Result<(), GpuError> {
+/// WebGPU's default limits, but for those of textures, which are not used.
+fn needed_limits(available: &Limits) -> Limits {
+    Limits::default().using_resolution(available.clone())
+}
+
+fn check_limits(adapter: &str, needed: &Limits, available: &Limits) -> Result<(), GpuError> {
     let mut failure = None;
-    Limits::default().check_limits_with_fail_fn(available, true, |limit, needed, found| {
+    needed.check_limits_with_fail_fn(available, true, |limit, needed, found| {
         failure.get_or_insert(GpuError::Limit {
             adapter: adapter.to_owned(),
             limit: limit.to_owned(),
@@ -246,12 +291,15 @@ mod tests {
 
     #[test]
     fn an_adapter_below_the_default_limits_is_named_with_the_limit() {
-        assert_eq!(check_limits("good", &Limits::default()), Ok(()));
+        let needed = Limits::default();
+        assert_eq!(check_limits("good", &needed, &needed), Ok(()));
         let weak = Limits {
             max_storage_buffers_per_shader_stage: 4,
             ..Limits::default()
         };
-        let error = check_limits("weak", &weak).unwrap_err().to_string();
+        let error = check_limits("weak", &needed, &weak)
+            .unwrap_err()
+            .to_string();
         let expected = "adapter weak allows max_storage_buffers_per_shader_stage 4, fewer than the 8 that are needed";
         assert_eq!(error, expected);
     }

@@ -23,6 +23,9 @@ use crate::plan::{MapSlot, Plan, Results};
 use crate::transform::{Frame, Transform};
 use crate::weights::{self, Checkpoint};
 
+/// Sizes that are kept ready; torchvision's detectors see 71.
+const MOST_SESSIONS: usize = 128;
+
 /// Input that plans are made for when a model is loaded, in pixels: small, but of every step.
 const FIRST_INPUT: [usize; 2] = [64, 64];
 
@@ -66,10 +69,22 @@ impl Engine {
             FIRST_INPUT,
             arena_limit(&gpu),
         )?;
+        let (needed, found) = (largest_binding(&plan), binding_limit(&gpu));
+        if needed > found {
+            return Err(BuildError::Gpu(GpuError::Limit {
+                adapter: gpu.info().name.clone(),
+                limit: "max_storage_buffer_binding_size".to_owned(),
+                needed: needed as u64,
+                found: found as u64,
+            }));
+        }
         let read = |path: &str| weights::read(&config, checkpoint, path);
-        let store = Store::new(&gpu, &plan, &read)?;
-        let memory = Memory::new(&gpu, Needs::new(&plan, FIRST_INPUT[0] * FIRST_INPUT[1] * 4));
-        Session::new(&gpu, plan, &store, &memory).warm_up(&gpu);
+        let store = gpu.guarded(|| Store::new(&gpu, &plan, &read))??;
+        let needs = Needs::new(&plan, FIRST_INPUT[0] * FIRST_INPUT[1] * 4);
+        gpu.guarded(|| {
+            let memory = Memory::new(&gpu, needs);
+            Session::new(&gpu, plan, &store, &memory).warm_up(&gpu);
+        })?;
         gpu.check()?;
         Ok(Self {
             gpu,
@@ -137,42 +152,61 @@ impl Engine {
         frame: &Frame,
         picture: usize,
     ) -> Result<(Arc<Session>, Arc<Memory>), DetectError> {
-        let known = state.sessions.get(&frame.padded).cloned();
-        let plan = match &known {
-            Some(session) => &session.plan,
-            None => &self.plan(frame)?,
+        self.check_picture(frame, picture)?;
+        let covers = |memory: &Memory, plan: &Plan| {
+            memory.needs.union(&Needs::new(plan, picture)) == memory.needs
         };
-        let needs = Needs::new(plan, picture);
+        let known = state.sessions.get(&frame.padded);
+        if let (Some(session), Some(memory)) = (known, &state.memory)
+            && covers(memory, &session.plan)
+        {
+            return Ok((session.clone(), memory.clone()));
+        }
+
+        let plan = match known {
+            Some(session) => session.plan.clone(),
+            None => self.plan(frame)?,
+        };
         let memory = match &state.memory {
-            Some(memory) if memory.needs.union(&needs) == memory.needs => memory.clone(),
+            Some(memory) if covers(memory, &plan) => memory.clone(),
             smaller => {
+                let needs = Needs::new(&plan, picture);
                 let needs = smaller
                     .as_ref()
                     .map_or(needs.clone(), |memory| memory.needs.union(&needs));
-                // The old buffers go before the new ones come; sessions hold the old ones too.
-                let plan = plan.clone();
-                state.sessions.clear();
-                state.memory = None;
-                let memory = Arc::new(Memory::new(&self.gpu, needs));
+                // The old buffers go before the new ones come; the sessions hold them too.
+                *state = State::default();
+                let memory = self.gpu.guarded(|| Memory::new(&self.gpu, needs))?;
+                let memory = Arc::new(memory);
                 state.memory = Some(memory.clone());
-                let session = Arc::new(Session::new(&self.gpu, plan, &self.store, &memory));
-                self.gpu.check()?;
-                state.sessions.insert(frame.padded, session.clone());
-                return Ok((session, memory));
+                memory
             }
         };
-        let session = match known {
-            Some(session) => session,
-            None => {
-                let session = Session::new(&self.gpu, plan.clone(), &self.store, &memory);
-                state
-                    .sessions
-                    .entry(frame.padded)
-                    .or_insert(Arc::new(session))
-                    .clone()
-            }
-        };
+        if state.sessions.len() >= MOST_SESSIONS {
+            state.sessions.clear();
+        }
+        let session = self
+            .gpu
+            .guarded(|| Session::new(&self.gpu, plan, &self.store, &memory))?;
+        let session = Arc::new(session);
+        state.sessions.insert(frame.padded, session.clone());
         Ok((session, memory))
+    }
+
+    /// # Errors
+    /// If a picture of so many bytes cannot be bound.
+    fn check_picture(&self, frame: &Frame, bytes: usize) -> Result<(), DetectError> {
+        let allowed = binding_limit(&self.gpu).min(arena_limit(&self.gpu));
+        match bytes > allowed {
+            true => Err(DetectError::PictureTooLarge {
+                width: frame.original[1],
+                height: frame.original[0],
+                needed: bytes,
+                allowed,
+                adapter: self.gpu.info().name.clone(),
+            }),
+            false => Ok(()),
+        }
     }
 
     /// The plan for a frame's size.
@@ -244,11 +278,12 @@ impl Engine {
 
 /// Largest buffer for activations: one binding each lies within it.
 fn arena_limit(gpu: &Gpu) -> usize {
-    gpu.device.limits().max_buffer_size as usize
+    usize::try_from(gpu.device.limits().max_buffer_size).unwrap_or(usize::MAX)
 }
 
 fn binding_limit(gpu: &Gpu) -> usize {
-    gpu.device.limits().max_storage_buffer_binding_size as usize
+    let limit = gpu.device.limits().max_storage_buffer_binding_size;
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 fn largest_binding(plan: &Plan) -> usize {
@@ -309,18 +344,17 @@ impl Pending {
     /// # Errors
     /// If the device failed, or a value was not finite.
     pub fn wait(mut self) -> Result<Computed, DetectError> {
-        let poll = PollType::Wait {
+        self.gpu.poll(PollType::Wait {
             submission_index: Some(self.submission.clone()),
             timeout: None,
-        };
-        let polled = self.gpu.device.poll(poll);
-        self.gpu.check()?;
-        polled.map_err(|error| GpuError::Lost(error.to_string()))?;
-        let mapped = self.mapped.try_recv().ok().flatten();
+        })?;
+        // Another thread's poll may be the one that tells.
+        let mapped = pollster::block_on(&mut self.mapped).ok();
         self.read(mapped)
     }
 
-    /// The results when they are there.
+    /// The results when they are there. A browser tells by itself; elsewhere somebody has to poll
+    /// the device.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
@@ -347,28 +381,29 @@ impl Pending {
             .map(|(slot, copy)| self.level(slot, copy));
         let pyramid = pyramid.collect::<Result<Vec<_>, GpuError>>()?;
         self.memory.return_staging(self.staging);
-        let [_, not_finite, ..] = words[..] else {
+        let [_, not_finite, found, fit, ..] = words[..] else {
             unreachable!("the results have a header")
         };
-        match not_finite {
-            0 => Ok(Computed {
-                detections: detections(self.results, &words),
-                pyramid,
-            }),
-            _ => Err(DetectError::NotFinite),
+        if not_finite != 0 {
+            return Err(DetectError::NotFinite);
         }
+        if found > fit {
+            let told = format!("{found} candidates were found where only {fit} can be");
+            return Err(GpuError::Fault(told).into());
+        }
+        Ok(Computed {
+            detections: detections(self.results, &words),
+            pyramid,
+        })
     }
 
     /// A level `[C, H, W]`, from memory's order.
     fn level(&self, slot: &MapSlot, copy: &Buffer) -> Result<([usize; 3], Vec<f32>), GpuError> {
         let fault = |error: &dyn std::fmt::Display| GpuError::Fault(error.to_string());
-        let mut mapped = map(copy);
-        self.gpu
-            .device
-            .poll(PollType::wait_indefinitely())
-            .map_err(|error| fault(&error))?;
-        match mapped.try_recv() {
-            Ok(Some(Ok(()))) => {}
+        let mapped = map(copy);
+        self.gpu.poll(PollType::wait_indefinitely())?;
+        match pollster::block_on(mapped) {
+            Ok(Ok(())) => {}
             _ => return Err(GpuError::Lost("the pyramid cannot be read".to_owned())),
         }
         let view = copy

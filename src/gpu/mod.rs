@@ -5,9 +5,11 @@ mod device;
 mod engine;
 mod kernels;
 mod memory;
+mod probe;
 mod session;
 mod store;
 
 pub use device::{Counters, Gpu, GpuError};
-pub use engine::{Engine, EngineError, Pending};
+pub use engine::{Engine, Pending};
 pub use kernels::{BindingKind, Source, compose, source};
+pub use probe::probe;

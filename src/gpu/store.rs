@@ -55,7 +55,10 @@ fn pack(constant: &Constant, read: &Read<'_>) -> Result<Vec<f32>, WeightsError> 
     if constant.part == ConstantPart::Bias {
         let mut bias = match &constant.bias {
             Some(path) => read(path)?.0,
-            None => vec![0.0; read(&constant.weight)?.1[0]],
+            None => match &fold {
+                Some(fold) => vec![0.0; fold.shift.len()],
+                None => vec![0.0; read(&constant.weight)?.1[0]],
+            },
         };
         if let Some(fold) = &fold {
             for (channel, value) in bias.iter_mut().enumerate() {

@@ -119,24 +119,24 @@ pub fn picture(seed: u64, width: u32, height: u32) -> RgbaImage {
 }
 
 /// Numbers by index: SplitMix64 (Steele et al., 2014) started from a seed and a name.
-struct Stream {
+pub(crate) struct Stream {
     key: u64,
 }
 
 impl Stream {
-    fn new(seed: u64, name: &str) -> Self {
+    pub(crate) fn new(seed: u64, name: &str) -> Self {
         Self {
             key: mix(seed) ^ fnv1a(name.as_bytes()),
         }
     }
 
-    fn bits(&self, index: u64) -> u64 {
+    pub(crate) fn bits(&self, index: u64) -> u64 {
         let step = index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         mix(self.key.wrapping_add(step))
     }
 
     /// In [-1, 1).
-    fn symmetric(&self, index: u64) -> f64 {
+    pub(crate) fn symmetric(&self, index: u64) -> f64 {
         2.0 * ((self.bits(index) >> 40) as f64 / f64::from(1 << 24)) - 1.0
     }
 }

@@ -14,3 +14,4 @@ mod json;
 mod options;
 mod outputs;
 mod photos;
+mod verify;

@@ -28,17 +28,17 @@ fn main() -> Result<()> {
     }
 }
 
-/// Tests that suit a slow second driver: every kernel and step, at small sizes.
-const ON_SECOND_DRIVER: [&str; 9] = [
-    "--test",
-    "parity",
-    "--test",
-    "session",
-    "--",
-    "gpu::resnet18_s1",
-    "retinaface::gpu",
-    "photos::gpu",
-    "frame",
+/// Tests that suit a slow second driver: every kernel, every step, and whole models at small sizes.
+const ON_SECOND_DRIVER: [&[&str]; 2] = [
+    &["--test", "kernels", "--test", "session"],
+    &[
+        "--test",
+        "parity",
+        "--",
+        "gpu::resnet18_s1",
+        "retinaface::gpu",
+        "photos::gpu",
+    ],
 ];
 
 fn test(args: &[String]) -> Result<()> {
@@ -50,9 +50,11 @@ fn test(args: &[String]) -> Result<()> {
     match vulkan::second_driver() {
         Some(icd) => {
             println!("once more on SwiftShader:");
-            run(cargo(["test", "--release"])
-                .args(ON_SECOND_DRIVER)
-                .env("VK_ICD_FILENAMES", icd))?;
+            for tests in ON_SECOND_DRIVER {
+                run(cargo(["test", "--release"])
+                    .args(tests)
+                    .env("VK_ICD_FILENAMES", &icd))?;
+            }
         }
         None => println!(
             "not run: tests on a second Vulkan driver, SwiftShader (Debian's package chromium)"

@@ -1,0 +1,248 @@
+//! One kernel on one input, computed by an adapter and by the twin.
+
+use std::fmt;
+
+use crate::gpu::{Gpu, GpuError, probe};
+use crate::plan::Kernel;
+use crate::twins;
+
+/// What a buffer holds where nothing was written: NaN, so that it is no part of any magnitude.
+pub(super) const UNWRITTEN: u32 = 0x7fc0_0bad;
+
+/// A kernel with its parameters, dispatch and buffers.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What is special about it.
+    pub about: String,
+    /// Which kernel.
+    pub kernel: Kernel,
+    /// The words of binding 0.
+    pub params: Vec<u32>,
+    /// Workgroups.
+    pub groups: [u32; 3],
+    /// The words of the buffers from binding 1 on, before.
+    pub bindings: Vec<Vec<u32>>,
+}
+
+/// The largest difference between what an adapter and the twin made of a case.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Difference {
+    /// Relative to the largest magnitude of its kind; infinite where the bits had to be equal.
+    pub relative: f32,
+    /// Binding of the buffer.
+    pub binding: usize,
+    /// Word of the buffer.
+    pub index: usize,
+    /// What the adapter made, as bits.
+    pub found: u32,
+    /// What the twin made, as bits.
+    pub expected: u32,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            relative,
+            binding,
+            index,
+            found,
+            expected,
+        } = self;
+        let (a, b) = (f32::from_bits(*found), f32::from_bits(*expected));
+        write!(
+            f,
+            "binding {binding}, word {index}: {found:#x} ({a:e}) instead of {expected:#x} ({b:e}), \
+             off by {relative:.1e}"
+        )
+    }
+}
+
+/// How the words of a buffer are compared.
+#[derive(Clone, Copy)]
+enum Content {
+    /// Bit by bit.
+    Words,
+    /// As floats, relative to the largest.
+    Floats,
+    /// A number, then as many words in any order.
+    Set,
+    /// Rows of so many vec4, the last of which holds score, label and level, behind a header of
+    /// `usize` words.
+    Candidates(usize, usize),
+}
+
+impl Case {
+    /// Compute it on `gpu` and by the twin.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub fn compare(&self, gpu: &Gpu) -> Result<Difference, GpuError> {
+        let found = probe(gpu, self.kernel, &self.params, self.groups, &self.bindings)?;
+        let expected = self.expected();
+        let buffers = found.into_iter().zip(expected).enumerate();
+        let differences = buffers.map(|(index, (found, expected))| Difference {
+            binding: index + 1,
+            ..self.content(index).compare(found, expected)
+        });
+        Ok(differences.fold(Difference::default(), Difference::larger))
+    }
+
+    /// What the buffers hold after the twin ran.
+    pub fn expected(&self) -> Vec<Vec<u32>> {
+        let mut bindings = self.bindings.clone();
+        twins::run(self.kernel, &self.params, self.groups, &mut bindings);
+        bindings
+    }
+
+    /// How the buffer at an index of the bindings is compared. What is only read must stay as it is.
+    fn content(&self, index: usize) -> Content {
+        match (self.kernel, index) {
+            (Kernel::Preprocess, 2)
+            | (Kernel::Conv | Kernel::ConvResidual | Kernel::Depthwise, 3)
+            | (Kernel::MaxPool, 1)
+            | (Kernel::UpsampleAdd, 2)
+            | (Kernel::RoiAlign, 6)
+            | (Kernel::DecodeProposals, 4) => Content::Floats,
+            (Kernel::TopAnchors, 1) => Content::Set,
+            (Kernel::DecodeRois, 6) => Content::Candidates(2, 0),
+            (Kernel::DecodeAnchors, 3) => Content::Candidates(5, 0),
+            (Kernel::SelectDetections, 5) => Content::Candidates(self.params[1] as usize, 4),
+            _ => Content::Words,
+        }
+    }
+}
+
+impl Difference {
+    fn larger(self, other: Self) -> Self {
+        if other.relative > self.relative {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+impl Content {
+    fn compare(self, mut found: Vec<u32>, mut expected: Vec<u32>) -> Difference {
+        let all = 0..expected.len();
+        match self {
+            Self::Words => exact(&found, &expected, all),
+            Self::Floats => close(&found, &expected, all),
+            Self::Set => {
+                for words in [&mut found, &mut expected] {
+                    let (number, members) = words.split_at_mut(1);
+                    let end = (number[0] as usize).min(members.len());
+                    members[..end].sort_unstable();
+                }
+                exact(&found, &expected, all)
+            }
+            Self::Candidates(quads, header) => {
+                let is_tag = |index: &usize| (index - header) / 4 % quads == quads - 1;
+                let (tags, boxes): (Vec<_>, Vec<_>) = (header..expected.len()).partition(is_tag);
+                exact(&found, &expected, 0..header)
+                    .larger(close(&found, &expected, boxes))
+                    // Score, label and level each have a scale of their own.
+                    .larger((0..3).fold(Difference::default(), |largest, k| {
+                        let column = tags.iter().copied().skip(k).step_by(4);
+                        largest.larger(close(&found, &expected, column))
+                    }))
+            }
+        }
+    }
+}
+
+/// The first difference, infinite, of words that must be equal.
+fn exact(found: &[u32], expected: &[u32], indices: impl IntoIterator<Item = usize>) -> Difference {
+    let mut different = indices
+        .into_iter()
+        .filter(|&index| found[index] != expected[index]);
+    different
+        .next()
+        .map_or(Difference::default(), |index| Difference {
+            relative: f32::INFINITY,
+            binding: 0,
+            index,
+            found: found[index],
+            expected: expected[index],
+        })
+}
+
+/// The largest difference of floats, relative to the largest magnitude expected.
+fn close(found: &[u32], expected: &[u32], indices: impl IntoIterator<Item = usize>) -> Difference {
+    let indices: Vec<usize> = indices.into_iter().collect();
+    let scale = indices
+        .iter()
+        .map(|&index| f32::from_bits(expected[index]).abs())
+        .filter(|magnitude| magnitude.is_finite())
+        .fold(0.0, f32::max);
+    let differences = indices.into_iter().map(|index| {
+        let (found, expected) = (found[index], expected[index]);
+        let (a, b) = (f32::from_bits(found), f32::from_bits(expected));
+        let relative = match a == b || found == expected || (a.is_nan() && b.is_nan()) {
+            true => 0.0,
+            false => ((a - b) / scale).abs(),
+        };
+        Difference {
+            // NaN instead of a number is as wrong as can be.
+            relative: if relative.is_nan() {
+                f32::INFINITY
+            } else {
+                relative
+            },
+            binding: 0,
+            index,
+            found,
+            expected,
+        }
+    });
+    differences.fold(Difference::default(), Difference::larger)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|value| value.to_bits()).collect()
+    }
+
+    fn compare(content: Content, found: &[f32], expected: &[f32]) -> f32 {
+        content.compare(words(found), words(expected)).relative
+    }
+
+    #[test]
+    fn floats_differ_relative_to_the_largest() {
+        assert_eq!(compare(Content::Floats, &[0.0, 100.0], &[1.0, 100.0]), 0.01);
+        assert_eq!(
+            compare(Content::Floats, &[-0.0, f32::NAN], &[0.0, f32::NAN]),
+            0.0
+        );
+        assert_eq!(compare(Content::Floats, &[f32::NAN], &[1.0]), f32::INFINITY);
+        assert_eq!(compare(Content::Floats, &[1.0], &[f32::NAN]), f32::INFINITY);
+    }
+
+    #[test]
+    fn words_are_equal_or_wrong() {
+        assert_eq!(compare(Content::Words, &[1.0, 2.0], &[1.0, 2.0]), 0.0);
+        assert_eq!(compare(Content::Words, &[-0.0], &[0.0]), f32::INFINITY);
+    }
+
+    #[test]
+    fn a_set_has_no_order_but_what_follows_it_has() {
+        let relative = |found: [u32; 4], expected: [u32; 4]| {
+            let difference = Content::Set.compare(found.to_vec(), expected.to_vec());
+            difference.relative
+        };
+        assert_eq!(relative([2, 8, 5, 9], [2, 5, 8, 9]), 0.0);
+        assert_eq!(relative([1, 8, 5, 9], [1, 5, 8, 9]), f32::INFINITY);
+    }
+
+    #[test]
+    fn scores_are_not_measured_by_boxes() {
+        let expected = [900.0, 900.0, 950.0, 950.0, 0.5, 1.0, 2.0, 0.0];
+        let mut found = expected;
+        found[4] = 0.6;
+        let relative = compare(Content::Candidates(2, 0), &found, &expected);
+        assert!((relative - 0.2).abs() < 1e-6, "{relative}");
+    }
+}

@@ -1,0 +1,134 @@
+//! Whether an adapter computes what it should: every kernel against its CPU twin, and whole models
+//! against the CPU engine. This is what a driver is checked with before its boxes are trusted.
+
+mod boxes;
+mod case;
+mod maps;
+mod models;
+mod random;
+
+pub use boxes::{
+    AnchorsShape, CandidatesShape, ProposalsShape, RoisShape, check_finite, decode_anchors,
+    decode_proposals, decode_rois, merge_proposals, nms_levels, rank_candidates, select_detections,
+    top_anchors,
+};
+pub use case::{Case, Difference};
+pub use maps::{
+    ConvShape, PoolShape, RoiAlignShape, conv, depthwise, max_pool, preprocess, roi_align,
+    upsample_add,
+};
+pub use models::{architectures, model};
+pub use random::Random;
+
+use serde::Serialize;
+
+use crate::gpu::Gpu;
+use crate::plan::Kernel;
+
+/// The outcome of one comparison.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// The kernel or the model, and what of it.
+    pub name: String,
+    /// Inputs that were compared.
+    pub cases: usize,
+    /// The largest difference; infinite where something differs that must not, such as a count.
+    /// JSON has `null` for that.
+    pub difference: f32,
+    /// In what it is measured.
+    pub unit: Unit,
+    /// The difference that is allowed.
+    pub tolerance: f32,
+    /// Whether it was kept to.
+    pub passed: bool,
+    /// Where it was not, or why nothing could be computed.
+    pub problem: Option<String>,
+}
+
+/// What a difference is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Parts of the largest magnitude of an output.
+    Relative,
+    /// Pixels of the picture.
+    Pixels,
+    /// Score, 0 to 1.
+    Score,
+}
+
+/// Compare a kernel with its twin over its [`cases`].
+pub fn kernel(gpu: &Gpu, kernel: Kernel) -> Check {
+    let cases = cases(kernel);
+    let tolerance = tolerance(kernel);
+    let mut check = Check {
+        name: kernel.name().to_owned(),
+        cases: cases.len(),
+        difference: 0.0,
+        unit: Unit::Relative,
+        tolerance,
+        passed: true,
+        problem: None,
+    };
+    for case in &cases {
+        let problem = match case.compare(gpu) {
+            Ok(difference) => {
+                check.difference = check.difference.max(difference.relative);
+                (difference.relative > tolerance).then(|| difference.to_string())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            check.passed = false;
+            check
+                .problem
+                .get_or_insert(format!("{}: {problem}", case.about));
+        }
+    }
+    check
+}
+
+/// What a kernel's twin and an adapter may differ by: nothing where they only choose and count;
+/// elsewhere adapters round, contract and approximate as WGSL allows them.
+pub fn tolerance(kernel: Kernel) -> f32 {
+    match kernel {
+        Kernel::TopAnchors
+        | Kernel::NmsLevels
+        | Kernel::MergeProposals
+        | Kernel::RankCandidates
+        | Kernel::CheckFinite
+        | Kernel::MaxPool => 0.0,
+        Kernel::UpsampleAdd | Kernel::SelectDetections => 1e-6,
+        Kernel::Preprocess
+        | Kernel::Conv
+        | Kernel::ConvResidual
+        | Kernel::Depthwise
+        | Kernel::RoiAlign
+        | Kernel::DecodeProposals
+        | Kernel::DecodeRois
+        | Kernel::DecodeAnchors => 1e-5,
+    }
+}
+
+/// Seeded inputs of the shapes that matter for a kernel.
+pub fn cases(kernel: Kernel) -> Vec<Case> {
+    let random = &mut Random::new(1);
+    match kernel {
+        Kernel::Preprocess => maps::preprocess_cases(random),
+        Kernel::Conv => maps::conv_cases(random),
+        Kernel::ConvResidual => maps::conv_residual_cases(random),
+        Kernel::Depthwise => maps::depthwise_cases(random),
+        Kernel::MaxPool => maps::max_pool_cases(random),
+        Kernel::UpsampleAdd => maps::upsample_add_cases(random),
+        Kernel::RoiAlign => maps::roi_align_cases(random),
+        Kernel::TopAnchors => boxes::top_anchors_cases(random),
+        Kernel::DecodeProposals => boxes::decode_proposals_cases(random),
+        Kernel::NmsLevels => boxes::nms_levels_cases(random),
+        Kernel::MergeProposals => boxes::merge_proposals_cases(random),
+        Kernel::DecodeRois => boxes::decode_rois_cases(random),
+        Kernel::DecodeAnchors => boxes::decode_anchors_cases(random),
+        Kernel::RankCandidates => boxes::rank_candidates_cases(random),
+        Kernel::SelectDetections => boxes::select_detections_cases(random),
+        Kernel::CheckFinite => boxes::check_finite_cases(random),
+    }
+}

@@ -1,0 +1,116 @@
+//! Whole models on an adapter against the CPU engine.
+
+use std::sync::Arc;
+
+use super::{Check, Unit};
+use crate::detections::Detection;
+use crate::gpu::Gpu;
+use crate::gpu::adapters::is_software;
+use crate::models::resnet::Depth;
+use crate::models::{Architecture, ModelConfig};
+use crate::{BuildError, DetectError, Detector, weights};
+
+/// What one detection may be off by.
+const BOX_TOLERANCE: f32 = 0.1;
+const SCORE_TOLERANCE: f32 = 1e-3;
+
+/// Seed of the weights and the picture: one with which every model finds something.
+const SEED: u64 = 1;
+
+/// The models worth comparing on an adapter: all, but on software, where the deeper ones take
+/// minutes and use the same kernels, the smallest of either kind.
+pub fn architectures(gpu: &Gpu) -> Vec<Architecture> {
+    match is_software(gpu.info()) {
+        true => vec![
+            Architecture::FasterRcnnFpn(Depth::R18),
+            Architecture::RetinaFaceMobileNet025,
+        ],
+        false => Architecture::ALL.to_vec(),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+enum Failure {
+    Build(#[from] BuildError),
+    Detect(#[from] DetectError),
+}
+
+/// Compare a model's detections, with generated weights on a small generated picture: their boxes
+/// and their scores.
+pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> [Check; 2] {
+    let mut checks = [
+        ("boxes", Unit::Pixels, BOX_TOLERANCE),
+        ("scores", Unit::Score, SCORE_TOLERANCE),
+    ]
+    .map(|(part, unit, tolerance)| Check {
+        name: format!("{architecture} {part}"),
+        cases: 1,
+        difference: 0.0,
+        unit,
+        tolerance,
+        passed: true,
+        problem: None,
+    });
+    let (differences, problem) = match compare(gpu, architecture) {
+        Ok((differences, problem)) => (differences, problem),
+        Err(error) => ([f32::INFINITY; 2], Some(error.to_string())),
+    };
+    for (check, difference) in checks.iter_mut().zip(differences) {
+        check.difference = difference;
+        check.passed = difference <= check.tolerance;
+        check.problem = problem.clone().filter(|_| !check.passed);
+    }
+    checks
+}
+
+/// The largest differences of boxes and scores, and the first detection without a partner.
+fn compare(
+    gpu: &Arc<Gpu>,
+    architecture: Architecture,
+) -> Result<([f32; 2], Option<String>), Failure> {
+    let config = ModelConfig {
+        classes: architecture.default_classes().min(8),
+        ..ModelConfig::of(architecture)
+    };
+    let picture = weights::picture(SEED, 120, 97).into();
+    let detect = |gpu: Option<&Arc<Gpu>>| -> Result<Vec<Detection>, Failure> {
+        let builder = Detector::builder(weights::seeded(&config, SEED)).min_size(96);
+        let builder = match gpu {
+            Some(gpu) => builder.gpu(gpu.clone()),
+            None => builder,
+        };
+        Ok(builder.build()?.detect(&picture)?.items)
+    };
+    let (found, expected) = (detect(Some(gpu))?, detect(None)?);
+    if expected.is_empty() || found.len() != expected.len() {
+        let problem = format!("{} detections instead of {}", found.len(), expected.len());
+        return Ok(([f32::INFINITY; 2], Some(problem)));
+    }
+    Ok(match_one_to_one(found, &expected))
+}
+
+fn match_one_to_one(
+    mut found: Vec<Detection>,
+    expected: &[Detection],
+) -> ([f32; 2], Option<String>) {
+    let mut largest = [0.0_f32; 2];
+    for expected in expected {
+        let distance = |found: &Detection| {
+            let sides = found.bbox.iter().zip(expected.bbox);
+            sides.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        let nearest = (0..found.len())
+            .filter(|&index| found[index].label == expected.label)
+            .map(|index| (index, distance(&found[index])))
+            .min_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((index, distance)) = nearest.filter(|(_, distance)| *distance <= BOX_TOLERANCE)
+        else {
+            return ([f32::INFINITY; 2], Some(format!("{expected:?} is missing")));
+        };
+        let partner = found.swap_remove(index);
+        largest[0] = largest[0].max(distance);
+        largest[1] = largest[1].max((partner.score - expected.score).abs());
+    }
+    (largest, None)
+}

@@ -1,0 +1,11 @@
+//! The GPU's kernels, one by one: against their CPU twins on this machine's adapter, through the
+//! translators of all backends, and as the plans of all models use them.
+//!
+//! `--nocapture` prints the largest differences.
+
+#[path = "../adapter/mod.rs"]
+mod adapter;
+
+mod plans;
+mod shaders;
+mod twins;

@@ -1,0 +1,104 @@
+//! Every kernel is valid, translates to the languages of Vulkan, Metal and DX12, and keeps within
+//! WebGPU's default limits.
+
+use fpn_wgpu::gpu::{BindingKind, compose, source};
+use fpn_wgpu::plan::Kernel;
+use naga::back::{hlsl, msl, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ShaderStage};
+use wgpu::Limits;
+
+fn module(kernel: Kernel) -> (Module, ModuleInfo) {
+    let module = compose(&source(kernel))
+        .unwrap_or_else(|error| panic!("{}: {}", kernel.name(), error.inner));
+    // WebGPU without any feature.
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .unwrap_or_else(|error| panic!("{}: {}", kernel.name(), error.into_inner()));
+    (module, info)
+}
+
+#[test]
+fn every_kernel_translates_to_spir_v() {
+    for kernel in Kernel::ALL {
+        let (module, info) = module(kernel);
+        let words = spv::write_vec(&module, &info, &spv::Options::default(), None)
+            .unwrap_or_else(|error| panic!("{}: {error}", kernel.name()));
+        assert_eq!(words[0], 0x0723_0203, "{}", kernel.name());
+    }
+}
+
+#[test]
+fn every_kernel_translates_to_metal() {
+    for kernel in Kernel::ALL {
+        let (module, info) = module(kernel);
+        let options = msl::Options {
+            // Atomics need Metal 2.
+            lang_version: (2, 0),
+            fake_missing_bindings: true,
+            ..msl::Options::default()
+        };
+        let entry = msl::PipelineOptions {
+            entry_point: Some((ShaderStage::Compute, "main".to_owned())),
+            ..msl::PipelineOptions::default()
+        };
+        let (text, _) = msl::write_string(&module, &info, &options, &entry)
+            .unwrap_or_else(|error| panic!("{}: {error}", kernel.name()));
+        assert!(text.contains("kernel void"), "{}: {text}", kernel.name());
+    }
+}
+
+#[test]
+fn every_kernel_translates_to_hlsl() {
+    for kernel in Kernel::ALL {
+        let (module, info) = module(kernel);
+        let options = hlsl::Options {
+            fake_missing_bindings: true,
+            ..hlsl::Options::default()
+        };
+        let entry = hlsl::PipelineOptions {
+            entry_point: Some((ShaderStage::Compute, "main".to_owned())),
+        };
+        let mut text = String::new();
+        hlsl::Writer::new(&mut text, &options, &entry)
+            .write(&module, &info, None)
+            .unwrap_or_else(|error| panic!("{}: {error}", kernel.name()));
+        assert!(text.contains("[numthreads("), "{}: {text}", kernel.name());
+    }
+}
+
+#[test]
+fn every_kernel_keeps_within_default_limits() {
+    let limits = Limits::default();
+    for kernel in Kernel::ALL {
+        let name = kernel.name();
+        let (module, _) = module(kernel);
+        let workgroup_bytes: u32 = module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| variable.space == AddressSpace::WorkGroup)
+            .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
+            .sum();
+        assert!(
+            workgroup_bytes <= limits.max_compute_workgroup_storage_size,
+            "{name}"
+        );
+        let lanes = module.entry_points[0]
+            .workgroup_size
+            .iter()
+            .product::<u32>();
+        assert!(
+            lanes <= limits.max_compute_invocations_per_workgroup,
+            "{name}"
+        );
+        let bindings = source(kernel).bindings;
+        let uniforms = bindings
+            .iter()
+            .filter(|kind| **kind == BindingKind::Uniform);
+        let storage = bindings.len() - uniforms.count();
+        assert!(
+            storage <= limits.max_storage_buffers_per_shader_stage as usize,
+            "{name}"
+        );
+    }
+}

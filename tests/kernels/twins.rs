@@ -1,0 +1,314 @@
+//! Kernels against their twins: over the shapes that matter, then over random ones.
+
+use fpn_wgpu::ops::Map;
+use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align, level_of};
+use fpn_wgpu::plan::Kernel;
+use fpn_wgpu::verify::{
+    self, AnchorsShape, CandidatesShape, Case, ConvShape, PoolShape, ProposalsShape, Random,
+    RoiAlignShape, RoisShape,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::adapter::gpu;
+
+#[test]
+fn every_kernel_is_its_twin() {
+    let gpu = gpu();
+    let mut failed = Vec::new();
+    for kernel in Kernel::ALL {
+        let check = verify::kernel(&gpu, kernel);
+        println!(
+            "{}: {:.1e} over {} cases",
+            check.name, check.difference, check.cases
+        );
+        if !check.passed {
+            failed.push(check);
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// What the radix selection finds is what sorting finds.
+#[test]
+fn top_anchors_are_the_first_when_sorted() {
+    for case in verify::cases(Kernel::TopAnchors) {
+        let [cells, anchors, pitch, limit] = case.params[..] else {
+            panic!("{}: four parameters", case.about)
+        };
+        let logit = |anchor: u32| {
+            let index = anchor / anchors * pitch + anchor % anchors;
+            // -0 is no less than 0.
+            f32::from_bits(case.bindings[0][index as usize]) + 0.0
+        };
+        let mut sorted: Vec<u32> = (0..cells * anchors)
+            .filter(|&a| !logit(a).is_nan())
+            .collect();
+        sorted.sort_by(|&a, &b| logit(b).total_cmp(&logit(a)));
+        sorted.truncate(limit as usize);
+        sorted.sort_unstable();
+        let chosen = &case.expected()[1];
+        let mut found = chosen[1..][..chosen[0] as usize].to_vec();
+        found.sort_unstable();
+        assert_eq!(found, sorted, "{}", case.about);
+    }
+}
+
+/// A comparison in which neither side writes would prove nothing.
+#[test]
+fn every_kernel_has_cases_that_write() {
+    for kernel in Kernel::ALL {
+        let cases = verify::cases(kernel);
+        let mut writing = cases.iter().filter(|case| case.expected() != case.bindings);
+        assert!(writing.next().is_some(), "{}", kernel.name());
+    }
+}
+
+#[test]
+fn more_workgroups_than_one_dimension_has_go_on_in_the_next() {
+    let case = verify::upsample_add([2050, 2048], [1025, 1024], 4, 1.0, &mut Random::new(1));
+    assert!(case.groups[1] > 1);
+    check(&case);
+}
+
+/// The twin in the kernel's layout is the one that is tested against torchvision.
+#[test]
+fn roi_align_is_that_of_the_cpu_engine() {
+    let (finest, channels, capacity) = ([30, 41], 8, 12);
+    for (sampling_ratio, aligned) in [(2, false), (0, true)] {
+        let options = RoiAlignOptions {
+            output: [7, 5],
+            sampling_ratio,
+            aligned,
+        };
+        let random = &mut Random::new(5);
+        let boxes: Vec<[f32; 4]> = (0..capacity)
+            .map(|k| random.bbox([120, 164], 60.0 * k as f32 + 9.0))
+            .collect();
+        let shape = RoiAlignShape {
+            finest,
+            channels,
+            capacity,
+            cells: options.output,
+            sampling_ratio,
+            aligned,
+        };
+        let case = verify::roi_align(shape, &boxes, random);
+        let found = &case.expected()[6];
+        let cells = options.output[0] * options.output[1];
+        for (roi, &bbox) in boxes.iter().enumerate() {
+            let level = level_of(bbox);
+            let size = finest.map(|side: usize| side.div_ceil(1 << level));
+            let stored = &case.bindings[level];
+            let values: Vec<f32> = (0..channels)
+                .flat_map(|channel| stored.iter().skip(channel).step_by(channels))
+                .map(|&bits| f32::from_bits(bits))
+                .collect();
+            let map = Map {
+                values: &values,
+                shape: [channels, size[0], size[1]],
+            };
+            let mut expected = vec![0.0; channels * cells];
+            align(
+                &map,
+                bbox,
+                1.0 / (4 << level) as f32,
+                options,
+                &mut expected,
+            );
+            for (index, expected) in expected.into_iter().enumerate() {
+                let (channel, cell) = (index / cells, index % cells);
+                let found = f32::from_bits(found[(roi * cells + cell) * channels + channel]);
+                assert!(
+                    (found - expected).abs() < 1e-6,
+                    "{found} instead of {expected}"
+                );
+            }
+        }
+    }
+}
+
+fn check(case: &Case) {
+    let difference = case
+        .compare(&gpu())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let tolerance = verify::tolerance(case.kernel);
+    assert!(
+        difference.relative <= tolerance,
+        "{}: {difference}",
+        case.about
+    );
+}
+
+fn sides(longest: usize) -> impl Strategy<Value = [usize; 2]> {
+    [1..=longest, 1..=longest]
+}
+
+fn slope() -> impl Strategy<Value = f32> {
+    select(vec![1.0, 0.0, 0.1])
+}
+
+fn conv_shape() -> impl Strategy<Value = ConvShape> {
+    let window = select(vec![
+        [1, 1, 0],
+        [1, 2, 0],
+        [3, 1, 1],
+        [3, 2, 1],
+        [5, 1, 2],
+        [7, 2, 3],
+    ]);
+    let beside = [0..3_usize, 0..3_usize];
+    (
+        sides(20),
+        1..70_usize,
+        1..70_usize,
+        window,
+        beside,
+        [slope(), slope()],
+    )
+        .prop_map(
+            |(size, in_channels, out_channels, window, beside, slopes)| ConvShape {
+                beside: beside.map(|quads| 4 * quads),
+                slopes,
+                ..ConvShape::same(size, in_channels, out_channels)
+                    .window(window[0], window[1], window[2])
+            },
+        )
+}
+
+fn candidates_shape() -> impl Strategy<Value = CandidatesShape> {
+    let counts = (0..400_usize, 1..300_usize, 1..120_usize);
+    let threshold = select(vec![0.0_f32, 0.3, 0.5, 0.9]);
+    (counts, select(vec![2_usize, 5]), 1..9_usize, threshold).prop_map(
+        |((found, capacity, limit), quads, classes, threshold)| CandidatesShape {
+            found,
+            capacity,
+            quads,
+            classes,
+            limit,
+            threshold,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn conv(shape in conv_shape(), seed: u64) {
+        check(&verify::conv(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn conv_residual(shape in conv_shape(), part in [1..4_usize, 1..4_usize], seed: u64) {
+        let out = shape.out_size();
+        let coarser = [0, 1].map(|axis| out[axis].div_ceil(part[axis]));
+        // What is added has the channels that are made, and no others beside them.
+        let shape = ConvShape { residual: Some(coarser), ..shape };
+        check(&verify::conv(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn matrix_product(rows in 1..700_usize, inputs in 1..90_usize, outputs in 1..90_usize, seed: u64) {
+        let shape = ConvShape::same([1, rows], inputs, outputs).window(1, 1, 0);
+        check(&verify::conv(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn depthwise(shape in conv_shape(), seed: u64) {
+        check(&verify::depthwise(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn max_pool(size in sides(30), channels in 1..40_usize, window in select(vec![[3, 2, 1], [1, 2, 0], [3, 1, 1]]), seed: u64) {
+        check(&verify::max_pool(PoolShape { size, channels, window }, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn upsample_add(fine in sides(30), part in [1..4_usize, 1..4_usize], channels in 1..40_usize, slope in slope(), seed: u64) {
+        let coarse = [0, 1].map(|axis| fine[axis].div_ceil(part[axis]));
+        check(&verify::upsample_add(fine, coarse, channels, slope, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn preprocess(original in sides(60), resized in sides(60), padding in [0..20_usize, 0..20_usize], seed: u64) {
+        let padded = [0, 1].map(|axis| resized[axis] + padding[axis]);
+        check(&verify::preprocess(original, resized, padded, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn roi_align(
+        finest in sides(40),
+        channels in 1..20_usize,
+        count in 0..20_usize,
+        cells in sides(8),
+        sampling_ratio in 0..4_usize,
+        aligned: bool,
+        seed: u64,
+    ) {
+        let random = &mut Random::new(seed);
+        let picture = finest.map(|side| 4 * side);
+        let boxes: Vec<[f32; 4]> = (0..count).map(|_| random.bbox(picture, 300.0)).collect();
+        let shape = RoiAlignShape { finest, channels, capacity: 20, cells, sampling_ratio, aligned };
+        check(&verify::roi_align(shape, &boxes, random));
+    }
+
+    #[test]
+    fn top_anchors(
+        logits in proptest::collection::vec(select(vec![0.0_f32, -0.0, 1.0, 1.5, -3.0, f32::NAN, 1e-20]), 1..400),
+        limit in 1..300_usize,
+    ) {
+        let logits: Vec<f32> = logits.repeat(3);
+        check(&verify::top_anchors(&logits, 3, limit, "few values"));
+    }
+
+    #[test]
+    fn top_anchors_of_any_bits(logits in proptest::collection::vec(any::<u32>(), 1..500), limit in 1..400_usize) {
+        let logits: Vec<f32> = logits.into_iter().map(f32::from_bits).collect();
+        check(&verify::top_anchors(&logits, 1, limit, "any bits"));
+    }
+
+    #[test]
+    fn decode_proposals(size in sides(12), chosen in 0..300_usize, spare in 0..50_usize, first_slot in 0..100_usize, seed: u64) {
+        let shape = ProposalsShape { size, chosen, limit: chosen + spare + 1, first_slot };
+        check(&verify::decode_proposals(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn nms_levels(levels in 1..6_usize, slots in 1..400_usize, filled in 0..400_usize, threshold in 0.0..1.0_f32, seed: u64) {
+        check(&verify::nms_levels(levels, slots, filled, threshold, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn merge_proposals(slots in 1..200_usize, filled in 0..200_usize, limit in 1..400_usize, seed: u64) {
+        check(&verify::merge_proposals(slots, filled, limit, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn decode_rois(rois in 0..300_usize, spare in 1..20_usize, classes in 2..30_usize, capacity in 1..2000_usize, seed: u64) {
+        let shape = RoisShape { rois, slots: rois + spare, classes, capacity, threshold: 0.05 };
+        check(&verify::decode_rois(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn decode_anchors(size in sides(30), capacity in 1..2000_usize, before in proptest::option::of(0..50_usize), seed: u64) {
+        let shape = AnchorsShape { size, capacity, before, threshold: 0.5 };
+        check(&verify::decode_anchors(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn rank_candidates(shape in candidates_shape(), seed: u64) {
+        check(&verify::rank_candidates(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn select_detections(shape in candidates_shape(), seed: u64) {
+        check(&verify::select_detections(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn check_finite(mut map in proptest::collection::vec(any::<f32>(), 4..2000)) {
+        map.truncate(map.len() / 4 * 4);
+        check(&verify::check_finite(&map));
+    }
+}
