@@ -31,10 +31,11 @@ struct Params {
 #import fpn::activation::leaky
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {
     let pixels = params.out_size.x * params.out_size.y;
     let first_pixel = id.x * #{PIXELS}u;
-    let first_quad = id.y * #{QUADS}u;
+    // From the group, not from the lane: drivers then see that all lanes read the same weights.
+    let first_quad = group.y * #{QUADS}u;
     if first_pixel >= pixels {
         return;
     }

@@ -59,7 +59,7 @@ fn print(plan: &Plan) -> Result<()> {
         let bindings: Vec<String> = step.bindings.iter().map(describe).collect();
         table.add_row([
             step.name.clone(),
-            format!("{:?}", step.kernel),
+            step.kernel.name().to_owned(),
             format!("{:?}", step.output),
             match step.flop {
                 0 => String::new(),

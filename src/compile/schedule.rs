@@ -291,12 +291,11 @@ impl Scheduler<'_> {
                 };
                 (ConstantPart::Linear(layout), point, out_cells, in_channels)
             }
-            ConvKind::Dense(window) | ConvKind::Depthwise(window) => (
-                ConstantPart::Dense,
-                window,
-                self.size_of(input),
-                self.map(input)[0],
-            ),
+            ConvKind::Dense(window) => {
+                let [in_channels, height, width] = self.map(input);
+                (ConstantPart::Dense, window, [height, width], in_channels)
+            }
+            ConvKind::Depthwise(_) => unreachable!("scheduled above"),
         };
         let weights = self.constant(part, conv);
         let residual = node.inputs.get(1).copied();

@@ -79,7 +79,7 @@ fn adapters_are_listed_and_the_choice_of_auto_is_explained() {
 fn a_plan_is_a_table_or_json() {
     let folder = Folder::new();
     let plan = "plan --model retinaface_mobilenet025 --size 97x64";
-    let table = contains("DecodeAnchors")
+    let table = contains("decode_anchors")
         .and(contains("Input: 97 × 64."))
         .and(contains("alive at once"));
     folder.fpn(plan).assert().success().stdout(table);
