@@ -19,7 +19,10 @@ const ARENA_LIMIT: usize = 256 << 20;
 #[command(after_help = "\
 Examples:
   fpn plan --model fasterrcnn_resnet50_fpn --size 640x480
-  fpn plan --model retinaface_mobilenet025 --size 320 --json > plan.json")]
+  fpn plan --model retinaface_mobilenet025 --size 320 --json > plan.json
+
+Activations are placed in buffers of WebGPU's default size, 256 MiB; an adapter that has larger ones
+gets one where this needs several.")]
 pub struct PlanCommand {
     /// The model [see `fpn models`]
     #[arg(long, value_name = "NAME", value_parser = architecture_parser(), hide_possible_values = true)]

@@ -96,7 +96,7 @@ impl Counters {
         [&self.buffers, &self.bind_groups, &self.pipelines].map(|n| n.load(Ordering::Relaxed))
     }
 
-    /// Queue submissions and read-backs so far.
+    /// Queue submissions and read-backs of frames so far.
     pub fn sent(&self) -> [usize; 2] {
         [&self.submissions, &self.read_backs].map(|n| n.load(Ordering::Relaxed))
     }
