@@ -2,8 +2,9 @@
 
 /// A number whose unsigned order is the order of the floats; 0, below all of them, for NaN.
 pub fn key(value: f32) -> u32 {
+    let word = value.to_bits();
     // -0 is no less than 0.
-    let bits = if value == 0.0 { 0 } else { value.to_bits() };
+    let bits = if word & 0x7fff_ffff == 0 { 0 } else { word };
     if bits & 0x7fff_ffff > 0x7f80_0000 {
         return 0;
     }
