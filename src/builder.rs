@@ -82,9 +82,9 @@ impl DetectorBuilder {
         }
     }
 
-    /// Compute on a GPU instead of the CPU.
-    pub fn gpu(mut self, gpu: Arc<Gpu>) -> Self {
-        self.gpu = Some(gpu);
+    /// Compute on a GPU; without one, on the CPU.
+    pub fn gpu(mut self, gpu: impl Into<Option<Arc<Gpu>>>) -> Self {
+        self.gpu = gpu.into();
         self
     }
 

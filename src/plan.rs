@@ -193,6 +193,16 @@ impl Plan {
         self.arenas.iter().sum()
     }
 
+    /// Bytes of the largest activation that a step binds.
+    pub fn largest_binding(&self) -> usize {
+        let bindings = self.steps.iter().flat_map(|step| &step.bindings);
+        let sizes = bindings.filter_map(|binding| match binding {
+            Binding::Arena(range) => Some(range.size),
+            _ => None,
+        });
+        sizes.max().unwrap_or(0)
+    }
+
     /// Floating-point operations of the whole pass.
     pub fn flop(&self) -> u64 {
         self.steps.iter().map(|step| step.flop).sum()

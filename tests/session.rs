@@ -207,11 +207,7 @@ fn activations_that_are_not_finite_are_reported_by_both_engines() {
             let builder = Detector::builder(altered(tensor, value))
                 .architecture(Architecture::RetinaFaceMobileNet025)
                 .bn_eps(0.0);
-            let builder = match gpu {
-                Some(gpu) => builder.gpu(gpu),
-                None => builder,
-            };
-            let detector = builder.build().expect("finite weights are loaded");
+            let detector = builder.gpu(gpu).build().expect("finite weights are loaded");
             let found = detector.detect(&picture(64, 64));
             assert_eq!(found, Err(DetectError::NotFinite), "{tensor}");
         }

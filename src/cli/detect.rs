@@ -140,9 +140,7 @@ impl Detect {
         if let Some(pixels) = self.max_size {
             builder = builder.max_size(pixels);
         }
-        if let Some(gpu) = device::gpu(&self.device)? {
-            builder = builder.gpu(gpu);
-        }
+        let builder = builder.gpu(device::gpu(&self.device)?);
         let detector = self.model.build(builder, weights)?;
         let config = detector.config();
         eprintln!(

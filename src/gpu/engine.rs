@@ -69,7 +69,7 @@ impl Engine {
             FIRST_INPUT,
             arena_limit(&gpu),
         )?;
-        let (needed, found) = (largest_binding(&plan), binding_limit(&gpu));
+        let (needed, found) = (plan.largest_binding(), binding_limit(&gpu));
         if needed > found {
             return Err(BuildError::Gpu(GpuError::Limit {
                 adapter: gpu.info().name.clone(),
@@ -101,8 +101,8 @@ impl Engine {
         &self.gpu
     }
 
-    /// Send a picture; `frame` is the transform's for its size. Two frames can be in flight: the
-    /// picture of one is uploaded and the results of another read while a third is computed.
+    /// Send a picture; `frame` is the transform's for its size. Two frames can be in flight: one is
+    /// uploaded while the other is computed and read back.
     ///
     /// # Errors
     /// If the size does not fit the device, or the device has failed.
@@ -213,7 +213,7 @@ impl Engine {
     fn plan(&self, frame: &Frame) -> Result<Plan, DetectError> {
         let plan = self.plan_for(frame.padded)?;
         let allowed = binding_limit(&self.gpu);
-        let needed = largest_binding(&plan);
+        let needed = plan.largest_binding();
         if needed <= allowed {
             return Ok(plan);
         }
@@ -246,7 +246,7 @@ impl Engine {
         while too_large - fits > 1 {
             let side = (fits + too_large) / 2;
             let shrunk = |pixels: usize| (pixels * side / long).max(1).next_multiple_of(multiple);
-            match largest_binding(&self.plan_for(frame.resized.map(shrunk))?) <= allowed {
+            match self.plan_for(frame.resized.map(shrunk))?.largest_binding() <= allowed {
                 true => fits = side,
                 false => too_large = side,
             }
@@ -284,16 +284,6 @@ fn arena_limit(gpu: &Gpu) -> usize {
 fn binding_limit(gpu: &Gpu) -> usize {
     let limit = gpu.device.limits().max_storage_buffer_binding_size;
     usize::try_from(limit).unwrap_or(usize::MAX)
-}
-
-fn largest_binding(plan: &Plan) -> usize {
-    use crate::plan::Binding;
-    let bindings = plan.steps.iter().flat_map(|step| &step.bindings);
-    let sizes = bindings.filter_map(|binding| match binding {
-        Binding::Arena(range) => Some(range.size),
-        _ => None,
-    });
-    sizes.max().unwrap_or(0)
 }
 
 /// The sizes as `shaders/shared/frame.wgsl` has them.

@@ -196,11 +196,7 @@ impl Case {
         let builder = Detector::builder(checkpoint)
             .min_size(self.bounds.min_size)
             .max_size(self.bounds.max_size);
-        let builder = match gpu {
-            Some(gpu) => builder.gpu(gpu),
-            None => builder,
-        };
-        let detector = builder.build().expect("seeded weights fit");
+        let detector = builder.gpu(gpu).build().expect("seeded weights fit");
         assert_eq!(*detector.config(), self.config, "{}", self.name);
         let detections = detector
             .detect(&DynamicImage::ImageRgba8(self.picture))

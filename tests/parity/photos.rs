@@ -20,11 +20,7 @@ fn faces(photo: &str, gpu: Option<Arc<Gpu>>) -> Option<Vec<Detection>> {
     let checkpoint = shared("weights/retinaface_mobilenet025.pth")?;
     let checkpoint = Checkpoint::open(&checkpoint).expect("a PyTorch file");
     let builder = Detector::builder(checkpoint).architecture(Architecture::RetinaFaceMobileNet025);
-    let builder = match gpu {
-        Some(gpu) => builder.gpu(gpu),
-        None => builder,
-    };
-    let detector = builder.build().expect("the checkpoint fits");
+    let detector = builder.gpu(gpu).build().expect("the checkpoint fits");
     let photo = image::open(photo).expect("a picture");
     let detections = detector.detect(&photo).expect("the picture suits");
     Some(detections.items)

@@ -87,11 +87,8 @@ fn check_detections(case: &str, gpu: Option<Arc<Gpu>>) {
     };
     assert_eq!(selection, of_golden, "{case}");
     let builder = Detector::builder(checkpoint);
-    let builder = match gpu {
-        Some(gpu) => builder.gpu(gpu),
-        None => builder,
-    };
     let detections = builder
+        .gpu(gpu)
         .build()
         .expect("seeded weights fit")
         .detect(&DynamicImage::ImageRgba8(picture))
