@@ -1,121 +1,186 @@
 // Convolution over maps of channels by fours, directly: a lane keeps the sums of #{PIXELS} pixels
-// times #{QUADS} × 4 channels in registers. Matrix products are convolutions of one pixel a row.
+// times #{QUADS} × 4 channels in registers, a matrix for each four channels of four pixels. Matrix
+// products are convolutions of one pixel a row.
 //
-// The sums get bias, inner activation, residual and outer activation before they are stored.
+// With SUBGROUPS, a lane loads the weights of one quad and gets the others' from the seven lanes
+// beside it. Nothing is indexed by a loop's counter: drivers would keep it in memory.
 
-struct Params {
-    in_size: vec2<u32>, // height, width
-    out_size: vec2<u32>,
-    in_quads: u32, // channels of the input by fours
-    out_quads: u32, // channels this convolution makes, by fours
-    out_stride: u32, // channels of the output's pixels by fours: others may write beside
-    out_first: u32,
-    kernel: vec2<u32>,
-    stride: vec2<u32>,
-    padding: vec2<u32>,
-    residual_size: vec2<u32>,
-    inner_slope: f32,
-    outer_slope: f32,
-    unused: vec2<u32>,
+#import fpn::conv::{params, Cell, cell, corner, load, store}
+
+@group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>; // [batch][ky][kx][in channel][out quad]
+
+// The matrices of four input channels: a column an input channel.
+struct Filters {
+    q0: mat4x4<f32>,
+    q1: mat4x4<f32>,
+    q2: mat4x4<f32>,
+    q3: mat4x4<f32>,
+#ifdef SUBGROUPS
+    q4: mat4x4<f32>,
+    q5: mat4x4<f32>,
+    q6: mat4x4<f32>,
+    q7: mat4x4<f32>,
+#endif
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> image: array<vec4<f32>>; // [y][x][quad]
-@group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>; // [ky][kx][in channel][out quad]
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>; // [out quad]
-@group(0) @binding(4) var<storage, read_write> result: array<vec4<f32>>; // [y][x][quad]
-#ifdef RESIDUAL
-@group(0) @binding(5) var<storage, read_write> residual: array<vec4<f32>>; // [y][x][out quad]
+// The sums of four pixels: a column a pixel.
+struct Sums {
+    q0: mat4x4<f32>,
+    q1: mat4x4<f32>,
+    q2: mat4x4<f32>,
+    q3: mat4x4<f32>,
+#ifdef SUBGROUPS
+    q4: mat4x4<f32>,
+    q5: mat4x4<f32>,
+    q6: mat4x4<f32>,
+    q7: mat4x4<f32>,
+#endif
+}
+
+fn add_product(sums: ptr<function, Sums>, filters: Filters, pixels: mat4x4<f32>) {
+    (*sums).q0 += filters.q0 * pixels;
+    (*sums).q1 += filters.q1 * pixels;
+    (*sums).q2 += filters.q2 * pixels;
+    (*sums).q3 += filters.q3 * pixels;
+#ifdef SUBGROUPS
+    (*sums).q4 += filters.q4 * pixels;
+    (*sums).q5 += filters.q5 * pixels;
+    (*sums).q6 += filters.q6 * pixels;
+    (*sums).q7 += filters.q7 * pixels;
+#endif
+}
+
+// The weights of four input channels for four output channels.
+fn filter_at(column: u32) -> mat4x4<f32> {
+    let row = params.out_quads;
+    return mat4x4<f32>(
+        weights[column],
+        weights[column + row],
+        weights[column + 2u * row],
+        weights[column + 3u * row],
+    );
+}
+
+#ifdef SUBGROUPS
+
+// From the lane's own quad; all lanes take part, also those without pixels.
+fn filters_at(row: u32, first_quad: u32, lane: u32) -> Filters {
+    let own = filter_at(row + min(first_quad + lane % 8u, params.out_quads - 1u));
+    return Filters(
+        mat4x4<f32>(subgroupBroadcast(own[0], 0u), subgroupBroadcast(own[1], 0u), subgroupBroadcast(own[2], 0u), subgroupBroadcast(own[3], 0u)),
+        mat4x4<f32>(subgroupBroadcast(own[0], 1u), subgroupBroadcast(own[1], 1u), subgroupBroadcast(own[2], 1u), subgroupBroadcast(own[3], 1u)),
+        mat4x4<f32>(subgroupBroadcast(own[0], 2u), subgroupBroadcast(own[1], 2u), subgroupBroadcast(own[2], 2u), subgroupBroadcast(own[3], 2u)),
+        mat4x4<f32>(subgroupBroadcast(own[0], 3u), subgroupBroadcast(own[1], 3u), subgroupBroadcast(own[2], 3u), subgroupBroadcast(own[3], 3u)),
+        mat4x4<f32>(subgroupBroadcast(own[0], 4u), subgroupBroadcast(own[1], 4u), subgroupBroadcast(own[2], 4u), subgroupBroadcast(own[3], 4u)),
+        mat4x4<f32>(subgroupBroadcast(own[0], 5u), subgroupBroadcast(own[1], 5u), subgroupBroadcast(own[2], 5u), subgroupBroadcast(own[3], 5u)),
+        mat4x4<f32>(subgroupBroadcast(own[0], 6u), subgroupBroadcast(own[1], 6u), subgroupBroadcast(own[2], 6u), subgroupBroadcast(own[3], 6u)),
+        mat4x4<f32>(subgroupBroadcast(own[0], 7u), subgroupBroadcast(own[1], 7u), subgroupBroadcast(own[2], 7u), subgroupBroadcast(own[3], 7u)),
+    );
+}
+
+#else
+
+fn filters_at(row: u32, first_quad: u32, lane: u32) -> Filters {
+    // Channels past the last are computed from the last and not stored.
+    let last = params.out_quads - 1u;
+    return Filters(
+        filter_at(row + first_quad),
+        filter_at(row + min(first_quad + 1u, last)),
+        filter_at(row + min(first_quad + 2u, last)),
+        filter_at(row + min(first_quad + 3u, last)),
+    );
+}
+
 #endif
 
-#import fpn::activation::leaky
+// Four pixels that follow each other.
+struct Cells {
+    p0: Cell,
+    p1: Cell,
+    p2: Cell,
+    p3: Cell,
+}
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {
-    let pixels = params.out_size.x * params.out_size.y;
+struct Corners {
+    p0: vec2<i32>,
+    p1: vec2<i32>,
+    p2: vec2<i32>,
+    p3: vec2<i32>,
+}
+
+fn corners_of(pixel: u32) -> Corners {
+    return Corners(corner(pixel), corner(pixel + 1u), corner(pixel + 2u), corner(pixel + 3u));
+}
+
+fn cells_of(corners: Corners, tap: vec2<i32>, batch: u32) -> Cells {
+    return Cells(
+        cell(corners.p0 + tap, batch),
+        cell(corners.p1 + tap, batch),
+        cell(corners.p2 + tap, batch),
+        cell(corners.p3 + tap, batch),
+    );
+}
+
+fn load_four(cells: Cells, quad: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(load(cells.p0, quad), load(cells.p1, quad), load(cells.p2, quad), load(cells.p3, quad));
+}
+
+fn store_all(sums: Sums, pixel: u32, quad: u32, batch: u32) {
+    store(sums.q0, pixel, quad, batch);
+    store(sums.q1, pixel, quad + 1u, batch);
+    store(sums.q2, pixel, quad + 2u, batch);
+    store(sums.q3, pixel, quad + 3u, batch);
+#ifdef SUBGROUPS
+    store(sums.q4, pixel, quad + 4u, batch);
+    store(sums.q5, pixel, quad + 5u, batch);
+    store(sums.q6, pixel, quad + 6u, batch);
+    store(sums.q7, pixel, quad + 7u, batch);
+#endif
+}
+
+@compute @workgroup_size(#{LANES})
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    // The weights' place comes from the group: drivers then see that all lanes read the same ones.
+    @builtin(workgroup_id) group: vec3<u32>,
+#ifdef SUBGROUPS
+    @builtin(subgroup_invocation_id) lane: u32,
+#endif
+) {
     let first_pixel = id.x * #{PIXELS}u;
-    // From the group, not from the lane: drivers then see that all lanes read the same weights.
     let first_quad = group.y * #{QUADS}u;
-    if first_pixel >= pixels {
-        return;
-    }
+    let batch = group.z;
+#ifndef SUBGROUPS
+    let lane = 0u;
+#endif
 
-    var sums: array<array<vec4<f32>, #{QUADS}>, #{PIXELS}>;
-    var corners: array<vec2<i32>, #{PIXELS}>;
-    for (var p = 0u; p < #{PIXELS}u; p++) {
-        let pixel = min(first_pixel + p, pixels - 1u);
-        let place = vec2<u32>(pixel / params.out_size.y, pixel % params.out_size.y);
-        corners[p] = vec2<i32>(place * params.stride) - vec2<i32>(params.padding);
-    }
-    // Channels past the last are computed from the last and not stored.
-    var quads: array<u32, #{QUADS}>;
-    for (var q = 0u; q < #{QUADS}u; q++) {
-        quads[q] = min(first_quad + q, params.out_quads - 1u);
-    }
-
-    let in_size = vec2<i32>(params.in_size);
+    let corners = corners_of(first_pixel);
+    var sums: Sums;
+#ifdef EIGHT_PIXELS
+    let more_corners = corners_of(first_pixel + 4u);
+    var more_sums: Sums;
+#endif
+    var row = batch * params.kernel.x * params.kernel.y * params.in_quads * 4u * params.out_quads;
     for (var ky = 0u; ky < params.kernel.x; ky++) {
         for (var kx = 0u; kx < params.kernel.y; kx++) {
-            var starts: array<u32, #{PIXELS}>;
-            var inside: array<f32, #{PIXELS}>;
-            for (var p = 0u; p < #{PIXELS}u; p++) {
-                let place = corners[p] + vec2<i32>(vec2<u32>(ky, kx));
-                let is_inside = all(place >= vec2<i32>(0)) && all(place < in_size);
-                inside[p] = select(0.0, 1.0, is_inside);
-                let clamped = vec2<u32>(clamp(place, vec2<i32>(0), in_size - 1));
-                starts[p] = (clamped.x * params.in_size.y + clamped.y) * params.in_quads;
-            }
-            var row = (ky * params.kernel.y + kx) * params.in_quads * 4u * params.out_quads;
+            let tap = vec2<i32>(vec2<u32>(ky, kx));
+            let cells = cells_of(corners, tap, batch);
+#ifdef EIGHT_PIXELS
+            let more_cells = cells_of(more_corners, tap, batch);
+#endif
             for (var quad = 0u; quad < params.in_quads; quad++) {
-                var values: array<vec4<f32>, #{PIXELS}>;
-                for (var p = 0u; p < #{PIXELS}u; p++) {
-                    values[p] = image[starts[p] + quad] * inside[p];
-                }
-                for (var q = 0u; q < #{QUADS}u; q++) {
-                    let column = row + quads[q];
-                    let w0 = weights[column];
-                    let w1 = weights[column + params.out_quads];
-                    let w2 = weights[column + 2u * params.out_quads];
-                    let w3 = weights[column + 3u * params.out_quads];
-                    for (var p = 0u; p < #{PIXELS}u; p++) {
-                        var sum = sums[p][q];
-                        sum = fma(vec4<f32>(values[p].x), w0, sum);
-                        sum = fma(vec4<f32>(values[p].y), w1, sum);
-                        sum = fma(vec4<f32>(values[p].z), w2, sum);
-                        sum = fma(vec4<f32>(values[p].w), w3, sum);
-                        sums[p][q] = sum;
-                    }
-                }
+                let filters = filters_at(row, first_quad, lane);
+                add_product(&sums, filters, load_four(cells, quad));
+#ifdef EIGHT_PIXELS
+                add_product(&more_sums, filters, load_four(more_cells, quad));
+#endif
                 row += 4u * params.out_quads;
             }
         }
     }
 
-    for (var p = 0u; p < #{PIXELS}u; p++) {
-        let pixel = first_pixel + p;
-        if pixel >= pixels {
-            break;
-        }
-        for (var q = 0u; q < #{QUADS}u; q++) {
-            let quad = first_quad + q;
-            if quad >= params.out_quads {
-                break;
-            }
-            var value = leaky(sums[p][q] + bias[quad], params.inner_slope);
-#ifdef RESIDUAL
-            value += residual[residual_pixel(pixel) * params.out_quads + quad];
+    store_all(sums, first_pixel, first_quad, batch);
+#ifdef EIGHT_PIXELS
+    store_all(more_sums, first_pixel + 4u, first_quad, batch);
 #endif
-            value = leaky(value, params.outer_slope);
-            result[pixel * params.out_stride + params.out_first + quad] = value;
-        }
-    }
 }
-
-#ifdef RESIDUAL
-// The pixel of the residual for one of the output: itself, or the nearest of a coarser map.
-fn residual_pixel(pixel: u32) -> u32 {
-    let place = vec2<u32>(pixel / params.out_size.y, pixel % params.out_size.y);
-    let coarse = place * params.residual_size / params.out_size;
-    return coarse.x * params.residual_size.y + coarse.y;
-}
-#endif

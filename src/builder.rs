@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::compile::CompileError;
+use crate::compile::{CompileError, ConvTable};
 use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
 use crate::gpu::{self, Gpu, GpuError};
@@ -71,6 +71,7 @@ pub struct DetectorBuilder {
     max_size: Option<usize>,
     class_names: Option<Vec<String>>,
     gpu: Option<Arc<Gpu>>,
+    table: Option<ConvTable>,
 }
 
 impl DetectorBuilder {
@@ -85,6 +86,13 @@ impl DetectorBuilder {
     /// Compute on a GPU; without one, on the CPU.
     pub fn gpu(mut self, gpu: impl Into<Option<Arc<Gpu>>>) -> Self {
         self.gpu = gpu.into();
+        self
+    }
+
+    /// How long convolutions take on the GPU, by which their kernels are chosen: the outcome of
+    /// [`tune`](crate::gpu::tune). By default what was measured on adapters of its kind.
+    pub fn conv_table(mut self, table: impl Into<Option<ConvTable>>) -> Self {
+        self.table = table.into();
         self
     }
 
@@ -158,7 +166,7 @@ impl DetectorBuilder {
             Some(gpu) => {
                 let checkpoint = &self.checkpoint;
                 Engine::Gpu(gpu::Engine::new(
-                    gpu, config, transform, selection, checkpoint,
+                    gpu, config, transform, selection, checkpoint, self.table,
                 )?)
             }
         };

@@ -4,22 +4,9 @@
 //! A map `[N, C, H, W]` lies in memory as `[N][H][W][C]` with C rounded up to a multiple of four; a
 //! matrix `[R, C]` likewise, a row as a pixel.
 
-use serde::Serialize;
+use std::fmt;
 
-/// Pixels and channels by fours whose sums one lane of the convolution keeps.
-pub const CONV_TILE: ConvTile = ConvTile {
-    pixels: 8,
-    quads: 4,
-};
-
-/// What one lane of a convolution computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvTile {
-    /// Pixels.
-    pub pixels: usize,
-    /// Channels by fours.
-    pub quads: usize,
-}
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The steps of one forward pass over inputs of one size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -113,13 +100,14 @@ pub enum Binding {
     Results,
 }
 
-/// The shaders, a file each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+/// The shaders, a file each, and their variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Kernel {
     Preprocess,
-    Conv,
-    ConvResidual,
+    Conv(ConvForm, Epilogue),
+    WinogradInput,
+    WinogradOutput(Epilogue),
     Depthwise,
     MaxPool,
     UpsampleAdd,
@@ -154,6 +142,8 @@ pub struct Constant {
 pub enum ConstantPart {
     /// Filters `[out, in, ky, kx]` as `[ky][kx][in][out]`, channels rounded up to fours.
     Dense,
+    /// Filters `[out, in, 3, 3]`, transformed for Winograd's F(4×4, 3×3), as `[36][in][out]`.
+    Winograd,
     /// Filters `[channel, 1, ky, kx]` as `[ky][kx][channel]`.
     Depthwise,
     /// A matrix `[out, in]` as `[in][out]`; where its rows are flattened maps `[C, H, W]`, the inputs
@@ -163,27 +153,164 @@ pub enum ConstantPart {
     Bias,
 }
 
-impl Kernel {
-    /// Its name, which is its shader's; a variant's says in what it differs.
-    pub fn name(self) -> &'static str {
+/// How a convolution's products are shared among lanes: what a lane makes, and where it has the
+/// weights from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum ConvForm {
+    /// So many pixels (4 or 8) by 16 channels a lane, which loads all it needs.
+    Registers(usize),
+    /// So many pixels (4 or 8) by 32 channels a lane, in workgroups of so many lanes; eight lanes
+    /// hand each other the weights. Needs subgroups of at least eight lanes.
+    Subgroup(usize, usize),
+    /// 64 pixels by 64 channels a workgroup, through its memory.
+    Tiled,
+}
+
+/// What happens to a sum before it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Epilogue {
+    /// Nothing.
+    None,
+    /// Bias and activation.
+    Bias,
+    /// Bias, activation, another map, activation.
+    Residual,
+}
+
+/// A text that names no form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown form of the convolution '{0}'")]
+pub struct UnknownForm(String);
+
+impl ConvForm {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Registers(4),
+        Self::Registers(8),
+        Self::Subgroup(4, 8),
+        Self::Subgroup(8, 8),
+        Self::Subgroup(4, 64),
+        Self::Subgroup(8, 64),
+        Self::Tiled,
+    ];
+
+    /// Lanes of a workgroup.
+    pub fn lanes(self) -> usize {
         match self {
-            Self::Preprocess => "preprocess",
-            Self::Conv => "conv",
-            Self::ConvResidual => "conv with residual",
-            Self::Depthwise => "depthwise",
-            Self::MaxPool => "max_pool",
-            Self::UpsampleAdd => "upsample_add",
-            Self::RoiAlign => "roi_align",
-            Self::TopAnchors => "top_anchors",
-            Self::DecodeProposals => "decode_proposals",
-            Self::NmsLevels => "nms_levels",
-            Self::MergeProposals => "merge_proposals",
-            Self::DecodeRois => "decode_rois",
-            Self::DecodeAnchors => "decode_anchors",
-            Self::RankCandidates => "rank_candidates",
-            Self::SelectDetections => "select_detections",
-            Self::CheckFinite => "check_finite",
+            Self::Registers(_) | Self::Tiled => 64,
+            Self::Subgroup(_, lanes) => lanes,
         }
+    }
+
+    /// Pixels, and channels by fours, that a workgroup makes.
+    pub fn tile(self) -> [usize; 2] {
+        match self {
+            Self::Registers(pixels) => [pixels * self.lanes(), 4],
+            Self::Subgroup(pixels, lanes) => [pixels * lanes, 8],
+            Self::Tiled => [64, 16],
+        }
+    }
+}
+
+impl fmt::Display for ConvForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registers(pixels) => write!(f, "{pixels}×16"),
+            Self::Subgroup(pixels, lanes) => write!(f, "{pixels}×32 shared by {lanes}"),
+            Self::Tiled => write!(f, "tiled"),
+        }
+    }
+}
+
+impl From<ConvForm> for String {
+    fn from(form: ConvForm) -> Self {
+        form.to_string()
+    }
+}
+
+impl TryFrom<String> for ConvForm {
+    type Error = UnknownForm;
+
+    fn try_from(name: String) -> Result<Self, UnknownForm> {
+        let mut forms = Self::ALL.into_iter();
+        forms
+            .find(|form| form.to_string() == name)
+            .ok_or(UnknownForm(name))
+    }
+}
+
+impl Kernel {
+    /// All kernels in all their variants.
+    pub fn all() -> Vec<Self> {
+        use Epilogue::{Bias, None, Residual};
+        let convs = ConvForm::ALL
+            .into_iter()
+            .flat_map(|form| [None, Bias, Residual].map(|epilogue| Self::Conv(form, epilogue)));
+        let others = [
+            Self::WinogradInput,
+            Self::WinogradOutput(Bias),
+            Self::WinogradOutput(Residual),
+            Self::Depthwise,
+            Self::MaxPool,
+            Self::UpsampleAdd,
+            Self::RoiAlign,
+            Self::TopAnchors,
+            Self::DecodeProposals,
+            Self::NmsLevels,
+            Self::MergeProposals,
+            Self::DecodeRois,
+            Self::DecodeAnchors,
+            Self::RankCandidates,
+            Self::SelectDetections,
+            Self::CheckFinite,
+        ];
+        [Self::Preprocess]
+            .into_iter()
+            .chain(convs)
+            .chain(others)
+            .collect()
+    }
+
+    /// Whether an adapter needs subgroups of at least eight lanes to run it.
+    pub fn needs_subgroups(self) -> bool {
+        matches!(self, Self::Conv(ConvForm::Subgroup(..), _))
+    }
+}
+
+impl fmt::Display for Kernel {
+    /// Its shader's name; a variant's says in what it differs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let with = |epilogue: &Epilogue| match epilogue {
+            Epilogue::None => ", sums alone",
+            Epilogue::Bias => "",
+            Epilogue::Residual => ", with residual",
+        };
+        match self {
+            Self::Preprocess => f.write_str("preprocess"),
+            Self::Conv(form, epilogue) => write!(f, "conv {form}{}", with(epilogue)),
+            Self::WinogradInput => f.write_str("winograd_input"),
+            Self::WinogradOutput(epilogue) => write!(f, "winograd_output{}", with(epilogue)),
+            Self::Depthwise => f.write_str("depthwise"),
+            Self::MaxPool => f.write_str("max_pool"),
+            Self::UpsampleAdd => f.write_str("upsample_add"),
+            Self::RoiAlign => f.write_str("roi_align"),
+            Self::TopAnchors => f.write_str("top_anchors"),
+            Self::DecodeProposals => f.write_str("decode_proposals"),
+            Self::NmsLevels => f.write_str("nms_levels"),
+            Self::MergeProposals => f.write_str("merge_proposals"),
+            Self::DecodeRois => f.write_str("decode_rois"),
+            Self::DecodeAnchors => f.write_str("decode_anchors"),
+            Self::RankCandidates => f.write_str("rank_candidates"),
+            Self::SelectDetections => f.write_str("select_detections"),
+            Self::CheckFinite => f.write_str("check_finite"),
+        }
+    }
+}
+
+impl Serialize for Kernel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use fpn_wgpu::compile::compile;
+use fpn_wgpu::compile::{Target, compile};
 use fpn_wgpu::models::{Architecture, ModelConfig};
 use fpn_wgpu::plan::{Binding, Plan};
 
@@ -10,9 +10,6 @@ use super::model::architecture_parser;
 use super::output::say;
 use super::report::{align_right, new_table};
 use super::summary::size;
-
-/// WebGPU's default limit of a buffer's size.
-const ARENA_LIMIT: usize = 256 << 20;
 
 /// Show the steps that a GPU takes for one picture
 #[derive(Args)]
@@ -47,7 +44,7 @@ impl PlanCommand {
             &transform,
             self.model.selection(),
             padded,
-            ARENA_LIMIT,
+            &Target::webgpu(),
         )?;
         match self.json {
             true => say(format_args!("{}", serde_json::to_string_pretty(&plan)?)),
@@ -62,7 +59,7 @@ fn print(plan: &Plan) -> Result<()> {
         let bindings: Vec<String> = step.bindings.iter().map(describe).collect();
         table.add_row([
             step.name.clone(),
-            step.kernel.name().to_owned(),
+            step.kernel.to_string(),
             format!("{:?}", step.output),
             match step.flop {
                 0 => String::new(),

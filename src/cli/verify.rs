@@ -7,7 +7,6 @@ use clap::Args;
 use comfy_table::Table;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::gpu::adapters::is_software;
-use fpn_wgpu::plan::Kernel;
 use fpn_wgpu::verify::{self, Check, Unit};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -117,11 +116,12 @@ fn checks(adapter: &Adapter) -> Result<Vec<Check>> {
     let gpu = pollster::block_on(Gpu::open(adapter))?;
     let architectures = verify::architectures(&gpu);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}")?;
-    let steps = Kernel::ALL.len() + architectures.len();
+    let kernels = verify::kernels(&gpu);
+    let steps = kernels.len() + architectures.len();
     let progress = ProgressBar::new(steps as u64).with_style(style);
     let mut checks = Vec::new();
-    for kernel in Kernel::ALL {
-        progress.set_message(kernel.name());
+    for kernel in kernels {
+        progress.set_message(kernel.to_string());
         checks.push(verify::kernel(&gpu, kernel));
         progress.inc(1);
     }

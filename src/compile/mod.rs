@@ -6,14 +6,16 @@ mod lower;
 mod memory;
 mod passes;
 mod schedule;
+mod select;
 
 pub use capture::{CaptureError, CapturedModel, capture};
 pub use graph::{Conv, ConvKind, Epilogue, Graph, Node, Norm, Op, Residual, ValueId, Window};
 pub use lower::{LowerError, lower};
 pub use memory::{Block, place};
 pub use passes::optimize;
-pub(crate) use schedule::{Params, conv_groups, groups, quads};
+pub(crate) use schedule::{ConvParams, Params, conv_groups, groups, quads};
 pub use schedule::{ScheduleError, schedule};
+pub use select::{ConvAlgorithm, ConvSize, ConvTable, ConvTimes, Target};
 
 use crate::models::{ModelConfig, Selection};
 use crate::plan::Plan;
@@ -31,8 +33,7 @@ pub enum CompileError {
     Schedule(#[from] ScheduleError),
 }
 
-/// The plan of a model over an input of `padded` height and width, its activations in buffers of at
-/// most `arena_limit` bytes.
+/// The plan of a model over an input of `padded` height and width.
 ///
 /// # Errors
 /// If the model uses something that the compiler does not know.
@@ -41,9 +42,9 @@ pub fn compile(
     transform: &Transform,
     selection: Selection,
     padded: [usize; 2],
-    arena_limit: usize,
+    target: &Target,
 ) -> Result<Plan, CompileError> {
     let captured = capture(config, padded, selection)?;
     let graph = optimize(lower(&captured)?);
-    Ok(schedule(&graph, transform, arena_limit)?)
+    Ok(schedule(&graph, transform, target)?)
 }

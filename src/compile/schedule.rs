@@ -1,7 +1,8 @@
 //! From the rewritten graph to a plan: which kernel does what, with which parameters, and where.
 
-use super::graph::{Conv, ConvKind, Graph, Node, Op, Residual, ValueId, Window};
+use super::graph::{Conv, ConvKind, Graph, Node, Op, ValueId, Window};
 use super::memory::{Block, place};
+use super::select::{ConvAlgorithm, ConvSize, Target};
 use crate::ops::anchor_decode::AnchorDecodeOptions;
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::ProposalOptions;
@@ -9,7 +10,7 @@ use crate::ops::roi_align::RoiAlignOptions;
 use crate::ops::roi_decode::RoiDecodeOptions;
 use crate::ops::select::SelectOptions;
 use crate::plan::{
-    Binding, CONV_TILE, Constant, ConstantPart, Kernel, MapSlot, Plan, Results, Step,
+    Binding, Constant, ConstantPart, ConvForm, Epilogue, Kernel, MapSlot, Plan, Results, Step,
 };
 use crate::transform::Transform;
 
@@ -17,6 +18,8 @@ use crate::transform::Transform;
 const LANES: usize = 64;
 /// Most workgroups along one dimension of a dispatch.
 const MAX_GROUPS: usize = 65_535;
+/// Bytes of the tiles and products of a Winograd convolution that are worked on at once.
+const WINOGRAD_BYTES: usize = 16 << 20;
 /// Most slots of a level that suppression holds in workgroup memory.
 const MAX_SLOTS: usize = 1024;
 
@@ -27,15 +30,14 @@ pub struct ScheduleError {
     operation: String,
 }
 
-/// The plan of a rewritten graph. `transform` prepares the pictures; activations are kept in buffers
-/// of at most `arena_limit` bytes.
+/// The plan of a rewritten graph on a target. `transform` prepares the pictures.
 ///
 /// # Errors
 /// If a node was not fused away and has no kernel.
 pub fn schedule(
     graph: &Graph,
     transform: &Transform,
-    arena_limit: usize,
+    target: &Target,
 ) -> Result<Plan, ScheduleError> {
     let mut scheduler = Scheduler {
         graph,
@@ -44,7 +46,7 @@ pub fn schedule(
         steps: Vec::new(),
         constants: Vec::new(),
         results: None,
-        arena_limit,
+        target,
     };
     scheduler.preprocess(transform);
     for node in &graph.nodes {
@@ -76,6 +78,25 @@ struct Draft {
     flop: u64,
 }
 
+/// A convolution that is about to become steps.
+struct ConvDraft {
+    name: String,
+    params: ConvParams,
+    image: Touched,
+    result: Touched,
+    /// The bias, and a map that is added.
+    epilogue: Vec<Touched>,
+    output: Vec<usize>,
+}
+
+fn epilogue_of(touched: &[Touched]) -> Epilogue {
+    match touched.len() {
+        0 => Epilogue::None,
+        1 => Epilogue::Bias,
+        _ => Epilogue::Residual,
+    }
+}
+
 struct Scheduler<'a> {
     graph: &'a Graph,
     /// The block of each value that has one.
@@ -85,7 +106,7 @@ struct Scheduler<'a> {
     steps: Vec<Draft>,
     constants: Vec<Constant>,
     results: Option<Results>,
-    arena_limit: usize,
+    target: &'a Target,
 }
 
 /// Words of a uniform buffer.
@@ -120,6 +141,62 @@ impl Params {
     }
 }
 
+/// What the kernels of a convolution are told, as `shaders/shared/conv.wgsl` has it.
+#[derive(Clone, Copy)]
+pub(crate) struct ConvParams {
+    pub in_size: [usize; 2],
+    pub size: ConvSize,
+    /// Channels of the output's pixels by fours, and those before the convolution's own.
+    pub out_stride: usize,
+    pub out_first: usize,
+    pub padding: [usize; 2],
+    pub residual_size: [usize; 2],
+    /// Of the inner and the outer activation.
+    pub slopes: [f32; 2],
+    /// Of a Winograd convolution, the first and how many.
+    pub tiles: [usize; 2],
+}
+
+impl ConvParams {
+    /// A product of a matrix of so many rows, its sums as they are.
+    pub fn matrix(rows: usize, in_channels: usize, out_channels: usize) -> Self {
+        let size = ConvSize {
+            in_channels,
+            out_channels,
+            kernel: [1, 1],
+            stride: [1, 1],
+            out_size: [1, rows],
+        };
+        Self {
+            in_size: size.out_size,
+            size,
+            out_stride: quads(out_channels),
+            out_first: 0,
+            padding: [0, 0],
+            residual_size: [1, 1],
+            slopes: [1.0, 1.0],
+            tiles: [0, 0],
+        }
+    }
+
+    pub fn words(&self) -> Params {
+        Params::new()
+            .pair(self.in_size)
+            .pair(self.size.out_size)
+            .u(quads(self.size.in_channels))
+            .u(quads(self.size.out_channels))
+            .u(self.out_stride)
+            .u(self.out_first)
+            .pair(self.size.kernel)
+            .pair(self.size.stride)
+            .pair(self.padding)
+            .pair(self.residual_size)
+            .f(self.slopes[0])
+            .f(self.slopes[1])
+            .pair(self.tiles)
+    }
+}
+
 /// Channels by fours.
 pub(crate) fn quads(channels: usize) -> usize {
     channels.div_ceil(4)
@@ -132,13 +209,19 @@ pub(crate) fn groups(lanes: usize) -> [u32; 3] {
     [across as u32, groups.div_ceil(across) as u32, 1]
 }
 
-/// The dispatch of a convolution that makes `out_quads` times four channels of so many pixels.
-pub(crate) fn conv_groups(pixels: usize, out_quads: usize) -> [u32; 3] {
-    let tiles = pixels.div_ceil(CONV_TILE.pixels);
+/// The dispatch of a convolution of some form that makes `out_quads` times four channels of so many
+/// pixels, for each of some batches.
+pub(crate) fn conv_groups(
+    form: ConvForm,
+    pixels: usize,
+    out_quads: usize,
+    batches: usize,
+) -> [u32; 3] {
+    let [tile_pixels, tile_quads] = form.tile();
     [
-        tiles.div_ceil(LANES) as u32,
-        out_quads.div_ceil(CONV_TILE.quads) as u32,
-        1,
+        pixels.div_ceil(tile_pixels) as u32,
+        out_quads.div_ceil(tile_quads) as u32,
+        batches as u32,
     ]
 }
 
@@ -297,38 +380,119 @@ impl Scheduler<'_> {
             }
             ConvKind::Depthwise(_) => unreachable!("scheduled above"),
         };
-        let weights = self.constant(part, conv);
+        let size = ConvSize {
+            in_channels,
+            out_channels,
+            kernel: window.kernel,
+            stride: window.stride,
+            out_size: out_cells,
+        };
         let residual = node.inputs.get(1).copied();
-        let stride = quads(self.map(output)[0]);
-        let params = Params::new()
-            .pair(in_size)
-            .pair(out_cells)
-            .u(quads(in_channels))
-            .u(quads(out_channels))
-            .u(stride)
-            .u(conv.first_channel / 4)
-            .pair(window.kernel)
-            .pair(window.stride)
-            .pair(window.padding)
-            .pair(residual.map_or([1, 1], |value| self.size_of(value)))
-            .f(conv.epilogue.inner_slope)
-            .f(conv.epilogue.outer_slope)
-            .unused(2);
-        let mut touched = vec![self.block(input), weights, bias, self.block(output)];
-        touched.extend(residual.map(|value| self.block(value)));
-        let taps = window.kernel[0] * window.kernel[1];
-        self.steps.push(Draft {
+        let params = ConvParams {
+            in_size,
+            size,
+            out_stride: quads(self.map(output)[0]),
+            out_first: conv.first_channel / 4,
+            padding: window.padding,
+            residual_size: residual.map_or([1, 1], |value| self.size_of(value)),
+            slopes: [conv.epilogue.inner_slope, conv.epilogue.outer_slope],
+            tiles: [0, 0],
+        };
+        let (image, result) = (self.block(input), self.block(output));
+        let mut epilogue = vec![bias];
+        epilogue.extend(residual.map(|value| self.block(value)));
+        let draft = ConvDraft {
             name,
-            kernel: match conv.epilogue.residual {
-                Residual::None => Kernel::Conv,
-                Residual::Same | Residual::Upsampled => Kernel::ConvResidual,
-            },
             params,
-            touched,
-            groups: conv_groups(pixels, quads(out_channels)),
+            image,
+            result,
+            epilogue,
             output: out_shape,
-            flop: 2 * (pixels * out_channels * in_channels * taps) as u64,
+        };
+        match self.target.table.algorithm(&size) {
+            ConvAlgorithm::Direct => {
+                let weights = self.constant(part, conv);
+                self.product(draft, weights, 1);
+            }
+            ConvAlgorithm::Winograd => {
+                let weights = self.constant(ConstantPart::Winograd, conv);
+                self.winograd(&draft, weights);
+            }
+        }
+    }
+
+    /// One dispatch of the form that suits.
+    fn product(&mut self, draft: ConvDraft, weights: Touched, batches: usize) {
+        let size = draft.params.size;
+        let dispatch = |form: ConvForm| {
+            let [height, width] = size.out_size;
+            conv_groups(form, height * width, quads(size.out_channels), batches)
+        };
+        let form = self.target.table.form(&size, |form| {
+            let fits = dispatch(form)[0] as usize <= MAX_GROUPS;
+            fits && (self.target.subgroups || !matches!(form, ConvForm::Subgroup(..)))
         });
+        let mut touched = vec![draft.image, draft.result, weights];
+        let kernel = Kernel::Conv(form, epilogue_of(&draft.epilogue));
+        touched.extend(draft.epilogue);
+        self.steps.push(Draft {
+            name: draft.name,
+            kernel,
+            params: draft.params.words(),
+            touched,
+            groups: dispatch(form),
+            output: draft.output,
+            flop: batches as u64 * size.flop(),
+        });
+    }
+
+    /// Three dispatches for as many tiles as are worked on at once: to tiles, products, from tiles.
+    fn winograd(&mut self, draft: &ConvDraft, weights: Touched) {
+        let size = draft.params.size;
+        let [in_quads, out_quads] = [size.in_channels, size.out_channels].map(quads);
+        let [down, across] = size.out_size.map(|side| side.div_ceil(4));
+        let tiles = down * across;
+        let at_once = (WINOGRAD_BYTES / (36 * 16 * (in_quads + out_quads))).max(1);
+        // All rounds alike, the last may be shorter.
+        let at_once = tiles.div_ceil(tiles.div_ceil(at_once));
+        for first in (0..tiles).step_by(at_once) {
+            let count = at_once.min(tiles - first);
+            let params = ConvParams {
+                tiles: [first, count],
+                ..draft.params
+            };
+            let transformed = Touched::Block(self.temporary(36 * count * in_quads * 16));
+            let products = Touched::Block(self.temporary(36 * count * out_quads * 16));
+            self.steps.push(Draft {
+                name: format!("{} to tiles", draft.name),
+                kernel: Kernel::WinogradInput,
+                params: params.words(),
+                touched: vec![draft.image, transformed],
+                groups: groups(count * in_quads),
+                output: vec![36, count, size.in_channels],
+                flop: 0,
+            });
+            let product = ConvDraft {
+                name: format!("{} products", draft.name),
+                params: ConvParams::matrix(count, size.in_channels, size.out_channels),
+                image: transformed,
+                result: products,
+                epilogue: Vec::new(),
+                output: vec![36, count, size.out_channels],
+            };
+            self.product(product, weights, 36);
+            let mut touched = vec![products, draft.result];
+            touched.extend(&draft.epilogue);
+            self.steps.push(Draft {
+                name: format!("{} from tiles", draft.name),
+                kernel: Kernel::WinogradOutput(epilogue_of(&draft.epilogue)),
+                params: params.words(),
+                touched,
+                groups: groups(count * out_quads),
+                output: draft.output.clone(),
+                flop: 0,
+            });
+        }
     }
 
     /// Channels that a convolution makes; its output may hold others' beside them.
@@ -714,7 +878,7 @@ impl Scheduler<'_> {
         for level in &self.graph.pyramid {
             blocks[self.blocks[level.0].expect("the pyramid was computed")].last = last;
         }
-        let (places, arenas, lower_bound) = place(&blocks, self.arena_limit);
+        let (places, arenas, lower_bound) = place(&blocks, self.target.arena_limit);
         let bind = |touched: &Touched| match *touched {
             Touched::Frame => Binding::Frame,
             Touched::Picture => Binding::Picture,

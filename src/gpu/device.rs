@@ -5,9 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Limits, PollType, Queue};
+use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PollType, Queue};
 
+use super::adapters::is_software;
 use super::kernels::{CompiledKernel, build};
+use crate::compile::{ConvTable, Target};
 use crate::plan::Kernel;
 
 /// Why a GPU cannot be used.
@@ -130,6 +132,7 @@ impl Gpu {
         };
         let descriptor = DeviceDescriptor {
             label: Some("fpn-wgpu"),
+            required_features: adapter.features() & Features::SUBGROUP,
             required_limits: limits,
             ..DeviceDescriptor::default()
         };
@@ -196,6 +199,30 @@ impl Gpu {
     /// What was made and sent so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What plans for this device are made for. Convolutions go by `table`, or else by the one that
+    /// ships for adapters of this kind.
+    pub fn target(&self, table: Option<ConvTable>) -> Target {
+        let most = self.device.limits().max_buffer_size;
+        Target {
+            arena_limit: usize::try_from(most).unwrap_or(usize::MAX),
+            subgroups: self.has_subgroups(),
+            table: table.unwrap_or_else(|| match is_software(&self.info) {
+                true => ConvTable::software(),
+                false => ConvTable::default(),
+            }),
+        }
+    }
+
+    /// Whether the device runs a kernel.
+    pub fn runs(&self, kernel: Kernel) -> bool {
+        !kernel.needs_subgroups() || self.has_subgroups()
+    }
+
+    /// Whether lanes can share values in subgroups of at least eight.
+    fn has_subgroups(&self) -> bool {
+        self.device.features().contains(Features::SUBGROUP) && self.info.subgroup_min_size >= 8
     }
 
     /// The first error since the device was opened, after which nothing it computes can be trusted.

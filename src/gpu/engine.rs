@@ -15,7 +15,7 @@ use super::session::Session;
 use super::store::Store;
 use super::{Gpu, GpuError};
 use crate::builder::BuildError;
-use crate::compile::{CompileError, compile};
+use crate::compile::{CompileError, ConvTable, Target, compile};
 use crate::detector::{Computed, DetectError};
 use crate::models::{ModelConfig, Selection};
 use crate::ops::candidates::Candidate;
@@ -36,6 +36,7 @@ pub struct Engine {
     config: ModelConfig,
     transform: Transform,
     selection: Selection,
+    target: Target,
     store: Store,
     state: Mutex<State>,
 }
@@ -60,15 +61,11 @@ impl Engine {
         transform: Transform,
         selection: Selection,
         checkpoint: &Checkpoint,
+        table: Option<ConvTable>,
     ) -> Result<Self, BuildError> {
         weights::check_fit(&config, checkpoint)?;
-        let plan = compile(
-            &config,
-            &transform,
-            selection,
-            FIRST_INPUT,
-            arena_limit(&gpu),
-        )?;
+        let target = gpu.target(table);
+        let plan = compile(&config, &transform, selection, FIRST_INPUT, &target)?;
         let (needed, found) = (plan.largest_binding(), binding_limit(&gpu));
         if needed > found {
             return Err(BuildError::Gpu(GpuError::Limit {
@@ -91,6 +88,7 @@ impl Engine {
             config,
             transform,
             selection,
+            target,
             store,
             state: Mutex::default(),
         })
@@ -196,7 +194,7 @@ impl Engine {
     /// # Errors
     /// If a picture of so many bytes cannot be bound.
     fn check_picture(&self, frame: &Frame, bytes: usize) -> Result<(), DetectError> {
-        let allowed = binding_limit(&self.gpu).min(arena_limit(&self.gpu));
+        let allowed = binding_limit(&self.gpu).min(self.target.arena_limit);
         match bytes > allowed {
             true => Err(DetectError::PictureTooLarge {
                 width: frame.original[1],
@@ -234,7 +232,7 @@ impl Engine {
             &self.transform,
             self.selection,
             padded,
-            arena_limit(&self.gpu),
+            &self.target,
         )
     }
 
@@ -274,11 +272,6 @@ impl Engine {
         self.gpu.counters().add(Count::Submission);
         (levels, self.gpu.queue.submit([encoder.finish()]))
     }
-}
-
-/// Largest buffer for activations: one binding each lies within it.
-fn arena_limit(gpu: &Gpu) -> usize {
-    usize::try_from(gpu.device.limits().max_buffer_size).unwrap_or(usize::MAX)
 }
 
 fn binding_limit(gpu: &Gpu) -> usize {

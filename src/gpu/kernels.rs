@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use naga::valid::Capabilities;
 use naga_oil::compose::{
     ComposableModuleDescriptor, Composer, ComposerError, NagaModuleDescriptor, ShaderDefValue,
 };
@@ -13,7 +14,7 @@ use wgpu::{
     ShaderStages,
 };
 
-use crate::plan::{CONV_TILE, Kernel};
+use crate::plan::{ConvForm, Epilogue, Kernel};
 
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct Source {
 }
 
 /// The modules that shaders import.
-const SHARED: [(&str, &str); 5] = [
+const SHARED: [(&str, &str); 6] = [
     (
         "shared/activation.wgsl",
         include_str!("../../shaders/shared/activation.wgsl"),
@@ -48,6 +49,10 @@ const SHARED: [(&str, &str); 5] = [
     (
         "shared/boxes.wgsl",
         include_str!("../../shaders/shared/boxes.wgsl"),
+    ),
+    (
+        "shared/conv.wgsl",
+        include_str!("../../shaders/shared/conv.wgsl"),
     ),
     (
         "shared/frame.wgsl",
@@ -74,35 +79,16 @@ macro_rules! shader {
     };
 }
 
-impl Kernel {
-    /// All of them.
-    pub const ALL: [Self; 16] = [
-        Self::Preprocess,
-        Self::Conv,
-        Self::ConvResidual,
-        Self::Depthwise,
-        Self::MaxPool,
-        Self::UpsampleAdd,
-        Self::RoiAlign,
-        Self::TopAnchors,
-        Self::DecodeProposals,
-        Self::NmsLevels,
-        Self::MergeProposals,
-        Self::DecodeRois,
-        Self::DecodeAnchors,
-        Self::RankCandidates,
-        Self::SelectDetections,
-        Self::CheckFinite,
-    ];
-}
-
 /// A kernel's shader and what it binds.
 pub fn source(kernel: Kernel) -> Source {
     use BindingKind::{Read, Uniform, Write};
     match kernel {
         Kernel::Preprocess => shader!("preprocess", [Uniform, Read, Write]),
-        Kernel::Conv => conv(false),
-        Kernel::ConvResidual => conv(true),
+        Kernel::Conv(form, epilogue) => conv(form, epilogue),
+        Kernel::WinogradInput => shader!("winograd_input", [Write; 2]),
+        Kernel::WinogradOutput(epilogue) => {
+            with_epilogue(shader!("winograd_output", [Write; 2]), epilogue)
+        }
         Kernel::Depthwise => shader!("depthwise", [Write, Read, Read, Write]),
         Kernel::MaxPool => shader!("max_pool", [Write; 2]),
         Kernel::UpsampleAdd => shader!("upsample_add", [Write; 3]),
@@ -134,16 +120,50 @@ pub fn source(kernel: Kernel) -> Source {
     }
 }
 
-fn conv(residual: bool) -> Source {
+fn conv(form: ConvForm, epilogue: Epilogue) -> Source {
     use BindingKind::{Read, Write};
-    let mut source = shader!("conv", [Write, Read, Read, Write]);
-    source.defs = vec![
-        ("PIXELS", ShaderDefValue::UInt(CONV_TILE.pixels as u32)),
-        ("QUADS", ShaderDefValue::UInt(CONV_TILE.quads as u32)),
-    ];
-    if residual {
-        source.defs.push(("RESIDUAL", ShaderDefValue::Bool(true)));
-        source.bindings.push(Write);
+    let registers = |pixels: usize| {
+        let mut source = shader!("conv", [Write, Write, Read]);
+        let number = |value: usize| ShaderDefValue::UInt(value as u32);
+        source.defs = vec![
+            ("PIXELS", number(pixels)),
+            ("QUADS", number(form.tile()[1])),
+            ("LANES", number(form.lanes())),
+        ];
+        if pixels == 8 {
+            source
+                .defs
+                .push(("EIGHT_PIXELS", ShaderDefValue::Bool(true)));
+        }
+        source
+    };
+    let source = match form {
+        ConvForm::Registers(pixels) => registers(pixels),
+        ConvForm::Subgroup(pixels, _) => {
+            let mut source = registers(pixels);
+            source.defs.push(("SUBGROUPS", ShaderDefValue::Bool(true)));
+            source
+        }
+        ConvForm::Tiled => shader!("conv_tiled", [Write, Write, Read]),
+    };
+    with_epilogue(source, epilogue)
+}
+
+/// Bias and residual behind what the source binds already.
+fn with_epilogue(mut source: Source, epilogue: Epilogue) -> Source {
+    let bindings: &[(&str, &str, BindingKind)] = match epilogue {
+        Epilogue::None => &[],
+        Epilogue::Bias => &[("EPILOGUE", "BIAS", BindingKind::Read)],
+        Epilogue::Residual => &[
+            ("EPILOGUE", "BIAS", BindingKind::Read),
+            ("WITH_RESIDUAL", "RESIDUAL", BindingKind::Write),
+        ],
+    };
+    for &(flag, index, kind) in bindings {
+        source.bindings.push(kind);
+        let place = source.bindings.len() as u32;
+        source.defs.push((flag, ShaderDefValue::Bool(true)));
+        source.defs.push((index, ShaderDefValue::UInt(place)));
     }
     source
 }
@@ -153,7 +173,7 @@ fn conv(residual: bool) -> Source {
 /// # Errors
 /// If the text is no valid WGSL.
 pub fn compose(source: &Source) -> Result<naga::Module, Box<ComposerError>> {
-    let mut composer = Composer::default();
+    let mut composer = Composer::default().with_capabilities(Capabilities::SUBGROUP);
     for (file_path, source) in SHARED {
         composer.add_composable_module(ComposableModuleDescriptor {
             source,
@@ -239,7 +259,7 @@ mod tests {
 
     #[test]
     fn every_kernel_composes_and_binds_what_it_declares() {
-        for kernel in Kernel::ALL {
+        for kernel in Kernel::all() {
             let source = source(kernel);
             let module =
                 compose(&source).unwrap_or_else(|error| panic!("{}: {}", source.file, error.inner));

@@ -77,6 +77,7 @@ fn pack(constant: &Constant, read: &Read<'_>) -> Result<Vec<f32>, WeightsError> 
     }
     Ok(match constant.part {
         ConstantPart::Dense => dense(&values, [shape[0], shape[1], shape[2], shape[3]]),
+        ConstantPart::Winograd => winograd(&values, [shape[0], shape[1]]),
         ConstantPart::Depthwise => depthwise(&values, [shape[0], shape[2], shape[3]]),
         ConstantPart::Linear(layout) => linear(&values, [shape[0], shape[1]], layout),
         ConstantPart::Bias => unreachable!("handled above"),
@@ -123,6 +124,32 @@ fn dense(values: &[f32], [outputs, inputs, height, width]: [usize; 4]) -> Vec<f3
             for (tap, value) in filter.iter().enumerate() {
                 packed[(tap * rows + input) * columns + output] = *value;
             }
+        }
+    }
+    packed
+}
+
+/// `[out, in, 3, 3]` → `G g Gᵀ` of each filter as `[36][in][out]`, channels rounded up to fours with
+/// zeros.
+fn winograd(values: &[f32], [outputs, inputs]: [usize; 2]) -> Vec<f32> {
+    const G: [[f64; 3]; 6] = [
+        [0.25, 0.0, 0.0],
+        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+        [0.0, 0.0, 1.0],
+    ];
+    let (rows, columns) = (inputs.next_multiple_of(4), outputs.next_multiple_of(4));
+    let mut packed = vec![0.0; 36 * rows * columns];
+    for (index, filter) in values.chunks_exact(9).enumerate() {
+        let (output, input) = (index / inputs, index % inputs);
+        let value = |y: usize, x: usize| f64::from(filter[y * 3 + x]);
+        let down = G.map(|g| [0, 1, 2].map(|x| (0..3).map(|y| g[y] * value(y, x)).sum::<f64>()));
+        for (frequency, place) in packed.chunks_exact_mut(rows * columns).enumerate() {
+            let (left, right) = (down[frequency / 6], G[frequency % 6]);
+            let product: f64 = left.iter().zip(right).map(|(a, b)| a * b).sum();
+            place[input * columns + output] = product as f32;
         }
     }
     packed

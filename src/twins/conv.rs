@@ -1,89 +1,136 @@
-//! Twin of `shaders/conv.wgsl`.
+//! Twin of all forms of the convolution, `shaders/conv.wgsl` and `shaders/conv_tiled.wgsl`: they differ
+//! in how lanes share the work.
 
 use std::array::from_fn;
 
 use super::activation::leaky;
 use super::{Vec4, float, words};
 
-/// Convolution over maps of channels by fours; with a residual, the kernel's variant that adds one.
+/// Words of the parameters, as `shaders/shared/conv.wgsl` has them.
+pub(super) struct Params {
+    pub in_size: [usize; 2],
+    pub out_size: [usize; 2],
+    pub in_quads: usize,
+    pub out_quads: usize,
+    out_stride: usize,
+    out_first: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pub padding: [usize; 2],
+    residual_size: [usize; 2],
+    inner_slope: f32,
+    outer_slope: f32,
+    pub first_tile: usize,
+    pub tiles: usize,
+}
+
+impl Params {
+    pub fn new(params: &[u32]) -> Self {
+        let words: [usize; 20] = words(params);
+        let pair = |index: usize| [words[index], words[index + 1]];
+        Self {
+            in_size: pair(0),
+            out_size: pair(2),
+            in_quads: words[4],
+            out_quads: words[5],
+            out_stride: words[6],
+            out_first: words[7],
+            kernel: pair(8),
+            stride: pair(10),
+            padding: pair(12),
+            residual_size: pair(14),
+            inner_slope: float(words[16]),
+            outer_slope: float(words[17]),
+            first_tile: words[18],
+            tiles: words[19],
+        }
+    }
+
+    /// Four channels of a cell of the input; zeros outside the map.
+    pub fn load(&self, image: &[Vec4], [y, x]: [isize; 2], batch: usize, quad: usize) -> Vec4 {
+        let [height, width] = self.in_size;
+        let is_inside = (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
+        let y = y.clamp(0, height as isize - 1) as usize;
+        let x = x.clamp(0, width as isize - 1) as usize;
+        let start = ((batch * height + y) * width + x) * self.in_quads;
+        image[start + quad].map(|value| value * f32::from(is_inside))
+    }
+
+    /// What happens to a sum before it is stored, and where it goes.
+    pub fn store(
+        &self,
+        sum: Vec4,
+        [pixel, quad, batch]: [usize; 3],
+        result: &mut [Vec4],
+        bias: Option<&[Vec4]>,
+        residual: Option<&[Vec4]>,
+    ) {
+        let [height, width] = self.out_size;
+        let mut value = sum;
+        if let Some(bias) = bias {
+            let biased = from_fn(|c| value[c] + bias[quad][c]);
+            value = leaky(biased, self.inner_slope);
+            if let Some(residual) = residual {
+                let [coarse_height, coarse_width] = self.residual_size;
+                let y = pixel / width * coarse_height / height;
+                let x = pixel % width * coarse_width / width;
+                let added = residual[(y * coarse_width + x) * self.out_quads + quad];
+                value = from_fn(|c| value[c] + added[c]);
+            }
+            value = leaky(value, self.outer_slope);
+        }
+        let cell = batch * height * width + pixel;
+        result[cell * self.out_stride + self.out_first + quad] = value;
+    }
+}
+
+/// Convolution over maps of channels by fours, `batches` of them one behind the other in all
+/// buffers; without a bias, its sums as they are.
 ///
-/// - `image`: `[y][x][quad]`; `weights`: `[ky][kx][in channel][out quad]`; `bias`: `[out quad]`;
-/// - `result`: `[y][x][quad]`, which may have room for others' channels too;
-/// - `residual`: `[y][x][out quad]`, of the output's size or coarser.
+/// - `image`: `[batch][y][x][quad]`; `weights`: `[batch][ky][kx][in channel][out quad]`;
+/// - `result`: `[batch][y][x][quad]`, which may have room for others' channels too;
+/// - `bias`: `[out quad]`; `residual`: `[y][x][out quad]`, of the output's size or coarser.
 ///
 /// # Panics
 /// If a buffer is too small.
 pub fn conv(
     params: &[u32],
+    batches: usize,
     image: &[Vec4],
-    weights: &[Vec4],
-    bias: &[Vec4],
     result: &mut [Vec4],
+    weights: &[Vec4],
+    bias: Option<&[Vec4]>,
     residual: Option<&[Vec4]>,
 ) {
-    let [
-        in_height,
-        in_width,
-        out_height,
-        out_width,
-        in_quads,
-        out_quads,
-        out_stride,
-        out_first,
-        kernel_height,
-        kernel_width,
-        stride_down,
-        stride_across,
-        padding_top,
-        padding_left,
-        residual_height,
-        residual_width,
-        inner_slope,
-        outer_slope,
-        _,
-        _,
-    ] = words(params);
-    let residual_pixel = |pixel: usize| {
-        let (y, x) = (pixel / out_width, pixel % out_width);
-        y * residual_height / out_height * residual_width + x * residual_width / out_width
-    };
-
-    for pixel in 0..out_height * out_width {
-        let corner = [
-            (pixel / out_width * stride_down) as isize - padding_top as isize,
-            (pixel % out_width * stride_across) as isize - padding_left as isize,
-        ];
-        for quad in 0..out_quads {
-            let mut sum = [0.0; 4];
-            for ky in 0..kernel_height {
-                for kx in 0..kernel_width {
-                    let (y, x) = (corner[0] + ky as isize, corner[1] + kx as isize);
-                    let is_inside =
-                        (0..in_height as isize).contains(&y) && (0..in_width as isize).contains(&x);
-                    let inside = f32::from(is_inside);
-                    let y = y.clamp(0, in_height as isize - 1) as usize;
-                    let x = x.clamp(0, in_width as isize - 1) as usize;
-                    let start = (y * in_width + x) * in_quads;
-                    let mut row = (ky * kernel_width + kx) * in_quads * 4 * out_quads;
-                    for in_quad in 0..in_quads {
-                        let values = image[start + in_quad].map(|value| value * inside);
-                        for (k, value) in values.into_iter().enumerate() {
-                            let weight = weights[row + k * out_quads + quad];
-                            sum = from_fn(|c| value.mul_add(weight[c], sum[c]));
+    let params = Params::new(params);
+    let [out_height, out_width] = params.out_size;
+    let [kernel_height, kernel_width] = params.kernel;
+    let (in_quads, out_quads) = (params.in_quads, params.out_quads);
+    for batch in 0..batches {
+        let first = batch * kernel_height * kernel_width * in_quads * 4 * out_quads;
+        for pixel in 0..out_height * out_width {
+            let corner = [
+                (pixel / out_width * params.stride[0]) as isize - params.padding[0] as isize,
+                (pixel % out_width * params.stride[1]) as isize - params.padding[1] as isize,
+            ];
+            for quad in 0..out_quads {
+                let mut sum = [0.0; 4];
+                let mut row = first;
+                for ky in 0..kernel_height {
+                    for kx in 0..kernel_width {
+                        let place = [corner[0] + ky as isize, corner[1] + kx as isize];
+                        for in_quad in 0..in_quads {
+                            let values = params.load(image, place, batch, in_quad);
+                            for (k, value) in values.into_iter().enumerate() {
+                                let weight = weights[row + k * out_quads + quad];
+                                sum = from_fn(|c| value.mul_add(weight[c], sum[c]));
+                            }
+                            row += 4 * out_quads;
                         }
-                        row += 4 * out_quads;
                     }
                 }
+                params.store(sum, [pixel, quad, batch], result, bias, residual);
             }
-
-            let biased = from_fn(|c| sum[c] + bias[quad][c]);
-            let mut value = leaky(biased, float(inner_slope));
-            if let Some(residual) = residual {
-                let added = residual[residual_pixel(pixel) * out_quads + quad];
-                value = from_fn(|c| value[c] + added[c]);
-            }
-            let value = leaky(value, float(outer_slope));
-            result[pixel * out_stride + out_first + quad] = value;
         }
     }
 }

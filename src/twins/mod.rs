@@ -24,6 +24,8 @@ mod roi_align;
 mod select_detections;
 mod top_anchors;
 mod upsample_add;
+mod winograd_input;
+mod winograd_output;
 
 pub use check_finite::check_finite;
 pub use conv::conv;
@@ -42,6 +44,8 @@ pub use roi_align::roi_align;
 pub use select_detections::select_detections;
 pub use top_anchors::top_anchors;
 pub use upsample_add::upsample_add;
+pub use winograd_input::winograd_input;
+pub use winograd_output::winograd_output;
 
 use bytemuck::{cast_slice as read, cast_slice_mut as write};
 
@@ -60,14 +64,26 @@ pub fn run(kernel: Kernel, params: &[u32], groups: [u32; 3], bindings: &mut [Vec
         (Kernel::Preprocess, [frame, picture, image]) => {
             preprocess(params, Frame::from_words(frame), picture, write(image));
         }
-        (Kernel::Conv, [image, weights, bias, result]) => {
-            let (image, weights, bias) = (read(image), read(weights), read(bias));
-            conv(params, image, weights, bias, write(result), None);
+        (Kernel::Conv(_, _), [image, result, weights, epilogue @ ..]) => {
+            let [bias, residual] = [0, 1].map(|index| epilogue.get(index).map(|b| read(b)));
+            let (image, weights) = (read(image), read(weights));
+            let batches = groups[2] as usize;
+            conv(
+                params,
+                batches,
+                image,
+                write(result),
+                weights,
+                bias,
+                residual,
+            );
         }
-        (Kernel::ConvResidual, [image, weights, bias, result, residual]) => {
-            let (image, weights, bias) = (read(image), read(weights), read(bias));
-            let residual = Some(read(residual));
-            conv(params, image, weights, bias, write(result), residual);
+        (Kernel::WinogradInput, [image, result]) => {
+            winograd_input(params, read(image), write(result));
+        }
+        (Kernel::WinogradOutput(_), [image, result, bias, residual @ ..]) => {
+            let residual = residual.first().map(|b| read(b));
+            winograd_output(params, read(image), write(result), read(bias), residual);
         }
         (Kernel::Depthwise, [image, weights, bias, result]) => {
             let (image, weights, bias) = (read(image), read(weights), read(bias));

@@ -98,8 +98,14 @@ impl Case {
     fn content(&self, index: usize) -> Content {
         match (self.kernel, index) {
             (Kernel::Preprocess, 2)
-            | (Kernel::Conv | Kernel::ConvResidual | Kernel::Depthwise, 3)
-            | (Kernel::MaxPool, 1)
+            | (Kernel::Depthwise, 3)
+            | (
+                Kernel::Conv(..)
+                | Kernel::WinogradInput
+                | Kernel::WinogradOutput(_)
+                | Kernel::MaxPool,
+                1,
+            )
             | (Kernel::UpsampleAdd, 2)
             | (Kernel::RoiAlign, 6)
             | (Kernel::DecodeProposals, 4) => Content::Floats,

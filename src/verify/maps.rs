@@ -2,8 +2,8 @@
 
 use super::Random;
 use super::case::{Case, UNWRITTEN};
-use crate::compile::{Params, conv_groups, groups, quads};
-use crate::plan::Kernel;
+use crate::compile::{ConvParams, ConvSize, Params, conv_groups, groups, quads};
+use crate::plan::{ConvForm, Epilogue, Kernel};
 
 /// A convolution, dense or depthwise. A matrix product over R rows is one of a 1×1 window over a map
 /// of `[1, R]`.
@@ -76,43 +76,122 @@ pub(super) fn frame(original: [usize; 2], resized: [usize; 2]) -> Vec<u32> {
     frame.f(ratio(0)).f(ratio(1)).unused(2).0
 }
 
-/// [`Kernel::Conv`], or [`Kernel::ConvResidual`] where the shape has a residual.
-pub fn conv(shape: ConvShape, random: &mut Random) -> Case {
-    let out_size = shape.out_size();
+impl ConvShape {
+    /// What the convolution's kernels are told.
+    fn params(&self, tiles: [usize; 2]) -> ConvParams {
+        let [before, after] = self.beside.map(quads);
+        ConvParams {
+            in_size: self.size,
+            size: ConvSize {
+                in_channels: self.in_channels,
+                out_channels: self.out_channels,
+                kernel: [self.kernel; 2],
+                stride: [self.stride; 2],
+                out_size: self.out_size(),
+            },
+            out_stride: before + quads(self.out_channels) + after,
+            out_first: before,
+            padding: [self.padding; 2],
+            residual_size: self.residual.unwrap_or([1, 1]),
+            slopes: self.slopes,
+            tiles,
+        }
+    }
+
+    fn epilogue(&self) -> Epilogue {
+        match self.residual {
+            None => Epilogue::Bias,
+            Some(_) => Epilogue::Residual,
+        }
+    }
+
+    /// Bias, and the map that is added.
+    fn epilogue_bindings(&self, random: &mut Random) -> Vec<Vec<u32>> {
+        let pitch = quads(self.out_channels) * 4;
+        let mut bindings = vec![random.floats(pitch)];
+        let residual = self.residual;
+        bindings.extend(residual.map(|[height, width]| random.floats(height * width * pitch)));
+        bindings
+    }
+}
+
+/// [`Kernel::Conv`] of some form, with bias, and with a residual where the shape has one.
+pub fn conv(form: ConvForm, shape: ConvShape, random: &mut Random) -> Case {
+    let params = shape.params([0, 0]);
+    let [out_height, out_width] = shape.out_size();
     let [in_quads, out_quads] = [shape.in_channels, shape.out_channels].map(quads);
-    let [before, after] = shape.beside.map(quads);
-    let stride = before + out_quads + after;
-    let params = Params::new()
-        .pair(shape.size)
-        .pair(out_size)
-        .u(in_quads)
-        .u(out_quads)
-        .u(stride)
-        .u(before)
-        .pair([shape.kernel; 2])
-        .pair([shape.stride; 2])
-        .pair([shape.padding; 2])
-        .pair(shape.residual.unwrap_or([1, 1]))
-        .f(shape.slopes[0])
-        .f(shape.slopes[1])
-        .unused(2);
-    let pixels = out_size[0] * out_size[1];
+    let pixels = out_height * out_width;
     let mut bindings = vec![
         random.floats(shape.size[0] * shape.size[1] * in_quads * 4),
+        unwritten(pixels * params.out_stride),
         random.floats(shape.kernel * shape.kernel * in_quads * 4 * out_quads * 4),
-        random.floats(out_quads * 4),
-        unwritten(pixels * stride),
     ];
-    let residual = shape.residual;
-    bindings.extend(residual.map(|[height, width]| random.floats(height * width * out_quads * 4)));
+    bindings.extend(shape.epilogue_bindings(random));
     Case {
         about: format!("{shape:?}"),
-        kernel: match residual {
-            None => Kernel::Conv,
-            Some(_) => Kernel::ConvResidual,
-        },
-        params: params.0,
-        groups: conv_groups(pixels, out_quads),
+        kernel: Kernel::Conv(form, shape.epilogue()),
+        params: params.words().0,
+        groups: conv_groups(form, pixels, out_quads, 1),
+        bindings,
+    }
+}
+
+/// [`Kernel::Conv`] of some form over several matrices of so many rows, its sums alone.
+pub fn products(
+    form: ConvForm,
+    matrices: usize,
+    rows: usize,
+    [in_channels, out_channels]: [usize; 2],
+    random: &mut Random,
+) -> Case {
+    let [in_quads, out_quads] = [in_channels, out_channels].map(quads);
+    Case {
+        about: format!(
+            "{matrices} products [{rows}, {in_channels}] · [{in_channels}, {out_channels}]"
+        ),
+        kernel: Kernel::Conv(form, Epilogue::None),
+        params: ConvParams::matrix(rows, in_channels, out_channels)
+            .words()
+            .0,
+        groups: conv_groups(form, rows, out_quads, matrices),
+        bindings: vec![
+            random.floats(matrices * rows * in_quads * 4),
+            unwritten(matrices * rows * out_quads),
+            random.floats(matrices * in_quads * 4 * out_quads * 4),
+        ],
+    }
+}
+
+/// [`Kernel::WinogradInput`] of a 3×3 convolution's tiles: the first, and how many.
+pub fn winograd_input(shape: ConvShape, tiles: [usize; 2], random: &mut Random) -> Case {
+    let quads = quads(shape.in_channels);
+    Case {
+        about: format!("{shape:?}, tiles {tiles:?}"),
+        kernel: Kernel::WinogradInput,
+        params: shape.params(tiles).words().0,
+        groups: groups(tiles[1] * quads),
+        bindings: vec![
+            random.floats(shape.size[0] * shape.size[1] * quads * 4),
+            unwritten(36 * tiles[1] * quads),
+        ],
+    }
+}
+
+/// [`Kernel::WinogradOutput`] of a 3×3 convolution's tiles: the first, and how many.
+pub fn winograd_output(shape: ConvShape, tiles: [usize; 2], random: &mut Random) -> Case {
+    let params = shape.params(tiles);
+    let quads = quads(shape.out_channels);
+    let [height, width] = shape.out_size();
+    let mut bindings = vec![
+        random.floats(36 * tiles[1] * quads * 4),
+        unwritten(height * width * params.out_stride),
+    ];
+    bindings.extend(shape.epilogue_bindings(random));
+    Case {
+        about: format!("{shape:?}, tiles {tiles:?}"),
+        kernel: Kernel::WinogradOutput(shape.epilogue()),
+        params: params.words().0,
+        groups: groups(tiles[1] * quads),
         bindings,
     }
 }
@@ -298,7 +377,7 @@ pub(super) fn preprocess_cases(random: &mut Random) -> Vec<Case> {
     ]
 }
 
-pub(super) fn conv_cases(random: &mut Random) -> Vec<Case> {
+pub(super) fn conv_cases(form: ConvForm, random: &mut Random) -> Vec<Case> {
     let same = ConvShape::same;
     [
         same([13, 17], 3, 64).window(7, 2, 3),
@@ -326,11 +405,11 @@ pub(super) fn conv_cases(random: &mut Random) -> Vec<Case> {
             ..same([5, 5], 16, 4)
         },
     ]
-    .map(|shape| conv(shape, random))
+    .map(|shape| conv(form, shape, random))
     .to_vec()
 }
 
-pub(super) fn conv_residual_cases(random: &mut Random) -> Vec<Case> {
+pub(super) fn conv_residual_cases(form: ConvForm, random: &mut Random) -> Vec<Case> {
     let same = ConvShape::same;
     let slopes = [1.0, 0.0];
     [
@@ -358,8 +437,54 @@ pub(super) fn conv_residual_cases(random: &mut Random) -> Vec<Case> {
             ..same([10, 11], 12, 12).window(3, 2, 1)
         },
     ]
-    .map(|shape| conv(shape, random))
+    .map(|shape| conv(form, shape, random))
     .to_vec()
+}
+
+pub(super) fn products_cases(form: ConvForm, random: &mut Random) -> Vec<Case> {
+    [(1, 1, [4, 4]), (36, 13, [64, 48]), (3, 70, [17, 70])]
+        .map(|(matrices, rows, channels)| products(form, matrices, rows, channels, random))
+        .to_vec()
+}
+
+pub(super) fn winograd_input_cases(random: &mut Random) -> Vec<Case> {
+    let same = ConvShape::same;
+    [
+        (same([8, 8], 16, 16), [0, 4]),
+        (same([7, 10], 5, 16), [0, 6]),
+        (same([13, 18], 64, 16), [7, 9]),
+        (same([1, 1], 16, 16), [0, 1]),
+        (same([9, 6], 16, 16).window(3, 1, 0), [0, 2]),
+    ]
+    .map(|(shape, tiles)| winograd_input(shape, tiles, random))
+    .to_vec()
+}
+
+pub(super) fn winograd_output_cases(epilogue: Epilogue, random: &mut Random) -> Vec<Case> {
+    let same = ConvShape::same;
+    let plain = [
+        (same([8, 8], 16, 16), [0, 4]),
+        (same([7, 10], 16, 5), [0, 6]),
+        (same([13, 18], 16, 64), [7, 9]),
+        (same([1, 1], 16, 16), [0, 1]),
+    ];
+    plain
+        .map(|(shape, tiles)| {
+            let shape = match epilogue {
+                Epilogue::Residual => ConvShape {
+                    residual: Some(shape.out_size().map(|side| side.div_ceil(2))),
+                    slopes: [1.0, 0.1],
+                    ..shape
+                },
+                _ => ConvShape {
+                    beside: [4, 8],
+                    slopes: [0.0, 1.0],
+                    ..shape
+                },
+            };
+            winograd_output(shape, tiles, random)
+        })
+        .to_vec()
 }
 
 pub(super) fn depthwise_cases(random: &mut Random) -> Vec<Case> {

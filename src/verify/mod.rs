@@ -14,8 +14,8 @@ pub use boxes::{
 };
 pub use case::{Case, Difference};
 pub use maps::{
-    ConvShape, PoolShape, RoiAlignShape, conv, depthwise, max_pool, preprocess, roi_align,
-    upsample_add,
+    ConvShape, PoolShape, RoiAlignShape, conv, depthwise, max_pool, preprocess, products,
+    roi_align, upsample_add, winograd_input, winograd_output,
 };
 pub use models::{architectures, model};
 pub use random::Random;
@@ -23,7 +23,7 @@ pub use random::Random;
 use serde::Serialize;
 
 use crate::gpu::Gpu;
-use crate::plan::Kernel;
+use crate::plan::{Epilogue, Kernel};
 
 /// The outcome of one comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,12 +57,19 @@ pub enum Unit {
     Score,
 }
 
+/// The kernels that an adapter runs.
+pub fn kernels(gpu: &Gpu) -> Vec<Kernel> {
+    let mut kernels = Kernel::all();
+    kernels.retain(|kernel| gpu.runs(*kernel));
+    kernels
+}
+
 /// Compare a kernel with its twin over its [`cases`].
 pub fn kernel(gpu: &Gpu, kernel: Kernel) -> Check {
     let cases = cases(kernel);
     let tolerance = tolerance(kernel);
     let mut check = Check {
-        name: kernel.name().to_owned(),
+        name: kernel.to_string(),
         cases: cases.len(),
         difference: 0.0,
         unit: Unit::Relative,
@@ -100,8 +107,9 @@ pub fn tolerance(kernel: Kernel) -> f32 {
         | Kernel::MaxPool => 0.0,
         Kernel::UpsampleAdd | Kernel::SelectDetections => 1e-6,
         Kernel::Preprocess
-        | Kernel::Conv
-        | Kernel::ConvResidual
+        | Kernel::Conv(..)
+        | Kernel::WinogradInput
+        | Kernel::WinogradOutput(_)
         | Kernel::Depthwise
         | Kernel::RoiAlign
         | Kernel::DecodeProposals
@@ -115,8 +123,11 @@ pub fn cases(kernel: Kernel) -> Vec<Case> {
     let random = &mut Random::new(1);
     match kernel {
         Kernel::Preprocess => maps::preprocess_cases(random),
-        Kernel::Conv => maps::conv_cases(random),
-        Kernel::ConvResidual => maps::conv_residual_cases(random),
+        Kernel::Conv(form, Epilogue::None) => maps::products_cases(form, random),
+        Kernel::Conv(form, Epilogue::Bias) => maps::conv_cases(form, random),
+        Kernel::Conv(form, Epilogue::Residual) => maps::conv_residual_cases(form, random),
+        Kernel::WinogradInput => maps::winograd_input_cases(random),
+        Kernel::WinogradOutput(epilogue) => maps::winograd_output_cases(epilogue, random),
         Kernel::Depthwise => maps::depthwise_cases(random),
         Kernel::MaxPool => maps::max_pool_cases(random),
         Kernel::UpsampleAdd => maps::upsample_add_cases(random),

@@ -2,15 +2,12 @@
 
 use std::collections::HashSet;
 
-use fpn_wgpu::compile::compile;
+use fpn_wgpu::compile::{Target, compile};
 use fpn_wgpu::models::{Architecture, ModelConfig};
 use fpn_wgpu::plan::{Binding, Plan, Range};
 
 /// Heights and widths of pictures.
 const PICTURES: [[usize; 2]; 4] = [[64, 64], [320, 320], [480, 640], [1333, 801]];
-
-/// WebGPU's default limit of a buffer.
-const ARENA_LIMIT: usize = 256 << 20;
 
 /// How much more memory than the least possible a plan may take.
 const MEMORY_OVERHEAD: f64 = 1.25;
@@ -24,7 +21,7 @@ fn plan(architecture: Architecture, picture: [usize; 2]) -> Plan {
         &transform,
         architecture.selection(),
         padded,
-        ARENA_LIMIT,
+        &Target::webgpu(),
     )
     .unwrap_or_else(|error| panic!("{architecture} at {picture:?}: {error}"))
 }

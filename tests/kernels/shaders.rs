@@ -9,28 +9,32 @@ use naga::{AddressSpace, Module, ShaderStage};
 use wgpu::Limits;
 
 fn module(kernel: Kernel) -> (Module, ModuleInfo) {
-    let module = compose(&source(kernel))
-        .unwrap_or_else(|error| panic!("{}: {}", kernel.name(), error.inner));
-    // WebGPU without any feature.
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+    let module =
+        compose(&source(kernel)).unwrap_or_else(|error| panic!("{}: {}", kernel, error.inner));
+    // WebGPU without any feature, but for the variants that are for subgroups.
+    let capabilities = match kernel.needs_subgroups() {
+        true => Capabilities::SUBGROUP,
+        false => Capabilities::empty(),
+    };
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
-        .unwrap_or_else(|error| panic!("{}: {}", kernel.name(), error.into_inner()));
+        .unwrap_or_else(|error| panic!("{}: {}", kernel, error.into_inner()));
     (module, info)
 }
 
 #[test]
 fn every_kernel_translates_to_spir_v() {
-    for kernel in Kernel::ALL {
+    for kernel in Kernel::all() {
         let (module, info) = module(kernel);
         let words = spv::write_vec(&module, &info, &spv::Options::default(), None)
-            .unwrap_or_else(|error| panic!("{}: {error}", kernel.name()));
-        assert_eq!(words[0], 0x0723_0203, "{}", kernel.name());
+            .unwrap_or_else(|error| panic!("{}: {error}", kernel));
+        assert_eq!(words[0], 0x0723_0203, "{}", kernel);
     }
 }
 
 #[test]
 fn every_kernel_translates_to_metal() {
-    for kernel in Kernel::ALL {
+    for kernel in Kernel::all() {
         let (module, info) = module(kernel);
         let options = msl::Options {
             // Atomics need Metal 2.
@@ -43,14 +47,14 @@ fn every_kernel_translates_to_metal() {
             ..msl::PipelineOptions::default()
         };
         let (text, _) = msl::write_string(&module, &info, &options, &entry)
-            .unwrap_or_else(|error| panic!("{}: {error}", kernel.name()));
-        assert!(text.contains("kernel void"), "{}: {text}", kernel.name());
+            .unwrap_or_else(|error| panic!("{}: {error}", kernel));
+        assert!(text.contains("kernel void"), "{}: {text}", kernel);
     }
 }
 
 #[test]
 fn every_kernel_translates_to_hlsl() {
-    for kernel in Kernel::ALL {
+    for kernel in Kernel::all() {
         let (module, info) = module(kernel);
         let options = hlsl::Options {
             fake_missing_bindings: true,
@@ -62,16 +66,16 @@ fn every_kernel_translates_to_hlsl() {
         let mut text = String::new();
         hlsl::Writer::new(&mut text, &options, &entry)
             .write(&module, &info, None)
-            .unwrap_or_else(|error| panic!("{}: {error}", kernel.name()));
-        assert!(text.contains("[numthreads("), "{}: {text}", kernel.name());
+            .unwrap_or_else(|error| panic!("{}: {error}", kernel));
+        assert!(text.contains("[numthreads("), "{}: {text}", kernel);
     }
 }
 
 #[test]
 fn every_kernel_keeps_within_default_limits() {
     let limits = Limits::default();
-    for kernel in Kernel::ALL {
-        let name = kernel.name();
+    for kernel in Kernel::all() {
+        let name = kernel;
         let (module, _) = module(kernel);
         let workgroup_bytes: u32 = module
             .global_variables

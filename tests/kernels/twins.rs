@@ -2,7 +2,7 @@
 
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align, level_of};
-use fpn_wgpu::plan::Kernel;
+use fpn_wgpu::plan::{ConvForm, Epilogue, Kernel};
 use fpn_wgpu::verify::{
     self, AnchorsShape, CandidatesShape, Case, ConvShape, PoolShape, ProposalsShape, Random,
     RoiAlignShape, RoisShape,
@@ -16,7 +16,7 @@ use crate::adapter::gpu;
 fn every_kernel_is_its_twin() {
     let gpu = gpu();
     let mut failed = Vec::new();
-    for kernel in Kernel::ALL {
+    for kernel in verify::kernels(&gpu) {
         let check = verify::kernel(&gpu, kernel);
         println!(
             "{}: {:.1e} over {} cases",
@@ -57,10 +57,10 @@ fn top_anchors_are_the_first_when_sorted() {
 /// A comparison in which neither side writes would prove nothing.
 #[test]
 fn every_kernel_has_cases_that_write() {
-    for kernel in Kernel::ALL {
+    for kernel in Kernel::all() {
         let cases = verify::cases(kernel);
         let mut writing = cases.iter().filter(|case| case.expected() != case.bindings);
-        assert!(writing.next().is_some(), "{}", kernel.name());
+        assert!(writing.next().is_some(), "{}", kernel);
     }
 }
 
@@ -144,6 +144,14 @@ fn sides(longest: usize) -> impl Strategy<Value = [usize; 2]> {
     [1..=longest, 1..=longest]
 }
 
+/// The forms that the adapter runs.
+fn form() -> impl Strategy<Value = ConvForm> {
+    let gpu = gpu();
+    let mut forms = ConvForm::ALL.to_vec();
+    forms.retain(|form| gpu.runs(Kernel::Conv(*form, Epilogue::Bias)));
+    select(forms)
+}
+
 fn slope() -> impl Strategy<Value = f32> {
     select(vec![1.0, 0.0, 0.1])
 }
@@ -195,23 +203,38 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn conv(shape in conv_shape(), seed: u64) {
-        check(&verify::conv(shape, &mut Random::new(seed)));
+    fn conv(form in form(), shape in conv_shape(), seed: u64) {
+        check(&verify::conv(form, shape, &mut Random::new(seed)));
     }
 
     #[test]
-    fn conv_residual(shape in conv_shape(), part in [1..4_usize, 1..4_usize], seed: u64) {
+    fn conv_residual(form in form(), shape in conv_shape(), part in [1..4_usize, 1..4_usize], seed: u64) {
         let out = shape.out_size();
         let coarser = [0, 1].map(|axis| out[axis].div_ceil(part[axis]));
         // What is added has the channels that are made, and no others beside them.
         let shape = ConvShape { residual: Some(coarser), ..shape };
-        check(&verify::conv(shape, &mut Random::new(seed)));
+        check(&verify::conv(form, shape, &mut Random::new(seed)));
     }
 
     #[test]
-    fn matrix_product(rows in 1..700_usize, inputs in 1..90_usize, outputs in 1..90_usize, seed: u64) {
+    fn matrix_product(form in form(), rows in 1..700_usize, inputs in 1..90_usize, outputs in 1..90_usize, seed: u64) {
         let shape = ConvShape::same([1, rows], inputs, outputs).window(1, 1, 0);
-        check(&verify::conv(shape, &mut Random::new(seed)));
+        check(&verify::conv(form, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn products(form in form(), matrices in 1..9_usize, rows in 1..90_usize, channels in [1..70_usize, 1..70_usize], seed: u64) {
+        check(&verify::products(form, matrices, rows, channels, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn winograd(size in sides(20), channels in [1..40_usize, 1..40_usize], first in 0..5_usize, slope in slope(), seed: u64) {
+        let random = &mut Random::new(seed);
+        let shape = ConvShape { slopes: [slope, 1.0], ..ConvShape::same(size, channels[0], channels[1]) };
+        let tiles = size[0].div_ceil(4) * size[1].div_ceil(4);
+        let first = first.min(tiles - 1);
+        check(&verify::winograd_input(shape, [first, tiles - first], random));
+        check(&verify::winograd_output(shape, [first, tiles - first], random));
     }
 
     #[test]

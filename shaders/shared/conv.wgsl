@@ -1,0 +1,92 @@
+#define_import_path fpn::conv
+
+// What the forms of the convolution share: parameters, where a window's cells lie, and what happens
+// to a sum before it is stored. Several products may lie one behind the other in all buffers, as
+// batches.
+
+#import fpn::activation::leaky
+
+struct Params {
+    in_size: vec2<u32>, // height, width
+    out_size: vec2<u32>,
+    in_quads: u32, // channels of the input by fours
+    out_quads: u32, // channels this convolution makes, by fours
+    out_stride: u32, // channels of the output's pixels by fours: others may write beside
+    out_first: u32,
+    kernel: vec2<u32>,
+    stride: vec2<u32>,
+    padding: vec2<u32>,
+    residual_size: vec2<u32>,
+    inner_slope: f32,
+    outer_slope: f32,
+    first_tile: u32, // of a Winograd convolution's tiles, those that are worked on
+    tiles: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> image: array<vec4<f32>>; // [batch][y][x][quad]
+@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>; // [batch][y][x][quad]
+#ifdef EPILOGUE
+@group(0) @binding(#{BIAS}) var<storage, read> bias: array<vec4<f32>>; // [out quad]
+#endif
+#ifdef WITH_RESIDUAL
+@group(0) @binding(#{RESIDUAL}) var<storage, read_write> residual: array<vec4<f32>>; // [y][x][out quad]
+#endif
+
+// Where the window of an output's pixel begins; past the last pixel, that of the last.
+fn corner(index: u32) -> vec2<i32> {
+    let pixel = min(index, params.out_size.x * params.out_size.y - 1u);
+    let place = vec2<u32>(pixel / params.out_size.y, pixel % params.out_size.y);
+    return vec2<i32>(place * params.stride) - vec2<i32>(params.padding);
+}
+
+// A cell of the input: its first quad, and by what it is multiplied: 0 outside the map.
+struct Cell {
+    start: u32,
+    inside: f32,
+}
+
+fn cell(place: vec2<i32>, batch: u32) -> Cell {
+    let size = vec2<i32>(params.in_size);
+    let is_inside = all(place >= vec2<i32>(0)) && all(place < size);
+    let clamped = vec2<u32>(clamp(place, vec2<i32>(0), size - 1));
+    let row = batch * params.in_size.x + clamped.x;
+    return Cell((row * params.in_size.y + clamped.y) * params.in_quads, select(0.0, 1.0, is_inside));
+}
+
+fn load(at: Cell, quad: u32) -> vec4<f32> {
+    return image[at.start + quad] * at.inside;
+}
+
+// Four channels of four pixels that follow each other, a pixel a column.
+fn store(sums: mat4x4<f32>, pixel: u32, quad: u32, batch: u32) {
+    store_pixel(sums[0], pixel, quad, batch);
+    store_pixel(sums[1], pixel + 1u, quad, batch);
+    store_pixel(sums[2], pixel + 2u, quad, batch);
+    store_pixel(sums[3], pixel + 3u, quad, batch);
+}
+
+fn store_pixel(sum: vec4<f32>, pixel: u32, quad: u32, batch: u32) {
+    let pixels = params.out_size.x * params.out_size.y;
+    if pixel >= pixels || quad >= params.out_quads {
+        return;
+    }
+    var value = sum;
+#ifdef EPILOGUE
+    value = leaky(value + bias[quad], params.inner_slope);
+#ifdef WITH_RESIDUAL
+    value += residual[residual_pixel(pixel) * params.out_quads + quad];
+#endif
+    value = leaky(value, params.outer_slope);
+#endif
+    result[(batch * pixels + pixel) * params.out_stride + params.out_first + quad] = value;
+}
+
+#ifdef WITH_RESIDUAL
+// The pixel of the residual for one of the output: itself, or the nearest of a coarser map.
+fn residual_pixel(pixel: u32) -> u32 {
+    let place = vec2<u32>(pixel / params.out_size.y, pixel % params.out_size.y);
+    let coarse = place * params.residual_size / params.out_size;
+    return coarse.x * params.residual_size.y + coarse.y;
+}
+#endif

@@ -1,0 +1,240 @@
+//! Which way a convolution is computed on an adapter: the algorithm of a layer, and the form of a
+//! product's kernel. Both are looked up in a table of times measured on adapters of its kind.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::ConvForm;
+
+/// What a plan is made for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// Most bytes of a buffer for activations.
+    pub arena_limit: usize,
+    /// Whether lanes can share values in subgroups of at least eight.
+    pub subgroups: bool,
+    /// How long convolutions take.
+    pub table: ConvTable,
+}
+
+impl Target {
+    /// Any WebGPU device: its default limits, no features, nothing measured.
+    pub fn webgpu() -> Self {
+        Self {
+            arena_limit: 256 << 20,
+            subgroups: false,
+            table: ConvTable::default(),
+        }
+    }
+}
+
+/// How a layer is computed. Its weights lie in memory accordingly, so it is one for all sizes of a
+/// map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConvAlgorithm {
+    /// Each sum as it is defined.
+    Direct,
+    /// Winograd's F(4×4, 3×3): a quarter of the multiplications, four times the weights' memory.
+    Winograd,
+}
+
+/// Channels in and out whose product is the most that Winograd's memory is spent on.
+const MOST_WINOGRAD_WEIGHTS: usize = 256 * 256;
+
+/// A convolution over one map, or a matrix product of a row a pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ConvSize {
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels that are made.
+    pub out_channels: usize,
+    /// Height and width of the window.
+    pub kernel: [usize; 2],
+    /// Step of the window, down and across.
+    pub stride: [usize; 2],
+    /// Height and width of the output.
+    pub out_size: [usize; 2],
+}
+
+impl ConvSize {
+    /// Floating-point operations, two for a multiplication with addition.
+    pub fn flop(&self) -> u64 {
+        let taps = self.kernel[0] * self.kernel[1];
+        2 * (self.pixels() * taps * self.in_channels * self.out_channels) as u64
+    }
+
+    fn pixels(&self) -> usize {
+        self.out_size[0] * self.out_size[1]
+    }
+
+    /// Whether Winograd's F(4×4, 3×3) computes it, for all the memory it takes.
+    pub fn suits_winograd(&self) -> bool {
+        let least = self.in_channels.min(self.out_channels);
+        self.kernel == [3, 3]
+            && self.stride == [1, 1]
+            && least >= 16
+            && self.in_channels * self.out_channels <= MOST_WINOGRAD_WEIGHTS
+    }
+
+    /// Pixels, values that make a sum, and sums a pixel.
+    fn product(&self) -> [usize; 3] {
+        let taps = self.kernel[0] * self.kernel[1];
+        [self.pixels(), taps * self.in_channels, self.out_channels]
+    }
+}
+
+/// Times of convolutions on one adapter, or on one that stands for its kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConvTable {
+    /// Name of the adapter they were measured on.
+    pub adapter: String,
+    /// The convolutions that were measured.
+    pub rows: Vec<ConvTimes>,
+}
+
+/// How long one convolution takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConvTimes {
+    /// Which.
+    pub size: ConvSize,
+    /// Seconds by each form.
+    pub forms: BTreeMap<ConvForm, f64>,
+    /// Seconds of all three steps of Winograd's algorithm, where it suits.
+    pub winograd: Option<f64>,
+}
+
+impl ConvTimes {
+    /// The fastest form and its seconds.
+    pub fn fastest(&self) -> Option<(ConvForm, f64)> {
+        let forms = self.forms.iter().map(|(form, seconds)| (*form, *seconds));
+        forms.min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
+impl ConvTable {
+    /// The table that ships for adapters that compute on the CPU, measured on llvmpipe by
+    /// `fpn-bench conv`.
+    pub fn software() -> Self {
+        static TABLE: LazyLock<ConvTable> = LazyLock::new(|| {
+            serde_json::from_str(include_str!("software.json"))
+                .expect("the table that ships is valid")
+        });
+        TABLE.clone()
+    }
+
+    /// The algorithm of a layer; Winograd's only where it was measured to be faster over the
+    /// largest map of the layer that is most like it.
+    pub fn algorithm(&self, size: &ConvSize) -> ConvAlgorithm {
+        if !size.suits_winograd() {
+            return ConvAlgorithm::Direct;
+        }
+        let channels = |size: &ConvSize| [size.in_channels, size.out_channels];
+        let measured = self.rows.iter().filter(|row| row.winograd.is_some());
+        let nearest = measured.min_by(|a, b| {
+            let distance = |row: &ConvTimes| distance(channels(&row.size), channels(size));
+            let larger = b.size.pixels().cmp(&a.size.pixels());
+            distance(a).total_cmp(&distance(b)).then(larger)
+        });
+        let gains = nearest.is_some_and(|row| {
+            let direct = row.fastest().map_or(f64::INFINITY, |(_, seconds)| seconds);
+            row.winograd.is_some_and(|winograd| winograd < direct)
+        });
+        match gains {
+            true => ConvAlgorithm::Winograd,
+            false => ConvAlgorithm::Direct,
+        }
+    }
+
+    /// The form for a product: of those that `allowed` takes, the fastest for the measured product
+    /// that is most like it.
+    ///
+    /// # Panics
+    /// If `allowed` takes none of those that every adapter has.
+    pub fn form(&self, size: &ConvSize, allowed: impl Fn(ConvForm) -> bool) -> ConvForm {
+        let usable = self.rows.iter().filter_map(|row| {
+            let forms = row.forms.iter().filter(|(form, _)| allowed(**form));
+            let best = forms.min_by(|a, b| a.1.total_cmp(b.1))?;
+            Some((distance(row.size.product(), size.product()), *best.0))
+        });
+        let nearest = usable
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, form)| form);
+        nearest.unwrap_or_else(|| {
+            // Nothing was measured: what suits GPUs as a rule.
+            let [pixels, _, channels] = size.product();
+            let forms = match pixels >= 1024 && channels >= 64 {
+                true => [
+                    ConvForm::Tiled,
+                    ConvForm::Registers(8),
+                    ConvForm::Registers(4),
+                ],
+                false => [
+                    ConvForm::Registers(4),
+                    ConvForm::Registers(8),
+                    ConvForm::Tiled,
+                ],
+            };
+            let found = forms.into_iter().find(|form| allowed(*form));
+            found.expect("some form makes a dispatch of any size")
+        })
+    }
+}
+
+/// How unlike two shapes are: the square of the distance of their logarithms.
+fn distance<const N: usize>(a: [usize; N], b: [usize; N]) -> f64 {
+    let pairs = a.into_iter().zip(b);
+    pairs
+        .map(|(a, b)| (a as f64 / b as f64).log2().powi(2))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(channels: usize, side: usize) -> ConvSize {
+        ConvSize {
+            in_channels: channels,
+            out_channels: channels,
+            kernel: [3, 3],
+            stride: [1, 1],
+            out_size: [side; 2],
+        }
+    }
+
+    fn row(size: ConvSize, forms: &[(ConvForm, f64)], winograd: f64) -> ConvTimes {
+        ConvTimes {
+            size,
+            forms: forms.iter().copied().collect(),
+            winograd: Some(winograd),
+        }
+    }
+
+    #[test]
+    fn the_most_similar_row_decides() {
+        let (small, large) = (ConvForm::Registers(4), ConvForm::Tiled);
+        let table = ConvTable {
+            adapter: String::new(),
+            rows: vec![
+                row(size(64, 8), &[(small, 1.0), (large, 2.0)], 3.0),
+                row(size(256, 128), &[(small, 2.0), (large, 1.0)], 0.5),
+            ],
+        };
+        assert_eq!(table.form(&size(64, 16), |_| true), small);
+        assert_eq!(table.form(&size(128, 128), |_| true), large);
+        assert_eq!(table.form(&size(128, 128), |form| form != large), small);
+        assert_eq!(table.algorithm(&size(64, 128)), ConvAlgorithm::Direct);
+        assert_eq!(table.algorithm(&size(256, 8)), ConvAlgorithm::Winograd);
+        assert_eq!(table.algorithm(&size(512, 8)), ConvAlgorithm::Direct);
+    }
+
+    #[test]
+    fn the_table_that_ships_has_a_form_for_every_device() {
+        let table = ConvTable::software();
+        let without = |form| !matches!(form, ConvForm::Subgroup(..));
+        assert!(without(table.form(&size(64, 64), without)));
+        assert!(table.rows.iter().all(|row| row.fastest().is_some()));
+    }
+}
