@@ -18,6 +18,8 @@ mod plan;
 mod report;
 mod sheet;
 mod summary;
+mod tune;
+mod tuned;
 mod verify;
 
 /// Object detectors with feature pyramids.
@@ -37,6 +39,7 @@ enum Command {
     Plan(plan::PlanCommand),
     Adapters(adapters::Adapters),
     Verify(verify::Verify),
+    Tune(tune::Tune),
     Demo(demo::Demo),
 }
 
@@ -55,6 +58,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Plan(plan) => plan.run(),
         Command::Adapters(adapters) => adapters.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Tune(tune) => tune.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

@@ -13,7 +13,7 @@ pub use graph::{Conv, ConvKind, Epilogue, Graph, Node, Norm, Op, Residual, Value
 pub use lower::{LowerError, lower};
 pub use memory::{Block, place};
 pub use passes::optimize;
-pub(crate) use schedule::{ConvParams, Params, conv_groups, groups, quads};
+pub(crate) use schedule::{ConvParams, Params, conv_groups, convolution, groups, quads};
 pub use schedule::{ScheduleError, schedule};
 pub use select::{ConvAlgorithm, ConvSize, ConvTable, ConvTimes, Target};
 
@@ -47,4 +47,15 @@ pub fn compile(
     let captured = capture(config, padded, selection)?;
     let graph = optimize(lower(&captured)?);
     Ok(schedule(&graph, transform, target)?)
+}
+
+/// The convolutions and matrix products of a model over an input of `padded` height and width, each
+/// of a size once: what [`tune`](crate::gpu::tune) measures.
+///
+/// # Errors
+/// As [`compile`].
+pub fn conv_sizes(config: &ModelConfig, padded: [usize; 2]) -> Result<Vec<ConvSize>, CompileError> {
+    let captured = capture(config, padded, config.architecture.selection())?;
+    let graph = optimize(lower(&captured)?);
+    Ok(schedule::conv_sizes(&graph, &Target::webgpu()))
 }

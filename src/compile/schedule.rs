@@ -39,15 +39,7 @@ pub fn schedule(
     transform: &Transform,
     target: &Target,
 ) -> Result<Plan, ScheduleError> {
-    let mut scheduler = Scheduler {
-        graph,
-        blocks: vec![None; graph.values.len()],
-        sizes: Vec::new(),
-        steps: Vec::new(),
-        constants: Vec::new(),
-        results: None,
-        target,
-    };
+    let mut scheduler = Scheduler::new(graph, target);
     scheduler.preprocess(transform);
     for node in &graph.nodes {
         scheduler.node(node)?;
@@ -56,6 +48,63 @@ pub fn schedule(
         scheduler.check_finite(level);
     }
     Ok(scheduler.finish())
+}
+
+/// A plan that is nothing but one convolution over a map that keeps its size but for the stride.
+pub fn convolution(size: ConvSize, target: &Target) -> Plan {
+    let in_size = [0, 1].map(|axis| size.out_size[axis] * size.stride[axis]);
+    let map = |channels: usize, [height, width]: [usize; 2]| vec![1, channels, height, width];
+    let [image, result] = [ValueId(0), ValueId(1)];
+    let graph = Graph {
+        values: vec![
+            map(size.in_channels, in_size),
+            map(size.out_channels, size.out_size),
+        ],
+        nodes: Vec::new(),
+        image,
+        pyramid: Vec::new(),
+        detections: [result; 5],
+    };
+    let conv = Conv {
+        weight: "weight".to_owned(),
+        kind: ConvKind::Dense(Window {
+            kernel: size.kernel,
+            stride: size.stride,
+            padding: size.kernel.map(|side| side / 2),
+        }),
+        bias: None,
+        norm: None,
+        epilogue: super::graph::Epilogue::PLAIN,
+        first_channel: 0,
+    };
+    let node = Node {
+        op: Op::Conv(conv.clone()),
+        inputs: vec![image],
+        outputs: vec![result],
+    };
+    let mut scheduler = Scheduler::new(&graph, target);
+    scheduler.conv(&conv, &node);
+    scheduler.results = Some(Results {
+        limit: 0,
+        quads: 0,
+        landmarks: 0,
+    });
+    scheduler.finish()
+}
+
+/// The convolutions and matrix products of a rewritten graph, each of a size once.
+pub fn conv_sizes(graph: &Graph, target: &Target) -> Vec<ConvSize> {
+    let scheduler = Scheduler::new(graph, target);
+    let mut sizes = Vec::new();
+    for node in &graph.nodes {
+        if let Op::Conv(conv) = &node.op
+            && let Some((_, _, size)) = scheduler.conv_size(conv, node)
+            && !sizes.contains(&size)
+        {
+            sizes.push(size);
+        }
+    }
+    sizes
 }
 
 /// Something a step touches, before activations have their places.
@@ -225,7 +274,19 @@ pub(crate) fn conv_groups(
     ]
 }
 
-impl Scheduler<'_> {
+impl<'a> Scheduler<'a> {
+    fn new(graph: &'a Graph, target: &'a Target) -> Self {
+        Self {
+            graph,
+            blocks: vec![None; graph.values.len()],
+            sizes: Vec::new(),
+            steps: Vec::new(),
+            constants: Vec::new(),
+            results: None,
+            target,
+        }
+    }
+
     fn shape(&self, value: ValueId) -> &[usize] {
         &self.graph.values[value.0]
     }
@@ -361,31 +422,12 @@ impl Scheduler<'_> {
             return;
         }
 
-        let (part, window, in_size, in_channels) = match conv.kind {
-            ConvKind::Linear(layout) => {
-                let in_channels = match layout {
-                    Some([channels, height, width]) => 4 * quads(channels) * height * width,
-                    None => self.map(input)[0],
-                };
-                let point = Window {
-                    kernel: [1, 1],
-                    stride: [1, 1],
-                    padding: [0, 0],
-                };
-                (ConstantPart::Linear(layout), point, out_cells, in_channels)
-            }
-            ConvKind::Dense(window) => {
-                let [in_channels, height, width] = self.map(input);
-                (ConstantPart::Dense, window, [height, width], in_channels)
-            }
-            ConvKind::Depthwise(_) => unreachable!("scheduled above"),
-        };
-        let size = ConvSize {
-            in_channels,
-            out_channels,
-            kernel: window.kernel,
-            stride: window.stride,
-            out_size: out_cells,
+        let (part, window, size) = self
+            .conv_size(conv, node)
+            .expect("depthwise ones are scheduled above");
+        let in_size = match conv.kind {
+            ConvKind::Linear(_) => out_cells,
+            _ => self.size_of(input),
         };
         let residual = node.inputs.get(1).copied();
         let params = ConvParams {
@@ -419,6 +461,36 @@ impl Scheduler<'_> {
                 self.winograd(&draft, weights);
             }
         }
+    }
+
+    /// The size of a convolution or matrix product, its window, and its weights' layout where it is
+    /// computed directly; none for a depthwise one.
+    fn conv_size(&self, conv: &Conv, node: &Node) -> Option<(ConstantPart, Window, ConvSize)> {
+        let input = node.inputs[0];
+        let (part, window, in_channels) = match conv.kind {
+            ConvKind::Linear(layout) => {
+                let in_channels = match layout {
+                    Some([channels, height, width]) => 4 * quads(channels) * height * width,
+                    None => self.map(input)[0],
+                };
+                let point = Window {
+                    kernel: [1, 1],
+                    stride: [1, 1],
+                    padding: [0, 0],
+                };
+                (ConstantPart::Linear(layout), point, in_channels)
+            }
+            ConvKind::Dense(window) => (ConstantPart::Dense, window, self.map(input)[0]),
+            ConvKind::Depthwise(_) => return None,
+        };
+        let size = ConvSize {
+            in_channels,
+            out_channels: self.out_channels(conv, node),
+            kernel: window.kernel,
+            stride: window.stride,
+            out_size: self.size_of(node.outputs[0]),
+        };
+        Some((part, window, size))
     }
 
     /// One dispatch of the form that suits.

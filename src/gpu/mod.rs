@@ -8,8 +8,10 @@ mod memory;
 mod probe;
 mod session;
 mod store;
+mod tune;
 
 pub use device::{Counters, Gpu, GpuError};
 pub use engine::{Engine, Pending};
 pub use kernels::{BindingKind, Source, compose, source};
 pub use probe::probe;
+pub use tune::{measurements, tune};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
-    BufferUsages, CommandEncoderDescriptor, ComputePassDescriptor, DeviceType, SubmissionIndex,
+    BufferUsages, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, DeviceType,
+    SubmissionIndex,
 };
 
 use super::Gpu;
@@ -101,6 +102,30 @@ impl Session {
         gpu.queue.submit([encoder.finish()]);
     }
 
+    /// Send all steps `times` times over, in one submission, without a read-back.
+    pub fn repeat(&self, gpu: &Gpu, times: usize) {
+        let mut encoder = gpu
+            .device
+            .create_command_encoder(&CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+            for _ in 0..times {
+                self.dispatch(&mut pass, 0..self.steps.len());
+            }
+        }
+        gpu.queue.submit([encoder.finish()]);
+    }
+
+    fn dispatch(&self, pass: &mut ComputePass<'_>, steps: std::ops::Range<usize>) {
+        let compiled = &self.steps[steps.clone()];
+        for (step, (kernel, group)) in self.plan.steps[steps].iter().zip(compiled) {
+            pass.set_pipeline(&kernel.pipeline);
+            pass.set_bind_group(0, group, &[]);
+            let [x, y, z] = step.groups;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
     /// Send the plan's steps, and the copy of the results into `staging`.
     pub fn submit(&self, gpu: &Gpu, memory: &Memory, staging: &Buffer) -> SubmissionIndex {
         let bytes = self.plan.results.bytes() as u64;
@@ -114,15 +139,7 @@ impl Session {
             }
             {
                 let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-                for (step, (kernel, group)) in self.plan.steps[steps.clone()]
-                    .iter()
-                    .zip(&self.steps[steps.clone()])
-                {
-                    pass.set_pipeline(&kernel.pipeline);
-                    pass.set_bind_group(0, group, &[]);
-                    let [x, y, z] = step.groups;
-                    pass.dispatch_workgroups(x, y, z);
-                }
+                self.dispatch(&mut pass, steps.clone());
             }
             if index + 1 == self.submissions.len() {
                 encoder.copy_buffer_to_buffer(&memory.results, 0, staging, 0, bytes);

@@ -1,0 +1,107 @@
+//! How long convolutions take on an adapter, by every form it runs: what plans for it go by.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use wgpu::PollType;
+
+use super::memory::{Memory, Needs};
+use super::session::Session;
+use super::store::Store;
+use super::{Gpu, GpuError};
+use crate::compile::{ConvSize, ConvTable, ConvTimes, Target, convolution};
+use crate::plan::{ConvForm, Epilogue, Kernel, Plan};
+
+/// Least time that is measured at once: shorter ones are lost in that of a submission.
+const LEAST: Duration = Duration::from_millis(20);
+
+/// Rounds, after one that warms up; their median counts.
+const ROUNDS: usize = 3;
+
+/// Measure every form of each convolution, and Winograd's algorithm where it suits. `done` is told of
+/// each measurement as it ends.
+///
+/// # Errors
+/// If the device fails.
+pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<ConvTable, GpuError> {
+    let mut table = ConvTable {
+        adapter: gpu.info().name.clone(),
+        rows: Vec::new(),
+    };
+    for &size in sizes {
+        let mut forms = BTreeMap::new();
+        for form in ConvForm::ALL {
+            if !gpu.runs(Kernel::Conv(form, Epilogue::Bias)) {
+                continue;
+            }
+            // The only row of a table decides.
+            let only = ConvTimes {
+                size,
+                forms: [(form, 0.0)].into(),
+                winograd: None,
+            };
+            let target = target(gpu, vec![only]);
+            forms.insert(form, seconds(gpu, size, convolution(size, &target))?);
+            done();
+        }
+        table.rows.push(ConvTimes {
+            size,
+            forms,
+            winograd: None,
+        });
+    }
+    // The products of Winograd's algorithm take the forms that were found to suit.
+    for index in 0..table.rows.len() {
+        let size = table.rows[index].size;
+        if size.suits_winograd() {
+            let mut rows = table.rows.clone();
+            rows[index].winograd = Some(0.0);
+            let plan = convolution(size, &target(gpu, rows));
+            table.rows[index].winograd = Some(seconds(gpu, size, plan)?);
+            done();
+        }
+    }
+    Ok(table)
+}
+
+/// How many measurements [`tune`] makes.
+pub fn measurements(gpu: &Gpu, sizes: &[ConvSize]) -> usize {
+    let forms = ConvForm::ALL.into_iter();
+    let forms = forms.filter(|form| gpu.runs(Kernel::Conv(*form, Epilogue::Bias)));
+    let winograd = sizes.iter().filter(|size| size.suits_winograd());
+    sizes.len() * forms.count() + winograd.count()
+}
+
+fn target(gpu: &Gpu, rows: Vec<ConvTimes>) -> Target {
+    gpu.target(Some(ConvTable {
+        adapter: String::new(),
+        rows,
+    }))
+}
+
+/// Median seconds of a plan of one convolution.
+fn seconds(gpu: &Gpu, size: ConvSize, plan: Plan) -> Result<f64, GpuError> {
+    let [height, width] = size.kernel;
+    let shape = vec![size.out_channels, size.in_channels, height, width];
+    let weights = |_: &str| Ok((vec![0.01; shape.iter().product()], shape.clone()));
+    let convolution = gpu.guarded(|| {
+        let store = Store::new(gpu, &plan, &weights).expect("the weights are made here");
+        let memory = Memory::new(gpu, Needs::new(&plan, 4));
+        Session::new(gpu, plan, &store, &memory)
+    })?;
+    let run = |times: usize| {
+        let start = Instant::now();
+        convolution.repeat(gpu, times);
+        gpu.poll(PollType::wait_indefinitely())?;
+        Ok::<Duration, GpuError>(start.elapsed())
+    };
+    run(1)?;
+    let once = run(1)?;
+    let times = (LEAST.as_secs_f64() / once.as_secs_f64()).ceil() as usize;
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        rounds.push(run(times)?.as_secs_f64() / times as f64);
+    }
+    rounds.sort_by(f64::total_cmp);
+    Ok(rounds[ROUNDS / 2])
+}
