@@ -6,6 +6,8 @@
 
 use serde::Serialize;
 
+use crate::models::Stage;
+
 /// Pixels and channels by fours whose sums one lane of the convolution keeps.
 pub const CONV_TILE: ConvTile = ConvTile {
     pixels: 8,
@@ -84,6 +86,8 @@ pub struct Range {
 pub struct Step {
     /// What it computes, in the module's terms.
     pub name: String,
+    /// The part of the detector it belongs to.
+    pub stage: Stage,
     /// The shader.
     pub kernel: Kernel,
     /// Its parameters, as the words of a uniform buffer.

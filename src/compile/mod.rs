@@ -45,5 +45,10 @@ pub fn compile(
 ) -> Result<Plan, CompileError> {
     let captured = capture(config, padded, selection)?;
     let graph = optimize(lower(&captured)?);
-    Ok(schedule(&graph, transform, arena_limit)?)
+    Ok(schedule(
+        &graph,
+        config.architecture,
+        transform,
+        arena_limit,
+    )?)
 }

@@ -2,6 +2,7 @@
 
 use super::graph::{Conv, ConvKind, Graph, Node, Op, Residual, ValueId, Window};
 use super::memory::{Block, place};
+use crate::models::{Architecture, Stage};
 use crate::ops::anchor_decode::AnchorDecodeOptions;
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::ProposalOptions;
@@ -27,18 +28,22 @@ pub struct ScheduleError {
     operation: String,
 }
 
-/// The plan of a rewritten graph. `transform` prepares the pictures; activations are kept in buffers
+/// The plan of a rewritten graph of `architecture`. `transform` prepares the pictures; activations are kept in buffers
 /// of at most `arena_limit` bytes.
 ///
 /// # Errors
 /// If a node was not fused away and has no kernel.
 pub fn schedule(
     graph: &Graph,
+    architecture: Architecture,
     transform: &Transform,
     arena_limit: usize,
 ) -> Result<Plan, ScheduleError> {
     let mut scheduler = Scheduler {
         graph,
+        architecture,
+        stage: Stage::Preprocess,
+        stages: vec![Stage::Preprocess; graph.values.len()],
         blocks: vec![None; graph.values.len()],
         sizes: Vec::new(),
         steps: Vec::new(),
@@ -48,6 +53,7 @@ pub fn schedule(
     };
     scheduler.preprocess(transform);
     for node in &graph.nodes {
+        scheduler.enter(node);
         scheduler.node(node)?;
     }
     for &level in &graph.pyramid {
@@ -68,6 +74,7 @@ enum Touched {
 
 struct Draft {
     name: String,
+    stage: Stage,
     kernel: Kernel,
     params: Params,
     touched: Vec<Touched>,
@@ -78,6 +85,11 @@ struct Draft {
 
 struct Scheduler<'a> {
     graph: &'a Graph,
+    architecture: Architecture,
+    /// The stage of the steps that come next.
+    stage: Stage,
+    /// The stage that made each value.
+    stages: Vec<Stage>,
     /// The block of each value that has one.
     blocks: Vec<Option<usize>>,
     /// Bytes of each block.
@@ -210,6 +222,7 @@ impl Scheduler<'_> {
         let image = self.block(self.graph.image);
         self.steps.push(Draft {
             name: "picture".to_owned(),
+            stage: self.stage,
             kernel: Kernel::Preprocess,
             params: Params::new()
                 .pair([height, width])
@@ -222,6 +235,21 @@ impl Scheduler<'_> {
             output: self.shape(self.graph.image).to_vec(),
             flop: 0,
         });
+    }
+
+    /// The steps that come next are of the stage that `node` belongs to.
+    fn enter(&mut self, node: &Node) {
+        self.stage = match &node.op {
+            Op::Conv(conv) => self.architecture.stage(&conv.weight),
+            Op::SelectProposals(_) => Stage::Proposals,
+            Op::RoiAlign(_) => Stage::BoxHead,
+            Op::DecodeRois(_) | Op::DecodeAnchors(_) | Op::SelectDetections(_) => Stage::Selection,
+            // What has no parameters goes on with what it reads.
+            _ => self.stages[node.inputs[0].0],
+        };
+        for output in &node.outputs {
+            self.stages[output.0] = self.stage;
+        }
     }
 
     fn node(&mut self, node: &Node) -> Result<(), ScheduleError> {
@@ -268,6 +296,7 @@ impl Scheduler<'_> {
             let taps = window.kernel[0] * window.kernel[1];
             self.steps.push(Draft {
                 name,
+                stage: self.stage,
                 kernel: Kernel::Depthwise,
                 params,
                 touched,
@@ -319,6 +348,7 @@ impl Scheduler<'_> {
         let taps = window.kernel[0] * window.kernel[1];
         self.steps.push(Draft {
             name,
+            stage: self.stage,
             kernel: match conv.epilogue.residual {
                 Residual::None => Kernel::Conv,
                 Residual::Same | Residual::Upsampled => Kernel::ConvResidual,
@@ -405,6 +435,7 @@ impl Scheduler<'_> {
     ) {
         self.steps.push(Draft {
             name: name.to_owned(),
+            stage: self.stage,
             kernel,
             params,
             touched,
@@ -680,6 +711,7 @@ impl Scheduler<'_> {
         });
     }
 
+    /// A check of the stage that made the map, whichever asks for it.
     fn check_finite(&mut self, map: ValueId) {
         let [channels, height, width] = self.map(map);
         let params = Params::new().u(height * width * quads(channels)).unused(3);
@@ -692,6 +724,8 @@ impl Scheduler<'_> {
             [64, 1, 1],
             map,
         );
+        let check = self.steps.last_mut().expect("the check was pushed");
+        check.stage = self.stages[map.0];
     }
 
     fn finish(self) -> Plan {
@@ -735,6 +769,7 @@ impl Scheduler<'_> {
                 .iter()
                 .map(|draft| Step {
                     name: draft.name.clone(),
+                    stage: draft.stage,
                     kernel: draft.kernel,
                     params: draft.params.0.clone(),
                     bindings: draft.touched.iter().map(bind).collect(),
