@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 mod adapters;
 mod annotate;
+mod bench;
 mod convert;
 mod demo;
 mod detect;
@@ -37,6 +38,7 @@ enum Command {
     Plan(plan::PlanCommand),
     Adapters(adapters::Adapters),
     Verify(verify::Verify),
+    Bench(bench::Bench),
     Demo(demo::Demo),
 }
 
@@ -55,6 +57,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Plan(plan) => plan.run(),
         Command::Adapters(adapters) => adapters.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

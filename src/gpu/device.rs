@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Limits, PollType, Queue};
+use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PollType, Queue};
 
 use super::kernels::{CompiledKernel, build};
 use crate::plan::Kernel;
@@ -114,7 +114,8 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Open an adapter. Larger buffers than WebGPU's defaults are taken where it has them.
+    /// Open an adapter. Larger buffers than WebGPU's defaults are taken where it has them, and so
+    /// are timestamps.
     ///
     /// # Errors
     /// If the adapter is below WebGPU's default limits, or the driver refuses.
@@ -130,6 +131,7 @@ impl Gpu {
         };
         let descriptor = DeviceDescriptor {
             label: Some("fpn-wgpu"),
+            required_features: adapter.features() & Features::TIMESTAMP_QUERY,
             required_limits: limits,
             ..DeviceDescriptor::default()
         };
@@ -193,6 +195,11 @@ impl Gpu {
         &self.queue
     }
 
+    /// Whether the device tells when a pass begins and ends.
+    pub fn has_timestamps(&self) -> bool {
+        self.device.features().contains(Features::TIMESTAMP_QUERY)
+    }
+
     /// What was made and sent so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -225,6 +232,14 @@ impl Gpu {
         }
         #[cfg(target_arch = "wasm32")]
         Ok(make())
+    }
+
+    /// Wait until all that was sent is done. Not for browsers, where nothing may wait.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn wait(&self) -> Result<(), GpuError> {
+        self.poll(PollType::wait_indefinitely())
     }
 
     /// Wait for the device, or only look at it.

@@ -6,10 +6,14 @@ mod engine;
 mod kernels;
 mod memory;
 mod probe;
+mod profile;
+pub mod roof;
 mod session;
+mod stopwatch;
 mod store;
 
 pub use device::{Counters, Gpu, GpuError};
 pub use engine::{Engine, Pending};
 pub use kernels::{BindingKind, Source, compose, source};
 pub use probe::probe;
+pub use profile::Profile;
