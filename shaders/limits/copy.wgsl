@@ -1,8 +1,10 @@
-// As much memory traffic as a device can do: a workgroup copies 64 × 8 neighbouring vec4.
+// As much memory traffic as a device can do: a workgroup copies 512 neighbouring vec4, in the order
+// that it is told.
 
 struct Params {
-    // Workgroups across.
-    across: u32,
+    across: u32, // workgroups
+    lane_step: u32, // from a lane's first vec4 to the next lane's
+    step: u32, // from one vec4 of a lane to its next
     unused: u32,
 }
 
@@ -12,9 +14,9 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let first = (group.y * params.across + group.x) * 512u + lane;
+    let first = (group.y * params.across + group.x) * 512u + lane * params.lane_step;
     for (var part = 0u; part < 8u; part++) {
-        let place = first + part * 64u;
+        let place = first + part * params.step;
         copy[place] = original[place];
     }
 }

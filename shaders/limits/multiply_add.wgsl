@@ -8,11 +8,11 @@ struct Params {
     unused: u32,
 }
 
-// Independent of each other, so that none waits for another's result.
+// Eight sums that do not wait for each other: a CPU's vector units need as many to be busy all the
+// time, and have registers for no more than twelve.
 struct Sums {
     a: vec4<f32>,
     b: vec4<f32>,
-    c: vec4<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -21,11 +21,11 @@ struct Sums {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let start = vec4<f32>(f32(id.x % 64u)) + vec4<f32>(0.0, 1.0, 2.0, 3.0);
-    var sums = Sums(start, start + 4.0, start + 8.0);
+    var sums = Sums(start, start + 4.0);
     for (var round = 0u; round < params.rounds; round++) {
         sums = sixteen(sixteen(sixteen(sixteen(sums))));
     }
-    let sum = sums.a + sums.b + sums.c;
+    let sum = sums.a + sums.b;
     result[id.x] = sum.x + sum.y + sum.z + sum.w;
 }
 
@@ -41,5 +41,5 @@ fn four(sums: Sums) -> Sums {
 fn one(sums: Sums) -> Sums {
     let factor = vec4<f32>(params.factor);
     let term = vec4<f32>(params.term);
-    return Sums(fma(sums.a, factor, term), fma(sums.b, factor, term), fma(sums.c, factor, term));
+    return Sums(fma(sums.a, factor, term), fma(sums.b, factor, term));
 }

@@ -255,3 +255,32 @@ impl Steps {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_held_against_the_limit_that_binds_it() {
+        let limits = Limits {
+            gflop_per_s: 100.0,
+            gb_per_s: 10.0,
+        };
+        assert_eq!(limits.ridge(), 10.0);
+        // A second's arithmetic over few bytes, a second's bytes with little arithmetic.
+        assert_eq!(limits.least_ms(100_000_000_000, 1), 1e3);
+        assert_eq!(limits.least_ms(1, 10_000_000_000), 1e3);
+        let work = Work::new(2.0, 8.0, 0, 10_000_000_000, 1e3);
+        assert_eq!((work.share, work.of_limit), (0.25, Some(0.5)));
+        assert_eq!((work.gflop_per_s, work.gb_per_s), (None, Some(5.0)));
+    }
+
+    #[test]
+    fn a_step_too_short_for_the_clock_has_no_rate() {
+        let work = Work::new(0.0, 0.0, 10, 10, 1.0);
+        assert_eq!(
+            (work.share, work.gflop_per_s, work.of_limit),
+            (0.0, None, None)
+        );
+    }
+}
