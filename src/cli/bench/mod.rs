@@ -57,7 +57,7 @@ pub struct Bench {
 }
 
 /// Largest side that is taken.
-const LARGEST: usize = 16_384;
+const LARGEST: usize = 8192;
 
 /// Height and width.
 fn size(text: &str) -> Result<[usize; 2], String> {
