@@ -229,6 +229,14 @@ impl Detector {
         }
     }
 
+    /// The GPU engine, where the model runs on one.
+    pub fn gpu_engine(&self) -> Option<&gpu::Engine> {
+        match &self.engine {
+            Engine::Cpu(_) => None,
+            Engine::Gpu(engine) => Some(engine),
+        }
+    }
+
     /// The detections in a picture. Grey is repeated into red, green and blue, 16 bits are rounded
     /// to 8, and alpha is dropped, not blended.
     ///

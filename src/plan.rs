@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::models::Stage;
+
 /// The steps of one forward pass over inputs of one size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
@@ -71,6 +73,8 @@ pub struct Range {
 pub struct Step {
     /// What it computes, in the module's terms.
     pub name: String,
+    /// The part of the detector it belongs to.
+    pub stage: Stage,
     /// The shader.
     pub kernel: Kernel,
     /// Its parameters, as the words of a uniform buffer.

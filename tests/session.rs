@@ -142,6 +142,27 @@ fn a_device_that_is_already_open_can_be_shared() {
 }
 
 #[test]
+fn a_profile_has_a_time_for_each_step_where_the_device_has_timestamps() {
+    let picture = weights::picture(1, 160, 120);
+    for gpu in [open_gpu(), foreign_device()] {
+        let detector = face_detector(gpu.clone());
+        let found = detector.start(&picture).expect("sent").wait();
+        let engine = detector.gpu_engine().expect("it runs on a GPU");
+        let profile = engine.profile(&picture, 3).expect("computed");
+        let steps = profile.plan.steps.len();
+        assert_eq!(profile.step_bytes.len(), steps);
+        assert_eq!(profile.step_seconds.is_some(), gpu.has_timestamps());
+        if let Some(seconds) = profile.step_seconds {
+            assert_eq!(seconds.len(), steps);
+            assert!(seconds.iter().all(|seconds| (0.0..60.0).contains(seconds)));
+            assert!(seconds.iter().sum::<f64>() > 0.0);
+        }
+        // What it leaves behind does not change what follows.
+        assert_eq!(detector.start(&picture).expect("sent").wait(), found);
+    }
+}
+
+#[test]
 fn a_picture_too_large_for_the_device_says_what_fits() {
     let config = ModelConfig {
         classes: 2,

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 mod adapters;
 mod annotate;
+mod bench;
 mod convert;
 mod demo;
 mod detect;
@@ -40,6 +41,7 @@ enum Command {
     Adapters(adapters::Adapters),
     Verify(verify::Verify),
     Tune(tune::Tune),
+    Bench(bench::Bench),
     Demo(demo::Demo),
 }
 
@@ -59,6 +61,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Adapters(adapters) => adapters.run(),
         Command::Verify(verify) => verify.run(),
         Command::Tune(tune) => tune.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

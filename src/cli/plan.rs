@@ -54,11 +54,19 @@ impl PlanCommand {
 }
 
 fn print(plan: &Plan) -> Result<()> {
-    let mut table = new_table(["step", "kernel", "output", "MFLOP", "reads and writes"]);
+    let mut table = new_table([
+        "step",
+        "stage",
+        "kernel",
+        "output",
+        "MFLOP",
+        "reads and writes",
+    ]);
     for step in &plan.steps {
         let bindings: Vec<String> = step.bindings.iter().map(describe).collect();
         table.add_row([
             step.name.clone(),
+            step.stage.name().to_owned(),
             step.kernel.to_string(),
             format!("{:?}", step.output),
             match step.flop {
@@ -68,7 +76,7 @@ fn print(plan: &Plan) -> Result<()> {
             bindings.join(" "),
         ]);
     }
-    align_right(&mut table, 3..4);
+    align_right(&mut table, 4..5);
     say(format_args!("{table}"))?;
     let [height, width] = plan.padded;
     let mebibytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);

@@ -3,6 +3,7 @@
 use super::graph::{Conv, ConvKind, Graph, Node, Op, ValueId, Window};
 use super::memory::{Block, place};
 use super::select::{ConvAlgorithm, ConvSize, Target};
+use crate::models::{Architecture, Stage};
 use crate::ops::anchor_decode::AnchorDecodeOptions;
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::ProposalOptions;
@@ -30,18 +31,20 @@ pub struct ScheduleError {
     operation: String,
 }
 
-/// The plan of a rewritten graph on a target. `transform` prepares the pictures.
+/// The plan of a rewritten graph of `architecture` on a target. `transform` prepares the pictures.
 ///
 /// # Errors
 /// If a node was not fused away and has no kernel.
 pub fn schedule(
     graph: &Graph,
+    architecture: Architecture,
     transform: &Transform,
     target: &Target,
 ) -> Result<Plan, ScheduleError> {
     let mut scheduler = Scheduler::new(graph, target);
     scheduler.preprocess(transform);
     for node in &graph.nodes {
+        scheduler.enter(node, architecture);
         scheduler.node(node)?;
     }
     for &level in &graph.pyramid {
@@ -119,6 +122,7 @@ enum Touched {
 
 struct Draft {
     name: String,
+    stage: Stage,
     kernel: Kernel,
     params: Params,
     touched: Vec<Touched>,
@@ -148,6 +152,10 @@ fn epilogue_of(touched: &[Touched]) -> Epilogue {
 
 struct Scheduler<'a> {
     graph: &'a Graph,
+    /// The stage of the steps that come next.
+    stage: Stage,
+    /// The stage that made each value.
+    stages: Vec<Stage>,
     /// The block of each value that has one.
     blocks: Vec<Option<usize>>,
     /// Bytes of each block.
@@ -278,6 +286,8 @@ impl<'a> Scheduler<'a> {
     fn new(graph: &'a Graph, target: &'a Target) -> Self {
         Self {
             graph,
+            stage: Stage::Preprocess,
+            stages: vec![Stage::Preprocess; graph.values.len()],
             blocks: vec![None; graph.values.len()],
             sizes: Vec::new(),
             steps: Vec::new(),
@@ -354,6 +364,7 @@ impl<'a> Scheduler<'a> {
         let image = self.block(self.graph.image);
         self.steps.push(Draft {
             name: "picture".to_owned(),
+            stage: self.stage,
             kernel: Kernel::Preprocess,
             params: Params::new()
                 .pair([height, width])
@@ -366,6 +377,21 @@ impl<'a> Scheduler<'a> {
             output: self.shape(self.graph.image).to_vec(),
             flop: 0,
         });
+    }
+
+    /// The steps that come next are of the stage that `node` belongs to.
+    fn enter(&mut self, node: &Node, architecture: Architecture) {
+        self.stage = match &node.op {
+            Op::Conv(conv) => architecture.stage(&conv.weight),
+            Op::SelectProposals(_) => Stage::Proposals,
+            Op::RoiAlign(_) => Stage::BoxHead,
+            Op::DecodeRois(_) | Op::DecodeAnchors(_) | Op::SelectDetections(_) => Stage::Selection,
+            // What has no parameters goes on with what it reads.
+            _ => self.stages[node.inputs[0].0],
+        };
+        for output in &node.outputs {
+            self.stages[output.0] = self.stage;
+        }
     }
 
     fn node(&mut self, node: &Node) -> Result<(), ScheduleError> {
@@ -412,6 +438,7 @@ impl<'a> Scheduler<'a> {
             let taps = window.kernel[0] * window.kernel[1];
             self.steps.push(Draft {
                 name,
+                stage: self.stage,
                 kernel: Kernel::Depthwise,
                 params,
                 touched,
@@ -509,6 +536,7 @@ impl<'a> Scheduler<'a> {
         touched.extend(draft.epilogue);
         self.steps.push(Draft {
             name: draft.name,
+            stage: self.stage,
             kernel,
             params: draft.params.words(),
             touched,
@@ -537,6 +565,7 @@ impl<'a> Scheduler<'a> {
             let products = Touched::Block(self.temporary(36 * count * out_quads * 16));
             self.steps.push(Draft {
                 name: format!("{} to tiles", draft.name),
+                stage: self.stage,
                 kernel: Kernel::WinogradInput,
                 params: params.words(),
                 touched: vec![draft.image, transformed],
@@ -557,6 +586,7 @@ impl<'a> Scheduler<'a> {
             touched.extend(&draft.epilogue);
             self.steps.push(Draft {
                 name: format!("{} from tiles", draft.name),
+                stage: self.stage,
                 kernel: Kernel::WinogradOutput(epilogue_of(&draft.epilogue)),
                 params: params.words(),
                 touched,
@@ -641,6 +671,7 @@ impl<'a> Scheduler<'a> {
     ) {
         self.steps.push(Draft {
             name: name.to_owned(),
+            stage: self.stage,
             kernel,
             params,
             touched,
@@ -916,6 +947,7 @@ impl<'a> Scheduler<'a> {
         });
     }
 
+    /// A check of the stage that made the map, whichever asks for it.
     fn check_finite(&mut self, map: ValueId) {
         let [channels, height, width] = self.map(map);
         let params = Params::new().u(height * width * quads(channels)).unused(3);
@@ -928,6 +960,8 @@ impl<'a> Scheduler<'a> {
             [64, 1, 1],
             map,
         );
+        let check = self.steps.last_mut().expect("the check was pushed");
+        check.stage = self.stages[map.0];
     }
 
     fn finish(self) -> Plan {
@@ -971,6 +1005,7 @@ impl<'a> Scheduler<'a> {
                 .iter()
                 .map(|draft| Step {
                     name: draft.name.clone(),
+                    stage: draft.stage,
                     kernel: draft.kernel,
                     params: draft.params.0.clone(),
                     bindings: draft.touched.iter().map(bind).collect(),

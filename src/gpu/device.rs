@@ -116,7 +116,8 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Open an adapter. Larger buffers than WebGPU's defaults are taken where it has them.
+    /// Open an adapter. Larger buffers than WebGPU's defaults are taken where it has them, and so
+    /// are timestamps.
     ///
     /// # Errors
     /// If the adapter is below WebGPU's default limits, or the driver refuses.
@@ -132,7 +133,7 @@ impl Gpu {
         };
         let descriptor = DeviceDescriptor {
             label: Some("fpn-wgpu"),
-            required_features: adapter.features() & Features::SUBGROUP,
+            required_features: adapter.features() & WANTED,
             required_limits: limits,
             ..DeviceDescriptor::default()
         };
@@ -196,6 +197,11 @@ impl Gpu {
         &self.queue
     }
 
+    /// Whether the device tells when a pass begins and ends.
+    pub fn has_timestamps(&self) -> bool {
+        self.device.features().contains(Features::TIMESTAMP_QUERY)
+    }
+
     /// What was made and sent so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -254,6 +260,14 @@ impl Gpu {
         Ok(make())
     }
 
+    /// Wait until all that was sent is done. Not for browsers, where nothing may wait.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn wait(&self) -> Result<(), GpuError> {
+        self.poll(PollType::wait_indefinitely())
+    }
+
     /// Wait for the device, or only look at it.
     ///
     /// # Errors
@@ -284,6 +298,9 @@ impl Gpu {
         compiled.clone()
     }
 }
+
+/// Features that are used where an adapter has them.
+const WANTED: Features = Features::SUBGROUP.union(Features::TIMESTAMP_QUERY);
 
 /// WebGPU's default limits, but for those of textures, which are not used.
 fn needed_limits(available: &Limits) -> Limits {

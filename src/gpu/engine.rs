@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_channel::oneshot::{Receiver, channel};
 use image::RgbaImage;
+use web_time::Instant;
 use wgpu::{
     Buffer, BufferAsyncError, CommandEncoderDescriptor, MapMode, PollType, SubmissionIndex,
 };
 
 use super::device::Count;
 use super::memory::{FRAME_BYTES, Memory, Needs, staging};
+use super::profile::{Profile, medians};
 use super::session::Session;
 use super::store::Store;
 use super::{Gpu, GpuError};
@@ -38,6 +41,7 @@ pub struct Engine {
     selection: Selection,
     target: Target,
     store: Store,
+    compile_time: Duration,
     state: Mutex<State>,
 }
 
@@ -65,6 +69,7 @@ impl Engine {
     ) -> Result<Self, BuildError> {
         weights::check_fit(&config, checkpoint)?;
         let target = gpu.target(table);
+        let started = Instant::now();
         let plan = compile(&config, &transform, selection, FIRST_INPUT, &target)?;
         let (needed, found) = (plan.largest_binding(), binding_limit(&gpu));
         if needed > found {
@@ -75,8 +80,10 @@ impl Engine {
                 found: found as u64,
             }));
         }
+        let planned = started.elapsed();
         let read = |path: &str| weights::read(&config, checkpoint, path);
         let store = gpu.guarded(|| Store::new(&gpu, &plan, &read))??;
+        let started = Instant::now();
         let needs = Needs::new(&plan, FIRST_INPUT[0] * FIRST_INPUT[1] * 4);
         gpu.guarded(|| {
             let memory = Memory::new(&gpu, needs);
@@ -90,6 +97,7 @@ impl Engine {
             selection,
             target,
             store,
+            compile_time: planned + started.elapsed(),
             state: Mutex::default(),
         })
     }
@@ -97,6 +105,42 @@ impl Engine {
     /// The device.
     pub fn gpu(&self) -> &Arc<Gpu> {
         &self.gpu
+    }
+
+    /// How long planning and the making of pipelines took when the model was loaded. A driver may
+    /// still be busy with them afterwards: see [`Gpu::wait`].
+    pub fn compile_time(&self) -> Duration {
+        self.compile_time
+    }
+
+    /// The steps for a picture of this size, and how long each takes: the medians of `runs`. Waits
+    /// for the device, so not for browsers.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    ///
+    /// # Panics
+    /// If there is no run.
+    pub fn profile(&self, picture: &RgbaImage, runs: usize) -> Result<Profile, DetectError> {
+        self.gpu.check()?;
+        let size = [picture.height() as usize, picture.width() as usize];
+        let frame = self.transform.frame(size);
+        let mut state = self.state.lock().expect("no panic holds the lock");
+        let (session, memory) = self.session(&mut state, &frame, picture.as_raw().len())?;
+        self.upload(&memory, picture, &frame);
+        let step_seconds = match self.gpu.has_timestamps() {
+            false => None,
+            true => {
+                let runs = (0..runs).map(|_| session.time_steps(&self.gpu, &memory));
+                Some(medians(&runs.collect::<Result<Vec<_>, _>>()?))
+            }
+        };
+        Ok(Profile {
+            plan: session.plan.clone(),
+            constant_bytes: self.store.bytes(),
+            step_bytes: session.step_bytes(&self.store, &memory),
+            step_seconds,
+        })
     }
 
     /// Send a picture; `frame` is the transform's for its size. Two frames can be in flight: one is
@@ -114,12 +158,7 @@ impl Engine {
         // One thread at a time: what is written below belongs to the submission that follows it.
         let mut state = self.state.lock().expect("no panic holds the lock");
         let (session, memory) = self.session(&mut state, frame, picture.as_raw().len())?;
-        self.gpu
-            .queue
-            .write_buffer(&memory.picture, 0, picture.as_raw());
-        self.gpu
-            .queue
-            .write_buffer(&memory.frame, 0, &frame_bytes(frame));
+        self.upload(&memory, picture, frame);
         let staging = memory.take_staging(&self.gpu);
         let mut submission = session.submit(&self.gpu, &memory, &staging);
         let levels = match pyramid {
@@ -141,6 +180,12 @@ impl Engine {
             submission,
             levels,
         })
+    }
+
+    fn upload(&self, memory: &Memory, picture: &RgbaImage, frame: &Frame) {
+        let queue = &self.gpu.queue;
+        queue.write_buffer(&memory.picture, 0, picture.as_raw());
+        queue.write_buffer(&memory.frame, 0, &frame_bytes(frame));
     }
 
     /// The session for a frame's size, with memory large enough for it.

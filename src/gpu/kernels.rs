@@ -202,7 +202,10 @@ pub(super) struct CompiledKernel {
 }
 
 pub(super) fn build(device: &Device, kernel: Kernel) -> CompiledKernel {
-    let source = source(kernel);
+    build_source(device, source(kernel))
+}
+
+pub(super) fn build_source(device: &Device, source: Source) -> CompiledKernel {
     let module = compose(&source)
         .unwrap_or_else(|error| panic!("shader {} does not compose: {error}", source.file));
     let module = device.create_shader_module(ShaderModuleDescriptor {

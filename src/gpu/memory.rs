@@ -18,7 +18,7 @@ const IN_FLIGHT: usize = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
     arenas: Vec<usize>,
-    picture: usize,
+    pub picture: usize,
     results: usize,
 }
 

@@ -6,7 +6,10 @@ mod engine;
 mod kernels;
 mod memory;
 mod probe;
+mod profile;
+pub mod roof;
 mod session;
+mod stopwatch;
 mod store;
 mod tune;
 
@@ -15,3 +18,4 @@ pub use engine::{Engine, Pending};
 pub use kernels::{BindingKind, Source, compose, source};
 pub use probe::probe;
 pub use tune::{measurements, tune};
+pub use profile::Profile;

@@ -8,11 +8,12 @@ use wgpu::{
     SubmissionIndex,
 };
 
-use super::Gpu;
 use super::device::Count;
 use super::kernels::CompiledKernel;
-use super::memory::{Memory, buffer};
+use super::memory::{FRAME_BYTES, Memory, buffer};
+use super::stopwatch::Stopwatch;
 use super::store::Store;
+use super::{Gpu, GpuError};
 use crate::plan::{Binding, Plan};
 
 /// Alignment of a uniform binding's offset in WebGPU.
@@ -110,20 +111,10 @@ impl Session {
         {
             let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
             for _ in 0..times {
-                self.dispatch(&mut pass, 0..self.steps.len());
+                self.dispatch_all(0..self.steps.len(), &mut pass);
             }
         }
         gpu.queue.submit([encoder.finish()]);
-    }
-
-    fn dispatch(&self, pass: &mut ComputePass<'_>, steps: std::ops::Range<usize>) {
-        let compiled = &self.steps[steps.clone()];
-        for (step, (kernel, group)) in self.plan.steps[steps].iter().zip(compiled) {
-            pass.set_pipeline(&kernel.pipeline);
-            pass.set_bind_group(0, group, &[]);
-            let [x, y, z] = step.groups;
-            pass.dispatch_workgroups(x, y, z);
-        }
     }
 
     /// Send the plan's steps, and the copy of the results into `staging`.
@@ -139,7 +130,7 @@ impl Session {
             }
             {
                 let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-                self.dispatch(&mut pass, steps.clone());
+                self.dispatch_all(steps.clone(), &mut pass);
             }
             if index + 1 == self.submissions.len() {
                 encoder.copy_buffer_to_buffer(&memory.results, 0, staging, 0, bytes);
@@ -148,6 +139,67 @@ impl Session {
             last = Some(gpu.queue.submit([encoder.finish()]));
         }
         last.expect("a plan has steps")
+    }
+
+    fn dispatch_all(&self, steps: std::ops::Range<usize>, pass: &mut ComputePass<'_>) {
+        for step in steps {
+            self.dispatch(step, pass);
+        }
+    }
+
+    fn dispatch(&self, step: usize, pass: &mut ComputePass<'_>) {
+        let (kernel, group) = &self.steps[step];
+        pass.set_pipeline(&kernel.pipeline);
+        pass.set_bind_group(0, group, &[]);
+        let [x, y, z] = self.plan.steps[step].groups;
+        pass.dispatch_workgroups(x, y, z);
+    }
+
+    /// The seconds that each step takes, each in a pass of its own, on a device that has timestamps.
+    /// The results are left where they are.
+    ///
+    /// # Errors
+    /// If the device has failed.
+    pub fn time_steps(&self, gpu: &Gpu, memory: &Memory) -> Result<Vec<f64>, GpuError> {
+        let mut seconds = Vec::with_capacity(self.steps.len());
+        for submission in &self.submissions {
+            for first in submission.clone().step_by(Stopwatch::MOST_PASSES) {
+                let steps = first..submission.end.min(first + Stopwatch::MOST_PASSES);
+                let stopwatch = Stopwatch::new(gpu, steps.len());
+                let mut encoder = gpu
+                    .device
+                    .create_command_encoder(&CommandEncoderDescriptor::default());
+                if first == 0 {
+                    encoder.clear_buffer(&memory.results, 0, Some(16));
+                }
+                for (pass, step) in steps.enumerate() {
+                    let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
+                        label: Some(&self.plan.steps[step].name),
+                        timestamp_writes: Some(stopwatch.time(pass)),
+                    });
+                    self.dispatch(step, &mut pass);
+                }
+                stopwatch.stop(&mut encoder);
+                gpu.queue.submit([encoder.finish()]);
+                seconds.extend(stopwatch.read(gpu)?);
+            }
+        }
+        Ok(seconds)
+    }
+
+    /// Bytes that each step's bindings hold.
+    pub fn step_bytes(&self, store: &Store, memory: &Memory) -> Vec<usize> {
+        let bytes = |binding: &Binding| match binding {
+            Binding::Frame => FRAME_BYTES,
+            Binding::Picture => memory.needs.picture,
+            Binding::Results => self.plan.results.bytes(),
+            Binding::Constant(index) => store.buffer(&self.plan.constants[*index]).size() as usize,
+            Binding::Arena(range) => range.size,
+        };
+        let steps = self.plan.steps.iter();
+        steps
+            .map(|step| step.bindings.iter().map(bytes).sum())
+            .collect()
     }
 }
 

@@ -37,6 +37,12 @@ impl Store {
         Ok(Self { constants })
     }
 
+    /// Bytes of all constants.
+    pub fn bytes(&self) -> usize {
+        let sizes = self.constants.iter().map(|(_, buffer)| buffer.size());
+        sizes.sum::<u64>() as usize
+    }
+
     pub fn buffer(&self, constant: &Constant) -> &Buffer {
         let found = self.constants.iter().find(|(known, _)| known == constant);
         &found

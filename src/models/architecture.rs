@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::resnet::Depth;
-use super::{Selection, Transform};
+use super::{FasterRcnn, RetinaFace, Selection, Stage, Transform};
 
 /// A detector that can be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,20 @@ impl Architecture {
                 limit: 750,
             },
         }
+    }
+
+    /// The stage that a parameter belongs to, by its path in the module.
+    ///
+    /// # Panics
+    /// If the module has no such part.
+    pub fn stage(self, parameter: &str) -> Stage {
+        let stages = match self {
+            Self::FasterRcnnFpn(_) => &FasterRcnn::STAGES[..],
+            Self::RetinaFaceMobileNet025 => &RetinaFace::STAGES,
+        };
+        let part = stages.iter().find(|(part, _)| parameter.starts_with(part));
+        part.unwrap_or_else(|| panic!("{self} has no part with a parameter {parameter}"))
+            .1
     }
 
     /// Number of the finest pyramid level: 2 for P2.

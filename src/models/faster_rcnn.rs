@@ -8,7 +8,7 @@ use super::box_head::{BoxHead, BoxPredictor};
 use super::fpn::{FeaturePyramid, PYRAMID_CHANNELS};
 use super::resnet::{Depth, ResNet};
 use super::rpn::RpnHead;
-use super::{Output, Selection};
+use super::{Output, Selection, Stage};
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
 use crate::ops::roi_align::{RoiAlignOptions, roi_align};
@@ -55,6 +55,14 @@ struct RoiHeads {
 const ROI_SIZE: usize = 7;
 
 impl FasterRcnn {
+    /// The stage of each part's parameters, by the part's path.
+    pub const STAGES: [(&'static str, Stage); 4] = [
+        ("backbone.body.", Stage::Backbone),
+        ("backbone.fpn.", Stage::Pyramid),
+        ("rpn.", Stage::Heads),
+        ("roi_heads.", Stage::BoxHead),
+    ];
+
     /// The model with unloaded weights.
     pub fn new(config: &FasterRcnnConfig, device: &Device) -> Self {
         let anchors = AnchorGrid::torchvision().anchors_per_cell();

@@ -19,10 +19,12 @@ pub mod parameters;
 pub mod resnet;
 pub mod retinaface;
 pub mod rpn;
+mod stage;
 
 pub use architecture::{Architecture, UnknownArchitecture};
 pub use faster_rcnn::{FasterRcnn, FasterRcnnConfig};
 pub use retinaface::RetinaFace;
+pub use stage::Stage;
 
 /// What is kept of the boxes a model finds.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use super::conv::{Conv, ConvNorm};
 use super::fpn::add_upsampled;
 use super::mobilenet::{MobileNet, SLOPE, STAGE_CHANNELS};
-use super::{Output, Selection};
+use super::{Output, Selection, Stage};
 use crate::ops::anchor_decode::{AnchorDecodeOptions, OneStageMaps, decode_anchors};
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::select::select_detections;
@@ -31,6 +31,18 @@ pub struct RetinaFace {
 }
 
 impl RetinaFace {
+    /// The stage of each part's parameters, by the part's path.
+    pub const STAGES: [(&'static str, Stage); 8] = [
+        ("body.", Stage::Backbone),
+        ("fpn.", Stage::Pyramid),
+        ("ssh1.", Stage::Heads),
+        ("ssh2.", Stage::Heads),
+        ("ssh3.", Stage::Heads),
+        ("class_head.", Stage::Heads),
+        ("bbox_head.", Stage::Heads),
+        ("landmark_head.", Stage::Heads),
+    ];
+
     /// The model with unloaded weights; `eps` is that of every batch norm.
     pub fn new(eps: f64, device: &Device) -> Self {
         let anchors = AnchorGrid::retinaface().anchors_per_cell();

@@ -6,6 +6,7 @@ mod files;
 
 mod bad_checkpoints;
 mod bad_pictures;
+mod bench;
 mod commands;
 mod folder;
 mod formats;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use fpn_wgpu::compile::{Target, compile};
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::{Architecture, ModelConfig, Stage};
 use fpn_wgpu::plan::{Binding, Plan, Range};
 
 /// Heights and widths of pictures.
@@ -110,5 +110,24 @@ fn dispatches_keep_within_the_limit_of_a_dimension() {
                 "{step:?}"
             );
         }
+    }
+}
+
+/// Every model has all stages but those that a one-stage detector lacks; a step that has parameters
+/// follows no later stage's.
+#[test]
+fn the_steps_of_a_plan_are_told_by_stage() {
+    for architecture in Architecture::ALL {
+        let steps = plan(architecture, [320, 320]).steps;
+        let lacks = |stage: Stage| {
+            architecture.depth().is_none() && matches!(stage, Stage::Proposals | Stage::BoxHead)
+        };
+        for stage in Stage::ALL {
+            let any = steps.iter().any(|step| step.stage == stage);
+            assert_eq!(any, !lacks(stage), "{architecture}: {stage:?}");
+        }
+        let working = steps.iter().filter(|step| step.flop > 0);
+        let stages: Vec<Stage> = working.map(|step| step.stage).collect();
+        assert!(stages.is_sorted(), "{architecture}: {stages:?}");
     }
 }
