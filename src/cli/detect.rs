@@ -140,7 +140,7 @@ impl Detect {
         if let Some(pixels) = self.max_size {
             builder = builder.max_size(pixels);
         }
-        let builder = builder.gpu(device::gpu(&self.device)?);
+        let builder = device::place(builder, device::gpu(&self.device)?);
         let detector = self.model.build(builder, weights)?;
         let config = detector.config();
         eprintln!(

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use fpn_wgpu::DetectorBuilder;
 use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
 use wgpu::Adapter;
 
-use super::Usage;
+use super::{Usage, kept};
 
 /// The GPU that `--device` means, opened; none for the CPU engine.
 pub fn gpu(device: &str) -> Result<Option<Arc<Gpu>>> {
@@ -16,14 +17,23 @@ pub fn gpu(device: &str) -> Result<Option<Arc<Gpu>>> {
         let gpus = adapters
             .iter()
             .filter(|adapter| !adapters::is_software(&adapter.get_info()));
-        return Ok(gpus
-            .flat_map(|adapter| pollster::block_on(Gpu::open(adapter)))
-            .next());
+        return Ok(gpus.flat_map(open).next());
     }
     let Some(adapter) = adapter(device)? else {
         return Ok(None);
     };
-    Ok(Some(pollster::block_on(Gpu::open(&adapter))?))
+    Ok(Some(open(&adapter)?))
+}
+
+fn open(adapter: &Adapter) -> Result<Arc<Gpu>, GpuError> {
+    let pipelines = kept::pipelines(&adapter.get_info());
+    pollster::block_on(Gpu::open_with(adapter, pipelines.as_deref()))
+}
+
+/// A builder that has been told where to compute, and how convolutions are computed fastest there.
+pub fn place(builder: DetectorBuilder, gpu: Option<Arc<Gpu>>) -> DetectorBuilder {
+    let table = gpu.as_ref().and_then(|gpu| kept::conv_table(gpu.info()));
+    builder.gpu(gpu).conv_table(table)
 }
 
 /// The adapter that `--device` means; none for the CPU engine. `auto` is the best adapter that is a

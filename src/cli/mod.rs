@@ -10,6 +10,7 @@ mod demo;
 mod detect;
 mod device;
 mod heat;
+mod kept;
 mod labels;
 mod model;
 mod models;
@@ -20,7 +21,6 @@ mod report;
 mod sheet;
 mod summary;
 mod tune;
-mod tuned;
 mod verify;
 
 /// Object detectors with feature pyramids.

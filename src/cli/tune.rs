@@ -11,7 +11,7 @@ use super::model::architecture_parser;
 use super::output::say;
 use super::report::{align_right, new_table};
 use super::summary::size;
-use super::{Usage, device, tuned};
+use super::{Usage, device, kept};
 
 /// Measure on this adapter how convolutions are computed fastest, and keep it for later runs
 #[derive(Args)]
@@ -58,7 +58,7 @@ impl Tune {
         }
         align_right(&mut report, 3..5);
         say(&report)?;
-        let path = tuned::write(gpu.info(), &table)?;
+        let path = kept::keep_conv_table(gpu.info(), &table)?;
         say(format_args!(
             "Kept for {} in {}.",
             gpu.info().name,

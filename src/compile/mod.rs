@@ -46,12 +46,7 @@ pub fn compile(
 ) -> Result<Plan, CompileError> {
     let captured = capture(config, padded, selection)?;
     let graph = optimize(lower(&captured)?);
-    Ok(schedule(
-        &graph,
-        config.architecture,
-        transform,
-        target,
-    )?)
+    Ok(schedule(&graph, config.architecture, transform, target)?)
 }
 
 /// The convolutions and matrix products of a model over an input of `padded` height and width, each

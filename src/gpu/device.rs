@@ -1,14 +1,17 @@
 //! An open device: its limits, its kernels, and what went wrong on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PollType, Queue};
+use wgpu::{
+    Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PipelineCache,
+    PipelineCacheDescriptor, PollType, Queue,
+};
 
 use super::adapters::is_software;
-use super::kernels::{CompiledKernel, build};
+use super::kernels::{CompiledKernel, build, source};
 use crate::compile::{ConvTable, Target};
 use crate::plan::Kernel;
 
@@ -111,6 +114,7 @@ pub struct Gpu {
     pub(super) queue: Queue,
     info: AdapterInfo,
     kernels: Mutex<BTreeMap<Kernel, Arc<CompiledKernel>>>,
+    cache: Option<PipelineCache>,
     fault: Arc<Mutex<Option<GpuError>>>,
     counters: Counters,
 }
@@ -122,6 +126,18 @@ impl Gpu {
     /// # Errors
     /// If the adapter is below WebGPU's default limits, or the driver refuses.
     pub async fn open(adapter: &Adapter) -> Result<Arc<Self>, GpuError> {
+        Self::open_with(adapter, None).await
+    }
+
+    /// As [`open`](Self::open), with [`pipelines`](Self::pipelines) of an earlier run that need not be
+    /// compiled again. Those of another adapter or driver are left aside.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(
+        adapter: &Adapter,
+        pipelines: Option<&[u8]>,
+    ) -> Result<Arc<Self>, GpuError> {
         let info = adapter.get_info();
         let available = adapter.limits();
         let needed = needed_limits(&available);
@@ -145,12 +161,22 @@ impl Gpu {
                     adapter: info.name.clone(),
                     reason: error.to_string(),
                 })?;
-        Ok(Self::from_device(device, queue, info))
+        let cache = pipeline_cache(&device, pipelines);
+        Ok(Self::with_cache(device, queue, info, cache))
     }
 
     /// Share a device that is already open. Its error handlers become this crate's: errors are
     /// reported by [`fault`](Self::fault) and by whatever is computed next.
     pub fn from_device(device: Device, queue: Queue, info: AdapterInfo) -> Arc<Self> {
+        Self::with_cache(device, queue, info, None)
+    }
+
+    fn with_cache(
+        device: Device,
+        queue: Queue,
+        info: AdapterInfo,
+        cache: Option<PipelineCache>,
+    ) -> Arc<Self> {
         let fault = Arc::new(Mutex::new(None));
         let keep = |fault: &Arc<Mutex<Option<GpuError>>>| {
             let fault = fault.clone();
@@ -177,6 +203,7 @@ impl Gpu {
             queue,
             info,
             kernels: Mutex::default(),
+            cache,
             fault,
             counters: Counters::default(),
         })
@@ -288,19 +315,59 @@ impl Gpu {
         self.fault().map_or(Ok(()), Err)
     }
 
+    /// Everything that the driver has compiled so far, for [`open_with`](Self::open_with); none where
+    /// the driver does not give it.
+    pub fn pipelines(&self) -> Option<Vec<u8>> {
+        self.cache.as_ref()?.get_data()
+    }
+
     /// A kernel, compiled when it is first asked for.
     pub(super) fn kernel(&self, kernel: Kernel) -> Arc<CompiledKernel> {
-        let mut kernels = self.kernels.lock().expect("no panic holds the lock");
-        let compiled = kernels.entry(kernel).or_insert_with(|| {
+        let known = self.kernels().get(&kernel).cloned();
+        known.unwrap_or_else(|| {
+            let compiled = Arc::new(build(&self.device, source(kernel), self.cache.as_ref()));
             self.counters.add(Count::Pipeline);
-            Arc::new(build(&self.device, kernel))
+            self.kernels().insert(kernel, compiled.clone());
+            compiled
+        })
+    }
+
+    /// Compile kernels that are not yet, all at once.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn compile(&self, kernels: impl IntoIterator<Item = Kernel>) {
+        use rayon::prelude::*;
+        let kernels: BTreeSet<Kernel> = kernels.into_iter().collect();
+        kernels.into_par_iter().for_each(|kernel| {
+            self.kernel(kernel);
         });
-        compiled.clone()
+    }
+
+    fn kernels(&self) -> MutexGuard<'_, BTreeMap<Kernel, Arc<CompiledKernel>>> {
+        self.kernels.lock().expect("no panic holds the lock")
     }
 }
 
+/// A cache of pipelines, filled with those of an earlier run; none where the driver has none.
+fn pipeline_cache(device: &Device, pipelines: Option<&[u8]>) -> Option<PipelineCache> {
+    if !device.features().contains(Features::PIPELINE_CACHE) {
+        return None;
+    }
+    // SAFETY: The bytes are a cache's own, of an earlier run: wgpu's header before them says for which
+    // adapter and driver they hold, and the hash that nothing was changed. Others are left aside.
+    let cache = unsafe {
+        device.create_pipeline_cache(&PipelineCacheDescriptor {
+            label: None,
+            data: pipelines,
+            fallback: true,
+        })
+    };
+    Some(cache)
+}
+
 /// Features that are used where an adapter has them.
-const WANTED: Features = Features::SUBGROUP.union(Features::TIMESTAMP_QUERY);
+const WANTED: Features = Features::SUBGROUP
+    .union(Features::TIMESTAMP_QUERY)
+    .union(Features::PIPELINE_CACHE);
 
 /// WebGPU's default limits, but for those of textures, which are not used.
 fn needed_limits(available: &Limits) -> Limits {

@@ -9,7 +9,7 @@ use naga_oil::compose::{
 };
 use wgpu::{
     BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry, BindingType,
-    BufferBindingType, ComputePipeline, ComputePipelineDescriptor, Device,
+    BufferBindingType, ComputePipeline, ComputePipelineDescriptor, Device, PipelineCache,
     PipelineCompilationOptions, PipelineLayoutDescriptor, ShaderModuleDescriptor, ShaderSource,
     ShaderStages,
 };
@@ -201,11 +201,11 @@ pub(super) struct CompiledKernel {
     pub pipeline: ComputePipeline,
 }
 
-pub(super) fn build(device: &Device, kernel: Kernel) -> CompiledKernel {
-    build_source(device, source(kernel))
-}
-
-pub(super) fn build_source(device: &Device, source: Source) -> CompiledKernel {
+pub(super) fn build(
+    device: &Device,
+    source: Source,
+    cache: Option<&PipelineCache>,
+) -> CompiledKernel {
     let module = compose(&source)
         .unwrap_or_else(|error| panic!("shader {} does not compose: {error}", source.file));
     let module = device.create_shader_module(ShaderModuleDescriptor {
@@ -233,7 +233,7 @@ pub(super) fn build_source(device: &Device, source: Source) -> CompiledKernel {
             zero_initialize_workgroup_memory: false,
             ..PipelineCompilationOptions::default()
         },
-        cache: None,
+        cache,
     });
     CompiledKernel { layout, pipeline }
 }

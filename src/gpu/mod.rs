@@ -17,5 +17,5 @@ pub use device::{Counters, Gpu, GpuError};
 pub use engine::{Engine, Pending};
 pub use kernels::{BindingKind, Source, compose, source};
 pub use probe::probe;
-pub use tune::{measurements, tune};
 pub use profile::Profile;
+pub use tune::{measurements, tune};

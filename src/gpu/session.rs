@@ -33,6 +33,8 @@ pub(super) struct Session {
 
 impl Session {
     pub fn new(gpu: &Gpu, plan: Plan, store: &Store, memory: &Memory) -> Self {
+        #[cfg(not(target_arch = "wasm32"))]
+        gpu.compile(plan.steps.iter().map(|step| step.kernel));
         let params = upload_params(gpu, &plan);
         let steps = plan
             .steps

@@ -1,7 +1,7 @@
 //! How long convolutions take on an adapter, by every form it runs: what plans for it go by.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wgpu::PollType;
 
@@ -13,7 +13,10 @@ use crate::compile::{ConvSize, ConvTable, ConvTimes, Target, convolution};
 use crate::plan::{ConvForm, Epilogue, Kernel, Plan};
 
 /// Least time that is measured at once: shorter ones are lost in that of a submission.
-const LEAST: Duration = Duration::from_millis(20);
+const LEAST: f64 = 0.02;
+
+/// Longest time that is measured again, in seconds.
+const MOST: f64 = 0.3;
 
 /// Rounds, after one that warms up; their median counts.
 const ROUNDS: usize = 3;
@@ -41,7 +44,9 @@ pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<Con
                 winograd: None,
             };
             let target = target(gpu, vec![only]);
-            forms.insert(form, seconds(gpu, size, convolution(size, &target))?);
+            let best = forms.values().copied().fold(f64::INFINITY, f64::min);
+            let taken = seconds(gpu, size, convolution(size, &target), 2.0 * best)?;
+            forms.insert(form, taken);
             done();
         }
         table.rows.push(ConvTimes {
@@ -57,7 +62,7 @@ pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<Con
             let mut rows = table.rows.clone();
             rows[index].winograd = Some(0.0);
             let plan = convolution(size, &target(gpu, rows));
-            table.rows[index].winograd = Some(seconds(gpu, size, plan)?);
+            table.rows[index].winograd = Some(seconds(gpu, size, plan, f64::INFINITY)?);
             done();
         }
     }
@@ -79,8 +84,8 @@ fn target(gpu: &Gpu, rows: Vec<ConvTimes>) -> Target {
     }))
 }
 
-/// Median seconds of a plan of one convolution.
-fn seconds(gpu: &Gpu, size: ConvSize, plan: Plan) -> Result<f64, GpuError> {
+/// Median seconds of a plan of one convolution; one that is `hopeless` is not measured again.
+fn seconds(gpu: &Gpu, size: ConvSize, plan: Plan, hopeless: f64) -> Result<f64, GpuError> {
     let [height, width] = size.kernel;
     let shape = vec![size.out_channels, size.in_channels, height, width];
     let weights = |_: &str| Ok((vec![0.01; shape.iter().product()], shape.clone()));
@@ -93,14 +98,17 @@ fn seconds(gpu: &Gpu, size: ConvSize, plan: Plan) -> Result<f64, GpuError> {
         let start = Instant::now();
         convolution.repeat(gpu, times);
         gpu.poll(PollType::wait_indefinitely())?;
-        Ok::<Duration, GpuError>(start.elapsed())
+        Ok::<f64, GpuError>(start.elapsed().as_secs_f64() / times as f64)
     };
     run(1)?;
     let once = run(1)?;
-    let times = (LEAST.as_secs_f64() / once.as_secs_f64()).ceil() as usize;
+    if once > MOST.min(hopeless) {
+        return Ok(once);
+    }
+    let times = (LEAST / once).ceil() as usize;
     let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        rounds.push(run(times)?.as_secs_f64() / times as f64);
+        rounds.push(run(times)?);
     }
     rounds.sort_by(f64::total_cmp);
     Ok(rounds[ROUNDS / 2])

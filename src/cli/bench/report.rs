@@ -3,6 +3,7 @@
 use fpn_wgpu::gpu::roof::Roof;
 use fpn_wgpu::gpu::{Gpu, Profile};
 use fpn_wgpu::models::Stage;
+use fpn_wgpu::plan::Kernel;
 use serde::Serialize;
 
 /// Everything that was measured. What only a GPU has is null for the CPU engine.
@@ -171,7 +172,7 @@ pub struct StepTime {
     pub index: usize,
     pub name: String,
     pub stage: Stage,
-    pub kernel: &'static str,
+    pub kernel: Kernel,
     /// Shape.
     pub output: Vec<usize>,
     #[serde(flatten)]
@@ -224,7 +225,7 @@ impl Steps {
                     index,
                     name: step.name.clone(),
                     stage: step.stage,
-                    kernel: step.kernel.name(),
+                    kernel: step.kernel,
                     output: step.output.clone(),
                     work: Work::new(seconds, total, step.flop, bytes, least),
                 }

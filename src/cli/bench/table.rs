@@ -120,7 +120,7 @@ fn print_steps(profile: &Steps, frame_ms: f64) -> Result<()> {
         let mut row = vec![
             step.name.clone(),
             step.stage.name().to_owned(),
-            step.kernel.to_owned(),
+            step.kernel.to_string(),
             format!("{:?}", step.output),
         ];
         row.extend(columns(&step.work));
