@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use fpn_wgpu::gpu::{Gpu, Trunk};
+use fpn_wgpu::gpu::{Gpu, HostMap, Trunk};
 use fpn_wgpu::models::{Architecture, Model, ModelConfig};
 use fpn_wgpu::transform::Frame;
 use fpn_wgpu::weights::{self, Checkpoint};
@@ -81,14 +81,11 @@ fn size(text: &str) -> Result<[usize; 2], String> {
     }
 }
 
-/// A map's channels, height and width, and its values.
-type Map = ([usize; 3], Vec<f32>);
-
 /// One way to compute the maps.
 struct Engine {
     name: &'static str,
     compute: Box<dyn Fn() -> Result<()>>,
-    maps: Box<dyn Fn() -> Result<Vec<Map>>>,
+    maps: Box<dyn Fn() -> Result<Vec<HostMap>>>,
 }
 
 /// What `--json` writes.
@@ -264,7 +261,7 @@ fn head_maps(model: &Model, input: Tensor<4>) -> Vec<Tensor<4>> {
     }
 }
 
-fn read(map: Tensor<4>) -> Result<Map> {
+fn read(map: Tensor<4>) -> Result<HostMap> {
     let [_, channels, height, width] = map.dims();
     let values = map.into_data().try_to_vec();
     let values = values.map_err(|error| anyhow::anyhow!("a map cannot be read: {error:?}"))?;
@@ -272,8 +269,8 @@ fn read(map: Tensor<4>) -> Result<Map> {
 }
 
 /// The largest difference, relative to a map's largest value.
-fn difference(maps: &[Map], reference: &[Map]) -> Result<f32> {
-    let shapes = |maps: &[Map]| maps.iter().map(|map| map.0).collect::<Vec<_>>();
+fn difference(maps: &[HostMap], reference: &[HostMap]) -> Result<f32> {
+    let shapes = |maps: &[HostMap]| maps.iter().map(|map| map.0).collect::<Vec<_>>();
     if shapes(maps) != shapes(reference) {
         bail!(
             "the engines' maps have different shapes: {:?} and {:?}",
@@ -281,7 +278,7 @@ fn difference(maps: &[Map], reference: &[Map]) -> Result<f32> {
             shapes(reference)
         );
     }
-    let of_map = |((_, values), (_, expected)): (&Map, &Map)| {
+    let of_map = |((_, values), (_, expected)): (&HostMap, &HostMap)| {
         let largest = expected
             .iter()
             .fold(0.0_f32, |most, value| most.max(value.abs()));

@@ -10,6 +10,9 @@ use super::memory::{Memory, staging};
 use super::{Gpu, GpuError};
 use crate::plan::MapSlot;
 
+/// A map in the host's memory: channels, height and width, and the values in this order.
+pub type HostMap = ([usize; 3], Vec<f32>);
+
 /// Whether a buffer has become readable.
 pub(super) type Mapped = Receiver<Result<(), BufferAsyncError>>;
 
@@ -43,12 +46,8 @@ pub(super) fn copy(
     (copies, gpu.queue.submit([encoder.finish()]))
 }
 
-/// A copied map `[C, H, W]`, from memory's order.
-pub(super) fn read(
-    gpu: &Gpu,
-    slot: &MapSlot,
-    copy: &Buffer,
-) -> Result<([usize; 3], Vec<f32>), GpuError> {
+/// A copied map, from memory's order.
+pub(super) fn read(gpu: &Gpu, slot: &MapSlot, copy: &Buffer) -> Result<HostMap, GpuError> {
     let mapped = map(copy);
     gpu.poll(PollType::wait_indefinitely())?;
     match pollster::block_on(mapped) {

@@ -14,5 +14,6 @@ mod trunk;
 pub use device::{Counters, Gpu, GpuError};
 pub use engine::{Engine, Pending};
 pub use kernels::{BindingKind, Source, compose, source};
+pub use maps::HostMap;
 pub use probe::probe;
 pub use trunk::Trunk;

@@ -7,10 +7,11 @@ use image::RgbaImage;
 use wgpu::{Buffer, PollType};
 
 use super::engine::{arena_limit, frame_bytes};
+use super::maps::{self, HostMap};
 use super::memory::{Memory, Needs};
 use super::session::Session;
 use super::store::Store;
-use super::{Gpu, GpuError, maps};
+use super::{Gpu, GpuError};
 use crate::builder::BuildError;
 use crate::compile::compile;
 use crate::models::ModelConfig;
@@ -86,12 +87,11 @@ impl Trunk {
         })
     }
 
-    /// The maps of the last run, each with its channels, height and width, in the order of
-    /// [`Plan::heads`](crate::plan::Plan::heads).
+    /// The maps of the last run, in the order of [`Plan::heads`](crate::plan::Plan::heads).
     ///
     /// # Errors
     /// If the device fails.
-    pub fn maps(&self) -> Result<Vec<([usize; 3], Vec<f32>)>, GpuError> {
+    pub fn maps(&self) -> Result<Vec<HostMap>, GpuError> {
         let (copies, _) = maps::copy(&self.gpu, &self.memory, &self.session.plan.heads);
         copies
             .iter()
