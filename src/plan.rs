@@ -27,6 +27,11 @@ pub struct Plan {
     pub results: Results,
     /// The pyramid's levels, finest first.
     pub pyramid: Vec<MapSlot>,
+    /// How many steps it takes to the heads' maps; the others choose among the boxes in them.
+    pub trunk: usize,
+    /// The maps that the trunk ends in, in the order of the operation that reads them: RPN logits,
+    /// then deltas; class logits, boxes, then landmarks of a one-stage model; finest first.
+    pub heads: Vec<MapSlot>,
 }
 
 /// The layout of the read-back: a header of four words (detections, whether a value was not finite,

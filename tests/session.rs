@@ -4,9 +4,11 @@ mod adapter;
 
 use std::sync::Arc;
 
-use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
+use burn::tensor::Device;
+use fpn_wgpu::gpu::{Gpu, GpuError, Trunk, adapters};
 use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::{Architecture, Model, ModelConfig};
+use fpn_wgpu::transform::Frame;
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{DetectError, Detector};
 use image::DynamicImage;
@@ -257,4 +259,39 @@ fn an_unknown_adapter_lists_the_known() {
     };
     assert!(!known.is_empty());
     assert!(error.to_string().contains(&known[0]), "{error}");
+}
+
+#[test]
+fn a_trunk_computes_the_heads_maps_of_the_cpu_engine() {
+    let architecture = Architecture::FasterRcnnFpn(Depth::R18);
+    let config = ModelConfig::of(architecture);
+    let checkpoint = weights::seeded(&config, 1);
+    let picture = weights::picture(1, 96, 64);
+    let trunk = Trunk::new(gpu(), &config, &checkpoint, &picture).expect("the picture suits");
+    trunk.run().expect("the GPU computes");
+    let found = trunk.maps().expect("the maps can be read");
+
+    let Ok(Model::FasterRcnn(model)) = weights::load(&config, &checkpoint) else {
+        panic!("seeded weights fit");
+    };
+    let size = [64, 96];
+    let frame = Frame {
+        original: size,
+        resized: size,
+        padded: size,
+    };
+    let input = architecture
+        .transform()
+        .apply(&picture, &frame, &Device::flex());
+    let maps = model.rpn_maps(model.pyramid(model.bottom_up(input)));
+    let expected = maps.logits.into_iter().chain(maps.deltas);
+    assert_eq!(found.len(), 10);
+    for ((shape, found), expected) in found.into_iter().zip(expected) {
+        assert_eq!(expected.dims()[1..], shape);
+        let expected: Vec<f32> = expected.into_data().try_to_vec().expect("floats");
+        let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        for (a, b) in found.iter().zip(&expected) {
+            assert!((a - b).abs() <= 1e-5 * largest, "{shape:?}: {a} and {b}");
+        }
+    }
 }

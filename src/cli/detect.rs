@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::model::ModelArgs;
 use super::output::{Gallery, PendingFile, check_distinct, say};
 use super::report::{self, Picture, Report};
-use super::{Usage, annotate, device, pictures, sheet};
+use super::{Usage, annotate, device, kept, pictures, sheet};
 
 /// Find objects in pictures
 #[derive(Args)]
@@ -89,6 +89,9 @@ impl Detect {
             progress.inc(1);
         }
         progress.finish_and_clear();
+        if let Some(engine) = detector.gpu_engine() {
+            kept::keep_pipelines(engine.gpu());
+        }
 
         // Where all has failed, there is nothing to say of it.
         if !results.is_empty() {

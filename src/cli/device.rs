@@ -9,8 +9,24 @@ use wgpu::Adapter;
 
 use super::{Usage, kept};
 
-/// The GPU that `--device` means, opened; none for the CPU engine.
+/// The GPU that `--device` means, opened with the pipelines that were kept for it; none for the CPU
+/// engine.
 pub fn gpu(device: &str) -> Result<Option<Arc<Gpu>>> {
+    open(device, |adapter| {
+        let pipelines = kept::pipelines(&adapter.get_info());
+        pollster::block_on(Gpu::open_with(adapter, pipelines.as_deref()))
+    })
+}
+
+/// As [`gpu`], but everything will be compiled anew.
+pub fn fresh_gpu(device: &str) -> Result<Option<Arc<Gpu>>> {
+    open(device, |adapter| pollster::block_on(Gpu::open(adapter)))
+}
+
+fn open(
+    device: &str,
+    open: impl Fn(&Adapter) -> Result<Arc<Gpu>, GpuError>,
+) -> Result<Option<Arc<Gpu>>> {
     if device == "auto" {
         // An adapter that cannot be opened is as good as none.
         let adapters = pollster::block_on(adapters::adapters());
@@ -23,11 +39,6 @@ pub fn gpu(device: &str) -> Result<Option<Arc<Gpu>>> {
         return Ok(None);
     };
     Ok(Some(open(&adapter)?))
-}
-
-fn open(adapter: &Adapter) -> Result<Arc<Gpu>, GpuError> {
-    let pipelines = kept::pipelines(&adapter.get_info());
-    pollster::block_on(Gpu::open_with(adapter, pipelines.as_deref()))
 }
 
 /// A builder that has been told where to compute, and how convolutions are computed fastest there.

@@ -51,6 +51,7 @@ impl Tune {
         let progress = ProgressBar::new(gpu::measurements(&gpu, &sizes) as u64).with_style(style);
         let table = gpu::tune(&gpu, &sizes, || progress.inc(1))?;
         progress.finish_and_clear();
+        kept::keep_pipelines(&gpu);
 
         let mut report = new_table(["convolution", "output", "form", "GFLOP/s", "Winograd"]);
         for row in &table.rows {

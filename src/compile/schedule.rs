@@ -164,6 +164,9 @@ struct Scheduler<'a> {
     constants: Vec<Constant>,
     results: Option<Results>,
     target: &'a Target,
+    /// Steps before the first that reads the heads' maps, and these.
+    trunk: usize,
+    heads: Vec<ValueId>,
 }
 
 /// Words of a uniform buffer.
@@ -293,6 +296,8 @@ impl<'a> Scheduler<'a> {
             steps: Vec::new(),
             constants: Vec::new(),
             results: None,
+            trunk: 0,
+            heads: Vec::new(),
             target,
         }
     }
@@ -681,7 +686,14 @@ impl<'a> Scheduler<'a> {
         });
     }
 
+    /// From here on the heads' maps are read.
+    fn end_trunk(&mut self, heads: &[ValueId]) {
+        self.trunk = self.steps.len();
+        self.heads = heads.to_vec();
+    }
+
     fn select_proposals(&mut self, options: ProposalOptions, node: &Node) {
+        self.end_trunk(&node.inputs);
         assert!(
             options.per_level <= MAX_SLOTS,
             "suppression holds {MAX_SLOTS} slots a level"
@@ -859,6 +871,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn decode_anchors(&mut self, options: AnchorDecodeOptions, node: &Node) {
+        self.end_trunk(&node.inputs);
         node.inputs.iter().for_each(|&map| self.check_finite(map));
         let (rows, found) = (node.outputs[0], node.outputs[4]);
         let (candidates, capacity, _) = self.candidates(rows);
@@ -992,13 +1005,15 @@ impl<'a> Scheduler<'a> {
             Touched::Block(block) => Binding::Arena(places[block]),
             Touched::Results => Binding::Results,
         };
-        let pyramid = self.graph.pyramid.iter().map(|&level| MapSlot {
-            shape: self.map(level),
-            range: places[self.blocks[level.0].expect("the pyramid was computed")],
-        });
+        let slot = |&map: &ValueId| MapSlot {
+            shape: self.map(map),
+            range: places[self.blocks[map.0].expect("the map was computed")],
+        };
         Plan {
             padded: self.size_of(self.graph.image),
-            pyramid: pyramid.collect(),
+            pyramid: self.graph.pyramid.iter().map(slot).collect(),
+            trunk: self.trunk,
+            heads: self.heads.iter().map(slot).collect(),
             results: self.results.expect("a model ends in a selection"),
             steps: self
                 .steps

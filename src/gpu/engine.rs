@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_channel::oneshot::{Receiver, channel};
 use image::RgbaImage;
 use web_time::Instant;
-use wgpu::{
-    Buffer, BufferAsyncError, CommandEncoderDescriptor, MapMode, PollType, SubmissionIndex,
-};
+use wgpu::{Buffer, BufferAsyncError, PollType, SubmissionIndex};
 
 use super::device::Count;
-use super::memory::{FRAME_BYTES, Memory, Needs, staging};
+use super::maps::{self, Mapped, map};
+use super::memory::{FRAME_BYTES, Memory, Needs};
 use super::profile::{Profile, medians};
 use super::session::Session;
 use super::store::Store;
@@ -163,7 +161,7 @@ impl Engine {
         let mut submission = session.submit(&self.gpu, &memory, &staging);
         let levels = match pyramid {
             true => {
-                let (levels, copied) = self.copy_pyramid(&session.plan, &memory);
+                let (levels, copied) = maps::copy(&self.gpu, &memory, &session.plan.pyramid);
                 submission = copied;
                 levels
             }
@@ -296,27 +294,6 @@ impl Engine {
         }
         Ok(fits)
     }
-
-    /// Copy the pyramid's levels out of the activations, behind the frame that was just sent.
-    fn copy_pyramid(
-        &self,
-        plan: &Plan,
-        memory: &Memory,
-    ) -> (Vec<(MapSlot, Buffer)>, SubmissionIndex) {
-        let mut encoder = self
-            .gpu
-            .device
-            .create_command_encoder(&CommandEncoderDescriptor::default());
-        let levels = plan.pyramid.iter().map(|slot| {
-            let copy = staging(&self.gpu, slot.range.size);
-            let (offset, size) = (slot.range.offset as u64, slot.range.size as u64);
-            encoder.copy_buffer_to_buffer(&memory.arenas[slot.range.arena], offset, &copy, 0, size);
-            (*slot, copy)
-        });
-        let levels = levels.collect();
-        self.gpu.counters().add(Count::Submission);
-        (levels, self.gpu.queue.submit([encoder.finish()]))
-    }
 }
 
 fn binding_limit(gpu: &Gpu) -> usize {
@@ -325,7 +302,7 @@ fn binding_limit(gpu: &Gpu) -> usize {
 }
 
 /// The sizes as `shaders/shared/frame.wgsl` has them.
-fn frame_bytes(frame: &Frame) -> [u8; FRAME_BYTES] {
+pub(super) fn frame_bytes(frame: &Frame) -> [u8; FRAME_BYTES] {
     let [original, resized] = [frame.original, frame.resized];
     let ratio = frame.ratio().map(f32::to_bits);
     let words = [
@@ -339,18 +316,6 @@ fn frame_bytes(frame: &Frame) -> [u8; FRAME_BYTES] {
         0,
     ];
     bytemuck::cast(words)
-}
-
-type Mapped = Receiver<Result<(), BufferAsyncError>>;
-
-/// Ask for a buffer to become readable.
-fn map(buffer: &Buffer) -> Mapped {
-    let (sender, receiver) = channel();
-    buffer.map_async(MapMode::Read, .., move |result| {
-        // Nobody waits for a frame that was given up.
-        sender.send(result).ok();
-    });
-    receiver
 }
 
 /// A frame on its way.
@@ -406,7 +371,7 @@ impl Pending {
         let pyramid = self
             .levels
             .iter()
-            .map(|(slot, copy)| self.level(slot, copy));
+            .map(|(slot, copy)| maps::read(&self.gpu, slot, copy));
         let pyramid = pyramid.collect::<Result<Vec<_>, GpuError>>()?;
         self.memory.return_staging(self.staging);
         let [_, not_finite, found, fit, ..] = words[..] else {
@@ -423,29 +388,6 @@ impl Pending {
             detections: detections(self.results, &words),
             pyramid,
         })
-    }
-
-    /// A level `[C, H, W]`, from memory's order.
-    fn level(&self, slot: &MapSlot, copy: &Buffer) -> Result<([usize; 3], Vec<f32>), GpuError> {
-        let fault = |error: &dyn std::fmt::Display| GpuError::Fault(error.to_string());
-        let mapped = map(copy);
-        self.gpu.poll(PollType::wait_indefinitely())?;
-        match pollster::block_on(mapped) {
-            Ok(Ok(())) => {}
-            _ => return Err(GpuError::Lost("the pyramid cannot be read".to_owned())),
-        }
-        let view = copy
-            .slice(..slot.range.size as u64)
-            .get_mapped_range()
-            .map_err(|error| fault(&error))?;
-        let stored: Vec<f32> = bytemuck::pod_collect_to_vec(&view);
-        let [channels, height, width] = slot.shape;
-        let (cells, pitch) = (height * width, channels.next_multiple_of(4));
-        let mut values = Vec::with_capacity(channels * cells);
-        for channel in 0..channels {
-            values.extend((0..cells).map(|cell| stored[cell * pitch + channel]));
-        }
-        Ok((slot.shape, values))
     }
 }
 

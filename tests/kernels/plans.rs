@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use fpn_wgpu::compile::{Target, compile};
 use fpn_wgpu::models::{Architecture, ModelConfig, Stage};
-use fpn_wgpu::plan::{Binding, Plan, Range};
+use fpn_wgpu::plan::{Binding, MapSlot, Plan, Range, Step};
 
 /// Heights and widths of pictures.
 const PICTURES: [[usize; 2]; 4] = [[64, 64], [320, 320], [480, 640], [1333, 801]];
@@ -54,6 +54,30 @@ fn plans_of_all_sizes_use_the_same_constants() {
         for other in others {
             assert_eq!(other, first, "{architecture}");
         }
+    }
+}
+
+#[test]
+fn the_trunk_makes_the_heads_maps_and_what_follows_only_reads_them() {
+    for architecture in Architecture::ALL {
+        let plan = plan(architecture, [320, 320]);
+        let (trunk, rest) = plan.steps.split_at(plan.trunk);
+        for head in &plan.heads {
+            let touches = |step: &&Step| ranges(&step.bindings).contains(&head.range);
+            assert!(trunk.iter().any(|step| touches(&step)), "{architecture}");
+            assert!(rest.iter().any(|step| touches(&step)), "{architecture}");
+        }
+        let last = trunk.last().expect("a trunk has steps");
+        let last = &last.output;
+        let is_head = |head: &&MapSlot| head.shape == last[1..];
+        assert!(
+            plan.heads.iter().any(|head| is_head(&head)),
+            "{architecture}"
+        );
+        assert!(
+            rest.iter()
+                .all(|step| step.flop == 0 || step.name.contains("box_"))
+        );
     }
 }
 

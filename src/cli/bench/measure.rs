@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Bench;
 use super::report::{Device, Memory, PerFrame, Report, Spread, Steps};
+use crate::cli::device;
 use crate::cli::model::ModelArgs;
 
 /// Of the weights and the picture.
@@ -137,12 +138,12 @@ fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
     match &bench.weights {
         Some(file) => {
             let builder = model.builder(file)?.min_size(short).max_size(long);
-            model.build(builder.gpu(gpu), file)
+            model.build(device::place(builder, gpu), file)
         }
         None => {
             let weights = weights::seeded(&ModelConfig::of(bench.model), SEED);
             let builder = Detector::builder(weights).min_size(short).max_size(long);
-            Ok(builder.gpu(gpu).build()?)
+            Ok(device::place(builder, gpu).build()?)
         }
     }
 }

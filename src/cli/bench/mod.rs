@@ -72,7 +72,7 @@ fn size(text: &str) -> Result<[usize; 2], String> {
 
 impl Bench {
     pub fn run(&self) -> Result<()> {
-        let gpu = device::gpu(&self.device)?;
+        let gpu = device::fresh_gpu(&self.device)?;
         match &gpu {
             None if self.plot.is_some() => {
                 return Err(Usage(

@@ -1,4 +1,4 @@
-//! The CPU engine, stage by stage, beside PyTorch on the same cores.
+//! `fpn-bench pytorch`: the CPU engine, stage by stage, beside PyTorch on the same cores.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,20 +7,22 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
-use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets};
+use clap::Args;
 use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, Model, ModelConfig};
 use fpn_wgpu::ops::roi_decode::{RoiDecodeOptions, decode_rois};
 use fpn_wgpu::ops::select::select_detections;
 use fpn_wgpu::weights;
 
+use crate::table;
+use crate::times::Times;
+
 /// The stages that both sides time, in order.
 const STAGES: [&str; 4] = ["transform", "backbone and pyramid", "proposals", "box head"];
 
 /// Time fasterrcnn_resnet50_fpn on the CPU engine and in PyTorch
-#[derive(Parser)]
-struct Args {
+#[derive(Args)]
+pub struct Pytorch {
     /// Python with torch and torchvision; without it only the CPU engine is timed
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
@@ -38,46 +40,39 @@ struct Args {
     runs: usize,
 }
 
-fn main() -> Result<()> {
-    let args = Args::parse();
-    let threads = std::thread::available_parallelism()?.get();
-    let ours = cpu_engine(&args)?;
-    let peer = args
-        .python
-        .as_deref()
-        .map(|python| pytorch(python, &args, threads))
-        .transpose()?;
+impl Pytorch {
+    pub fn run(&self) -> Result<()> {
+        let threads = std::thread::available_parallelism()?.get();
+        let ours = cpu_engine(self)?;
+        let peer = self
+            .python
+            .as_deref()
+            .map(|python| pytorch(python, self, threads))
+            .transpose()?;
 
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["stage", "CPU engine", "PyTorch", "ratio"]);
-    let rows = STAGES.map(|stage| (stage, ours[stage], peer.as_ref().map(|peer| peer[stage])));
-    let total = |seconds: &BTreeMap<String, f64>| seconds.values().sum::<f64>();
-    let total = ("total", total(&ours), peer.as_ref().map(total));
-    for (stage, ours, peer) in rows.into_iter().chain([total]) {
-        let milliseconds = |seconds: f64| format!("{:.0} ms", seconds * 1e3);
-        table.add_row([
-            stage.to_owned(),
-            milliseconds(ours),
-            peer.map_or("not run".to_owned(), milliseconds),
-            peer.map_or(String::new(), |peer| format!("{:.2}", ours / peer)),
-        ]);
-    }
-    for column in 1..4 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
+        let mut table = table::new(["stage", "CPU engine", "PyTorch", "ratio"], 1);
+        let rows = STAGES.map(|stage| (stage, ours[stage], peer.as_ref().map(|peer| peer[stage])));
+        let total = |seconds: &BTreeMap<String, f64>| seconds.values().sum::<f64>();
+        let total = ("total", total(&ours), peer.as_ref().map(total));
+        for (stage, ours, peer) in rows.into_iter().chain([total]) {
+            table.add_row([
+                stage.to_owned(),
+                table::milliseconds(ours),
+                peer.map_or("not run".to_owned(), table::milliseconds),
+                peer.map_or(String::new(), |peer| format!("{:.2}", ours / peer)),
+            ]);
         }
+        println!(
+            "fasterrcnn_resnet50_fpn, a picture of {} × {}, {threads} threads, median of {} runs",
+            self.width, self.height, self.runs
+        );
+        println!("{table}");
+        Ok(())
     }
-    println!(
-        "fasterrcnn_resnet50_fpn, a picture of {} × {}, {threads} threads, median of {} runs",
-        args.width, args.height, args.runs
-    );
-    println!("{table}");
-    Ok(())
 }
 
 /// Median seconds of each stage.
-fn cpu_engine(args: &Args) -> Result<BTreeMap<String, f64>> {
+fn cpu_engine(args: &Pytorch) -> Result<BTreeMap<String, f64>> {
     let architecture = Architecture::FasterRcnnFpn(Depth::R50);
     let config = ModelConfig::of(architecture);
     let Model::FasterRcnn(model) = weights::load(&config, &weights::seeded(&config, 1))? else {
@@ -113,17 +108,12 @@ fn cpu_engine(args: &Args) -> Result<BTreeMap<String, f64>> {
     Ok(STAGES
         .map(str::to_owned)
         .into_iter()
-        .zip(times.map(median))
+        .zip(times.map(|times| Times::of(times).median))
         .collect())
 }
 
-fn median(mut seconds: Vec<f64>) -> f64 {
-    seconds.sort_unstable_by(f64::total_cmp);
-    seconds[seconds.len() / 2]
-}
-
 /// Median seconds of each stage.
-fn pytorch(python: &Path, args: &Args, threads: usize) -> Result<BTreeMap<String, f64>> {
+fn pytorch(python: &Path, args: &Pytorch, threads: usize) -> Result<BTreeMap<String, f64>> {
     let output = Command::new(python)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/torch_peer.py"))
         .args(["--width", &args.width.to_string()])

@@ -1,0 +1,47 @@
+//! Kernels' CPU twins. They are written to be read, not to be fast: what matters is how long checks
+//! against them take.
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use fpn_wgpu::plan::ConvForm;
+use fpn_wgpu::twins;
+use fpn_wgpu::verify::{Case, ConvShape, Random, RoiAlignShape, conv, nms_levels, roi_align};
+
+fn twin(criterion: &mut Criterion, name: &str, case: &Case) {
+    criterion.bench_function(name, |b| {
+        b.iter_batched_ref(
+            || case.bindings.clone(),
+            |bindings| twins::run(case.kernel, &case.params, case.groups, bindings),
+            BatchSize::LargeInput,
+        );
+    });
+}
+
+fn all(criterion: &mut Criterion) {
+    let random = &mut Random::new(1);
+    let shape = ConvShape::same([32, 32], 64, 64);
+    twin(
+        criterion,
+        "conv 3x3/1 64-64 32x32",
+        &conv(ConvForm::Registers(8), shape, random),
+    );
+
+    let shape = RoiAlignShape {
+        finest: [80, 80],
+        channels: 64,
+        capacity: 100,
+        cells: [7, 7],
+        sampling_ratio: 2,
+        aligned: false,
+    };
+    let boxes: Vec<[f32; 4]> = (0..shape.capacity)
+        .map(|_| random.bbox([320, 320], 200.0))
+        .collect();
+    let case = roi_align(shape, &boxes, random);
+    twin(criterion, "roi_align, 100 boxes, 64 channels", &case);
+
+    let case = nms_levels(5, 1000, 1000, 0.7, random);
+    twin(criterion, "nms_levels, five levels of 1000", &case);
+}
+
+criterion_group!(benches, all);
+criterion_main!(benches);

@@ -1,0 +1,101 @@
+//! The part of a plan that ends in the heads' maps, over one picture: what other engines' backbone,
+//! pyramid and heads are compared with.
+
+use std::sync::Arc;
+
+use image::RgbaImage;
+use wgpu::{Buffer, PollType};
+
+use super::engine::frame_bytes;
+use super::maps::{self, HostMap};
+use super::memory::{Memory, Needs};
+use super::session::Session;
+use super::store::Store;
+use super::{Gpu, GpuError};
+use crate::builder::BuildError;
+use crate::compile::compile;
+use crate::models::ModelConfig;
+use crate::transform::Frame;
+use crate::weights::{self, Checkpoint};
+
+/// A model's backbone, pyramid and heads on a device, with a picture to run over.
+#[derive(Debug)]
+pub struct Trunk {
+    gpu: Arc<Gpu>,
+    session: Session,
+    memory: Memory,
+    staging: Buffer,
+}
+
+impl Trunk {
+    /// Upload weights and the picture, whose size is the network's input: it is neither resized nor
+    /// padded.
+    ///
+    /// # Errors
+    /// If the checkpoint does not fit, the model cannot be compiled, or the GPU fails.
+    pub fn new(
+        gpu: Arc<Gpu>,
+        config: &ModelConfig,
+        checkpoint: &Checkpoint,
+        picture: &RgbaImage,
+    ) -> Result<Self, BuildError> {
+        weights::check_fit(config, checkpoint)?;
+        let architecture = config.architecture;
+        let size = [picture.height() as usize, picture.width() as usize];
+        let transform = architecture.transform();
+        let selection = architecture.selection();
+        let mut plan = compile(config, &transform, selection, size, &gpu.target(None))?;
+        plan.steps.truncate(plan.trunk);
+        let read = |path: &str| weights::read(config, checkpoint, path);
+        let store = gpu.guarded(|| Store::new(&gpu, &plan, &read))??;
+        let needs = Needs::new(&plan, picture.as_raw().len());
+        let (session, memory) = gpu.guarded(|| {
+            let memory = Memory::new(&gpu, needs);
+            (Session::new(&gpu, plan, &store, &memory), memory)
+        })?;
+        let frame = Frame {
+            original: size,
+            resized: size,
+            padded: size,
+        };
+        gpu.queue.write_buffer(&memory.picture, 0, picture.as_raw());
+        gpu.queue
+            .write_buffer(&memory.frame, 0, &frame_bytes(&frame));
+        gpu.check()?;
+        Ok(Self {
+            staging: memory.take_staging(&gpu),
+            gpu,
+            session,
+            memory,
+        })
+    }
+
+    /// Floating-point operations of a run.
+    pub fn flop(&self) -> u64 {
+        self.session.plan.flop()
+    }
+
+    /// Compute the maps and wait until they are there. Nothing is read back.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn run(&self) -> Result<(), GpuError> {
+        let submission = self.session.submit(&self.gpu, &self.memory, &self.staging);
+        self.gpu.poll(PollType::Wait {
+            submission_index: Some(submission),
+            timeout: None,
+        })
+    }
+
+    /// The maps of the last run, in the order of [`Plan::heads`](crate::plan::Plan::heads).
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn maps(&self) -> Result<Vec<HostMap>, GpuError> {
+        let (copies, _) = maps::copy(&self.gpu, &self.memory, &self.session.plan.heads);
+        copies
+            .iter()
+            .map(|(slot, copy)| maps::read(&self.gpu, slot, copy))
+            .collect()
+    }
+}
