@@ -8,15 +8,27 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+#ifdef STORED_F16
+@group(0) @binding(1) var<storage, read_write> map: array<vec2<u32>>;
+#else
 @group(0) @binding(1) var<storage, read_write> map: array<vec4<u32>>;
+#endif
 @group(0) @binding(2) var<storage, read_write> results: array<atomic<u32>>;
 
-const EXPONENT: u32 = 0x7f800000u;
+// By bits: drivers may take it that there is neither.
+fn is_finite(quad: u32) -> bool {
+#ifdef STORED_F16
+    let halves = vec4<u32>(map[quad], map[quad] >> vec2<u32>(16u));
+    return all((halves & vec4<u32>(0x7c00u)) != vec4<u32>(0x7c00u));
+#else
+    return all((map[quad] & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
+#endif
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     for (var quad = id.x; quad < params.quads; quad += groups.x * 64u) {
-        if any((map[quad] & vec4<u32>(EXPONENT)) == vec4<u32>(EXPONENT)) {
+        if !is_finite(quad) {
             atomicStore(&results[1], 1u);
         }
     }

@@ -5,21 +5,30 @@
 // With SUBGROUPS, a lane loads the weights of one quad and gets the others' from the seven lanes
 // beside it. Nothing is indexed by a loop's counter: drivers would keep it in memory.
 
-#import fpn::conv::{params, Cell, cell, corner, load, store}
+enable f16;
 
-@group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>; // [batch][ky][kx][in channel][out quad]
+#import fpn::conv::{params, Cell, Factor, cell, corner, load, quad_of, store, wide}
+
+@group(0) @binding(3) var<storage, read> weights: array<Factor>; // [batch][ky][kx][in channel][out quad]
+
+// What products are computed in.
+#ifdef PRODUCT_F16
+alias Matrix = mat4x4<f16>;
+#else
+alias Matrix = mat4x4<f32>;
+#endif
 
 // The matrices of four input channels: a column an input channel.
 struct Filters {
-    q0: mat4x4<f32>,
-    q1: mat4x4<f32>,
-    q2: mat4x4<f32>,
-    q3: mat4x4<f32>,
+    q0: Matrix,
+    q1: Matrix,
+    q2: Matrix,
+    q3: Matrix,
 #ifdef SUBGROUPS
-    q4: mat4x4<f32>,
-    q5: mat4x4<f32>,
-    q6: mat4x4<f32>,
-    q7: mat4x4<f32>,
+    q4: Matrix,
+    q5: Matrix,
+    q6: Matrix,
+    q7: Matrix,
 #endif
 }
 
@@ -37,27 +46,27 @@ struct Sums {
 #endif
 }
 
-fn add_product(sums: ptr<function, Sums>, filters: Filters, pixels: mat4x4<f32>) {
-    (*sums).q0 += filters.q0 * pixels;
-    (*sums).q1 += filters.q1 * pixels;
-    (*sums).q2 += filters.q2 * pixels;
-    (*sums).q3 += filters.q3 * pixels;
+fn add_product(sums: ptr<function, Sums>, filters: Filters, pixels: Matrix) {
+    (*sums).q0 += wide(filters.q0 * pixels);
+    (*sums).q1 += wide(filters.q1 * pixels);
+    (*sums).q2 += wide(filters.q2 * pixels);
+    (*sums).q3 += wide(filters.q3 * pixels);
 #ifdef SUBGROUPS
-    (*sums).q4 += filters.q4 * pixels;
-    (*sums).q5 += filters.q5 * pixels;
-    (*sums).q6 += filters.q6 * pixels;
-    (*sums).q7 += filters.q7 * pixels;
+    (*sums).q4 += wide(filters.q4 * pixels);
+    (*sums).q5 += wide(filters.q5 * pixels);
+    (*sums).q6 += wide(filters.q6 * pixels);
+    (*sums).q7 += wide(filters.q7 * pixels);
 #endif
 }
 
 // The weights of four input channels for four output channels.
-fn filter_at(column: u32) -> mat4x4<f32> {
+fn filter_at(column: u32) -> Matrix {
     let row = params.out_quads;
-    return mat4x4<f32>(
-        weights[column],
-        weights[column + row],
-        weights[column + 2u * row],
-        weights[column + 3u * row],
+    return Matrix(
+        quad_of(weights[column]),
+        quad_of(weights[column + row]),
+        quad_of(weights[column + 2u * row]),
+        quad_of(weights[column + 3u * row]),
     );
 }
 
@@ -67,14 +76,14 @@ fn filter_at(column: u32) -> mat4x4<f32> {
 fn filters_at(row: u32, first_quad: u32, lane: u32) -> Filters {
     let own = filter_at(row + min(first_quad + lane % 8u, params.out_quads - 1u));
     return Filters(
-        mat4x4<f32>(subgroupBroadcast(own[0], 0u), subgroupBroadcast(own[1], 0u), subgroupBroadcast(own[2], 0u), subgroupBroadcast(own[3], 0u)),
-        mat4x4<f32>(subgroupBroadcast(own[0], 1u), subgroupBroadcast(own[1], 1u), subgroupBroadcast(own[2], 1u), subgroupBroadcast(own[3], 1u)),
-        mat4x4<f32>(subgroupBroadcast(own[0], 2u), subgroupBroadcast(own[1], 2u), subgroupBroadcast(own[2], 2u), subgroupBroadcast(own[3], 2u)),
-        mat4x4<f32>(subgroupBroadcast(own[0], 3u), subgroupBroadcast(own[1], 3u), subgroupBroadcast(own[2], 3u), subgroupBroadcast(own[3], 3u)),
-        mat4x4<f32>(subgroupBroadcast(own[0], 4u), subgroupBroadcast(own[1], 4u), subgroupBroadcast(own[2], 4u), subgroupBroadcast(own[3], 4u)),
-        mat4x4<f32>(subgroupBroadcast(own[0], 5u), subgroupBroadcast(own[1], 5u), subgroupBroadcast(own[2], 5u), subgroupBroadcast(own[3], 5u)),
-        mat4x4<f32>(subgroupBroadcast(own[0], 6u), subgroupBroadcast(own[1], 6u), subgroupBroadcast(own[2], 6u), subgroupBroadcast(own[3], 6u)),
-        mat4x4<f32>(subgroupBroadcast(own[0], 7u), subgroupBroadcast(own[1], 7u), subgroupBroadcast(own[2], 7u), subgroupBroadcast(own[3], 7u)),
+        Matrix(subgroupBroadcast(own[0], 0u), subgroupBroadcast(own[1], 0u), subgroupBroadcast(own[2], 0u), subgroupBroadcast(own[3], 0u)),
+        Matrix(subgroupBroadcast(own[0], 1u), subgroupBroadcast(own[1], 1u), subgroupBroadcast(own[2], 1u), subgroupBroadcast(own[3], 1u)),
+        Matrix(subgroupBroadcast(own[0], 2u), subgroupBroadcast(own[1], 2u), subgroupBroadcast(own[2], 2u), subgroupBroadcast(own[3], 2u)),
+        Matrix(subgroupBroadcast(own[0], 3u), subgroupBroadcast(own[1], 3u), subgroupBroadcast(own[2], 3u), subgroupBroadcast(own[3], 3u)),
+        Matrix(subgroupBroadcast(own[0], 4u), subgroupBroadcast(own[1], 4u), subgroupBroadcast(own[2], 4u), subgroupBroadcast(own[3], 4u)),
+        Matrix(subgroupBroadcast(own[0], 5u), subgroupBroadcast(own[1], 5u), subgroupBroadcast(own[2], 5u), subgroupBroadcast(own[3], 5u)),
+        Matrix(subgroupBroadcast(own[0], 6u), subgroupBroadcast(own[1], 6u), subgroupBroadcast(own[2], 6u), subgroupBroadcast(own[3], 6u)),
+        Matrix(subgroupBroadcast(own[0], 7u), subgroupBroadcast(own[1], 7u), subgroupBroadcast(own[2], 7u), subgroupBroadcast(own[3], 7u)),
     );
 }
 
@@ -121,8 +130,8 @@ fn cells_of(corners: Corners, tap: vec2<i32>, batch: u32) -> Cells {
     );
 }
 
-fn load_four(cells: Cells, quad: u32) -> mat4x4<f32> {
-    return mat4x4<f32>(load(cells.p0, quad), load(cells.p1, quad), load(cells.p2, quad), load(cells.p3, quad));
+fn load_four(cells: Cells, quad: u32) -> Matrix {
+    return Matrix(load(cells.p0, quad), load(cells.p1, quad), load(cells.p2, quad), load(cells.p3, quad));
 }
 
 fn store_all(sums: Sums, pixel: u32, quad: u32, batch: u32) {

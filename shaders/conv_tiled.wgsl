@@ -2,26 +2,37 @@
 // channels, and brings both factors into its memory, sixteen input channels at a time. A lane
 // makes 8 pixels times 8 channels.
 
-#import fpn::conv::{params, cell, corner, load, store}
+enable f16;
 
-@group(0) @binding(3) var<storage, read> weights: array<vec4<f32>>; // [batch][ky][kx][in channel][out quad]
+#import fpn::conv::{params, Factor, cell, corner, load, quad_of, store, wide}
+
+@group(0) @binding(3) var<storage, read> weights: array<Factor>; // [batch][ky][kx][in channel][out quad]
+
+// What products are computed in.
+#ifdef PRODUCT_F16
+alias Number = f16;
+alias Matrix = mat4x4<f16>;
+#else
+alias Number = f32;
+alias Matrix = mat4x4<f32>;
+#endif
 
 const PIXELS: u32 = 64u; // of a tile
 const QUADS: u32 = 16u; // of a tile, output channels by fours
 const DEPTH: u32 = 4u; // input channels by fours that are brought at once
 const LANES: u32 = 64u;
 
-var<workgroup> pixels: array<vec4<f32>, 256>; // [quad of the depth][pixel]
-var<workgroup> filters: array<vec4<f32>, 256>; // [input channel of the depth][quad]
+var<workgroup> pixels: array<vec4<Number>, 256>; // [quad of the depth][pixel]
+var<workgroup> filters: array<vec4<Number>, 256>; // [input channel of the depth][quad]
 
-fn filter_at(quad: u32, column: u32) -> mat4x4<f32> {
+fn filter_at(quad: u32, column: u32) -> Matrix {
     let start = quad * 4u * QUADS + column;
-    return mat4x4<f32>(filters[start], filters[start + QUADS], filters[start + 2u * QUADS], filters[start + 3u * QUADS]);
+    return Matrix(filters[start], filters[start + QUADS], filters[start + 2u * QUADS], filters[start + 3u * QUADS]);
 }
 
-fn pixels_at(quad: u32, first: u32) -> mat4x4<f32> {
+fn pixels_at(quad: u32, first: u32) -> Matrix {
     let start = quad * PIXELS + first;
-    return mat4x4<f32>(pixels[start], pixels[start + 1u], pixels[start + 2u], pixels[start + 3u]);
+    return Matrix(pixels[start], pixels[start + 1u], pixels[start + 2u], pixels[start + 3u]);
 }
 
 @compute @workgroup_size(64)
@@ -46,13 +57,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
                 workgroupBarrier();
                 for (var k = 0u; k < DEPTH; k++) {
                     let quad = first + k;
-                    let is_there = select(0.0, 1.0, quad < params.in_quads);
+                    let is_there = Number(select(0.0, 1.0, quad < params.in_quads));
                     pixels[k * PIXELS + lane] = load(source, min(quad, params.in_quads - 1u)) * is_there;
                     // Sixteen quads of each of the lane's input channels: a channel a quarter.
                     let channel = k * 4u + lane / QUADS;
                     let start = row + min(first * 4u + channel, params.in_quads * 4u - 1u) * params.out_quads;
                     let column = min(first_quad + lane % QUADS, params.out_quads - 1u);
-                    filters[channel * QUADS + lane % QUADS] = weights[start + column];
+                    filters[channel * QUADS + lane % QUADS] = quad_of(weights[start + column]);
                 }
                 workgroupBarrier();
                 for (var k = 0u; k < DEPTH; k++) {
@@ -60,10 +71,10 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
                     let b = pixels_at(k, own_pixel + 4u);
                     let f0 = filter_at(k, own_quad);
                     let f1 = filter_at(k, own_quad + 1u);
-                    a0 += f0 * a;
-                    a1 += f1 * a;
-                    b0 += f0 * b;
-                    b1 += f1 * b;
+                    a0 += wide(f0 * a);
+                    a1 += wide(f1 * a);
+                    b0 += wide(f0 * b);
+                    b1 += wide(f1 * b);
                 }
             }
             row += params.in_quads * 4u * params.out_quads;

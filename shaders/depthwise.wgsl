@@ -10,13 +10,14 @@ struct Params {
     padding: vec2<u32>,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> image: array<vec4<f32>>; // [y][x][quad]
-@group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>; // [ky][kx][quad]
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>; // [quad]
-@group(0) @binding(4) var<storage, read_write> result: array<vec4<f32>>; // [y][x][quad]
-
 #import fpn::activation::leaky
+#import fpn::numbers::{Stored, Result, packed, unpacked}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> image: array<Stored>; // [y][x][quad]
+@group(0) @binding(2) var<storage, read> weights: array<Stored>; // [ky][kx][quad]
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>; // [quad]
+@group(0) @binding(4) var<storage, read_write> result: array<Result>; // [y][x][quad]
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -34,10 +35,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             let at = corner + vec2<i32>(vec2<u32>(ky, kx));
             if all(at >= vec2<i32>(0)) && all(at < vec2<i32>(params.in_size)) {
                 let source = (u32(at.x) * params.in_size.y + u32(at.y)) * params.quads + quad;
-                let weight = weights[(ky * params.kernel.y + kx) * params.quads + quad];
-                sum = fma(image[source], weight, sum);
+                let weight = unpacked(weights[(ky * params.kernel.y + kx) * params.quads + quad]);
+                sum = fma(unpacked(image[source]), weight, sum);
             }
         }
     }
-    result[index] = leaky(sum, params.inner_slope);
+    result[index] = packed(leaky(sum, params.inner_slope));
 }

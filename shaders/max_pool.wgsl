@@ -11,9 +11,11 @@ struct Params {
     padding: vec2<u32>,
 }
 
+#import fpn::numbers::{Stored, Result, packed, unpacked}
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> image: array<vec4<f32>>; // [y][x][quad]
-@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>; // [y][x][quad]
+@group(0) @binding(1) var<storage, read_write> image: array<Stored>; // [y][x][quad]
+@group(0) @binding(2) var<storage, read_write> result: array<Result>; // [y][x][quad]
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -30,11 +32,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         for (var kx = 0u; kx < params.kernel.y; kx++) {
             let at = corner + vec2<i32>(vec2<u32>(ky, kx));
             if all(at >= vec2<i32>(0)) && all(at < vec2<i32>(params.in_size)) {
-                let value = image[(u32(at.x) * params.in_size.y + u32(at.y)) * params.quads + quad];
+                let value = unpacked(image[(u32(at.x) * params.in_size.y + u32(at.y)) * params.quads + quad]);
                 // Not max, which may swallow NaN.
                 best = select(value, best, value <= best);
             }
         }
     }
-    result[index] = best;
+    result[index] = packed(best);
 }

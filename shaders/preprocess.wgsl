@@ -10,11 +10,12 @@ struct Params {
 }
 
 #import fpn::frame::Frame
+#import fpn::numbers::{Result, packed}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> frame: Frame;
 @group(0) @binding(2) var<storage, read> picture: array<u32>; // a pixel a word
-@group(0) @binding(3) var<storage, read_write> image: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> image: array<Result>;
 
 // The two source pixels of a target pixel along one axis, and the second's weight.
 struct Tap {
@@ -46,7 +47,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let y = pixel / params.padded.y;
     let x = pixel % params.padded.y;
     if y >= frame.resized.x || x >= frame.resized.y {
-        image[pixel] = vec4<f32>();
+        image[pixel] = packed(vec4<f32>());
         return;
     }
     let down = tap(y, frame.original.x, frame.resized.x);
@@ -54,5 +55,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let top = (1.0 - across.near) * normal(across.low, down.low) + across.near * normal(across.high, down.low);
     let bottom = (1.0 - across.near) * normal(across.low, down.high) + across.near * normal(across.high, down.high);
     let value = (1.0 - down.near) * top + down.near * bottom;
-    image[pixel] = vec4<f32>(value.xyz, 0.0);
+    image[pixel] = packed(vec4<f32>(value.xyz, 0.0));
 }

@@ -10,22 +10,24 @@ struct Params {
     unused: vec2<u32>,
 }
 
+#import fpn::numbers::{Stored, Result, packed, unpacked}
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> p2: array<vec4<f32>>; // [y][x][quad]
-@group(0) @binding(2) var<storage, read_write> p3: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> p4: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> p5: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> p2: array<Stored>; // [y][x][quad]
+@group(0) @binding(2) var<storage, read_write> p3: array<Stored>;
+@group(0) @binding(3) var<storage, read_write> p4: array<Stored>;
+@group(0) @binding(4) var<storage, read_write> p5: array<Stored>;
 @group(0) @binding(5) var<storage, read_write> boxes: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> count: array<u32>;
-@group(0) @binding(7) var<storage, read_write> result: array<vec4<f32>>; // [roi][row][column][quad]
+@group(0) @binding(7) var<storage, read_write> result: array<Result>; // [roi][row][column][quad]
 
 fn load(level: u32, cell: u32, quad: u32) -> vec4<f32> {
     let index = cell * params.quads + quad;
     switch level {
-        case 0u: { return p2[index]; }
-        case 1u: { return p3[index]; }
-        case 2u: { return p4[index]; }
-        default: { return p5[index]; }
+        case 0u: { return unpacked(p2[index]); }
+        case 1u: { return unpacked(p3[index]); }
+        case 2u: { return unpacked(p4[index]); }
+        default: { return unpacked(p5[index]); }
     }
 }
 
@@ -66,7 +68,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     if roi >= count[0] {
         // What is not meant is at least finite.
-        result[index] = vec4<f32>();
+        result[index] = packed(vec4<f32>());
         return;
     }
     let quad = index % params.quads;
@@ -99,5 +101,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
                 + y.near * x.near * load(level, y.high * size.y + x.high, quad);
         }
     }
-    result[index] = sum / f32(max(samples.x * samples.y, 1u));
+    result[index] = packed(sum / f32(max(samples.x * samples.y, 1u)));
 }

@@ -9,12 +9,13 @@ struct Params {
     unused: vec2<u32>,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> fine: array<vec4<f32>>; // [y][x][quad]
-@group(0) @binding(2) var<storage, read_write> coarse: array<vec4<f32>>; // [y][x][quad]
-@group(0) @binding(3) var<storage, read_write> result: array<vec4<f32>>; // [y][x][quad]
-
 #import fpn::activation::leaky
+#import fpn::numbers::{Stored, Result, packed, unpacked}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> fine: array<Stored>; // [y][x][quad]
+@group(0) @binding(2) var<storage, read_write> coarse: array<Stored>; // [y][x][quad]
+@group(0) @binding(3) var<storage, read_write> result: array<Result>; // [y][x][quad]
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -27,5 +28,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let place = vec2<u32>(pixel / params.fine_size.y, pixel % params.fine_size.y);
     let nearest = place * params.coarse_size / params.fine_size;
     let source = (nearest.x * params.coarse_size.y + nearest.y) * params.quads + quad;
-    result[index] = leaky(fine[index] + coarse[source], params.slope);
+    result[index] = packed(leaky(unpacked(fine[index]) + unpacked(coarse[source]), params.slope));
 }

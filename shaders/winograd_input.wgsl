@@ -3,6 +3,7 @@
 // matrices of a row a tile. A lane transforms four channels of one tile.
 
 #import fpn::conv::{params, result, cell, load}
+#import fpn::numbers::packed
 
 struct Six {
     a: vec4<f32>,
@@ -46,12 +47,12 @@ fn store_column(x: Six, column: u32, at: u32) {
     let matrix = params.tiles * params.in_quads;
     let start = at + column * matrix;
     let y = transform(x);
-    result[start] = y.a;
-    result[start + 6u * matrix] = y.b;
-    result[start + 12u * matrix] = y.c;
-    result[start + 18u * matrix] = y.d;
-    result[start + 24u * matrix] = y.e;
-    result[start + 30u * matrix] = y.f;
+    result[start] = packed(y.a);
+    result[start + 6u * matrix] = packed(y.b);
+    result[start + 12u * matrix] = packed(y.c);
+    result[start + 18u * matrix] = packed(y.d);
+    result[start + 24u * matrix] = packed(y.e);
+    result[start + 30u * matrix] = packed(y.f);
 }
 
 @compute @workgroup_size(64)

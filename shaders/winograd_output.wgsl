@@ -2,7 +2,7 @@
 // products of a tile become 4×4 pixels, which get bias, activations and residual. A lane makes four
 // channels of one tile.
 
-#import fpn::conv::{params, image, store_pixel}
+#import fpn::conv::{params, image, quad_of, store_pixel}
 
 struct Six {
     a: vec4<f32>,
@@ -39,12 +39,12 @@ fn load_row(row: u32, at: u32) -> Six {
     let matrix = params.tiles * params.out_quads;
     let start = at + row * 6u * matrix;
     return Six(
-        image[start],
-        image[start + matrix],
-        image[start + 2u * matrix],
-        image[start + 3u * matrix],
-        image[start + 4u * matrix],
-        image[start + 5u * matrix],
+        quad_of(image[start]),
+        quad_of(image[start + matrix]),
+        quad_of(image[start + 2u * matrix]),
+        quad_of(image[start + 3u * matrix]),
+        quad_of(image[start + 4u * matrix]),
+        quad_of(image[start + 5u * matrix]),
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::compile::{CompileError, ConvTable};
+use crate::compile::{CompileError, ConvTable, Precision};
 use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
 use crate::gpu::{self, Gpu, GpuError};
@@ -72,6 +72,7 @@ pub struct DetectorBuilder {
     class_names: Option<Vec<String>>,
     gpu: Option<Arc<Gpu>>,
     table: Option<ConvTable>,
+    precision: Precision,
 }
 
 impl DetectorBuilder {
@@ -93,6 +94,13 @@ impl DetectorBuilder {
     /// [`tune`](crate::gpu::tune). By default what was measured on adapters of its kind.
     pub fn conv_table(mut self, table: impl Into<Option<ConvTable>>) -> Self {
         self.table = table.into();
+        self
+    }
+
+    /// What a GPU stores maps and weights in and multiplies in; by default 32 bits. The CPU engine
+    /// computes in 32 bits whatever is said here.
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 
@@ -166,7 +174,13 @@ impl DetectorBuilder {
             Some(gpu) => {
                 let checkpoint = &self.checkpoint;
                 Engine::Gpu(gpu::Engine::new(
-                    gpu, config, transform, selection, checkpoint, self.table,
+                    gpu,
+                    config,
+                    transform,
+                    selection,
+                    checkpoint,
+                    self.table,
+                    self.precision,
                 )?)
             }
         };

@@ -58,6 +58,8 @@ impl Results {
 pub struct MapSlot {
     /// Channels, height, width.
     pub shape: [usize; 3],
+    /// What it is stored in.
+    pub number: Number,
     /// Its place.
     pub range: Range,
 }
@@ -82,6 +84,8 @@ pub struct Step {
     pub stage: Stage,
     /// The shader.
     pub kernel: Kernel,
+    /// What it reads, computes and writes in.
+    pub numbers: Numbers,
     /// Its parameters, as the words of a uniform buffer.
     pub params: Vec<u32>,
     /// What is bound, from binding 1 on.
@@ -92,6 +96,133 @@ pub struct Step {
     pub output: Vec<usize>,
     /// Floating-point operations, two for a multiplication with addition; 0 where they are few.
     pub flop: u64,
+}
+
+/// A floating-point number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Number {
+    /// Of 32 bits.
+    #[default]
+    F32,
+    /// Of 16 bits.
+    F16,
+}
+
+impl Number {
+    /// Bytes of four channels of a pixel.
+    pub fn quad_bytes(self) -> usize {
+        match self {
+            Self::F32 => 16,
+            Self::F16 => 8,
+        }
+    }
+}
+
+/// The numbers of a kernel's maps and products. Boxes, scores, biases and sums are always of 32
+/// bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Numbers {
+    /// Of the maps and weights that are read.
+    pub stored: Number,
+    /// Of the map that is written.
+    pub result: Number,
+    /// Of a convolution's products.
+    pub product: Number,
+}
+
+impl Numbers {
+    /// 32 bits throughout.
+    pub const F32: Self = Self {
+        stored: Number::F32,
+        result: Number::F32,
+        product: Number::F32,
+    };
+}
+
+/// A kernel for some numbers: what becomes a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shader {
+    /// Which kernel.
+    pub kernel: Kernel,
+    /// Its numbers.
+    pub numbers: Numbers,
+}
+
+impl From<Kernel> for Shader {
+    /// The kernel in 32 bits throughout.
+    fn from(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            numbers: Numbers::F32,
+        }
+    }
+}
+
+impl Shader {
+    /// All kernels in all their variants, with all the numbers that plans have them with.
+    pub fn all() -> Vec<Self> {
+        use Number::{F16, F32};
+        let numbers = |stored, result, product| Numbers {
+            stored,
+            result,
+            product,
+        };
+        let with_16_bits = |kernel: Kernel| match kernel {
+            Kernel::Preprocess => vec![numbers(F32, F16, F32)],
+            Kernel::Conv(_, Epilogue::None) => vec![],
+            Kernel::Conv(ConvForm::Subgroup(..), _) => {
+                vec![numbers(F16, F16, F32), numbers(F16, F32, F32)]
+            }
+            Kernel::Conv(..) => vec![
+                numbers(F16, F16, F32),
+                numbers(F16, F32, F32),
+                numbers(F16, F16, F16),
+                numbers(F16, F32, F16),
+            ],
+            Kernel::Depthwise | Kernel::MaxPool | Kernel::UpsampleAdd | Kernel::RoiAlign => {
+                vec![numbers(F16, F16, F32)]
+            }
+            Kernel::CheckFinite => vec![numbers(F16, F32, F32)],
+            _ => vec![],
+        };
+        let shaders = Kernel::all().into_iter().flat_map(|kernel| {
+            let others = with_16_bits(kernel)
+                .into_iter()
+                .map(move |numbers| Self { kernel, numbers });
+            [kernel.into()].into_iter().chain(others)
+        });
+        shaders.collect()
+    }
+}
+
+impl fmt::Display for Shader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kernel)?;
+        let Numbers {
+            stored,
+            result,
+            product,
+        } = self.numbers;
+        match (stored, result, product) {
+            (Number::F32, Number::F32, Number::F32) => Ok(()),
+            (Number::F32, ..) => write!(f, ", to f16"),
+            (_, Number::F32, Number::F32) => write!(f, ", f16 to f32"),
+            (_, Number::F16, Number::F32) => write!(f, ", f16"),
+            (_, Number::F32, Number::F16) => write!(f, ", f16 products to f32"),
+            (_, Number::F16, Number::F16) => write!(f, ", f16 products"),
+        }
+    }
+}
+
+impl Step {
+    /// What its pipeline is made of.
+    pub fn shader(&self) -> Shader {
+        Shader {
+            kernel: self.kernel,
+            numbers: self.numbers,
+        }
+    }
 }
 
 /// Something a step reads or writes.
@@ -138,6 +269,8 @@ pub enum Kernel {
 pub struct Constant {
     /// The layer's multipliers or its bias.
     pub part: ConstantPart,
+    /// What it is stored in.
+    pub number: Number,
     /// Path of the weight.
     pub weight: String,
     /// Path of the bias.

@@ -1,3 +1,4 @@
+enable f16;
 #define_import_path fpn::conv
 
 // What the forms of the convolution share: parameters, where a window's cells lie, and what happens
@@ -5,6 +6,39 @@
 // batches.
 
 #import fpn::activation::leaky
+#import fpn::numbers::{Stored, Result, packed, unpacked}
+
+// Four channels of what is multiplied: computed with as they are stored, or unpacked before.
+#ifdef PRODUCT_F16
+
+struct Factor {
+    value: vec4<f16>,
+}
+
+fn quad_of(factor: Factor) -> vec4<f16> {
+    return factor.value;
+}
+
+// Sums are kept in 32 bits.
+fn wide(product: mat4x4<f16>) -> mat4x4<f32> {
+    return mat4x4<f32>(vec4<f32>(product[0]), vec4<f32>(product[1]), vec4<f32>(product[2]), vec4<f32>(product[3]));
+}
+
+#else
+
+struct Factor {
+    value: Stored,
+}
+
+fn quad_of(factor: Factor) -> vec4<f32> {
+    return unpacked(factor.value);
+}
+
+fn wide(product: mat4x4<f32>) -> mat4x4<f32> {
+    return product;
+}
+
+#endif
 
 struct Params {
     in_size: vec2<u32>, // height, width
@@ -24,13 +58,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> image: array<vec4<f32>>; // [batch][y][x][quad]
-@group(0) @binding(2) var<storage, read_write> result: array<vec4<f32>>; // [batch][y][x][quad]
+@group(0) @binding(1) var<storage, read_write> image: array<Factor>; // [batch][y][x][quad]
+@group(0) @binding(2) var<storage, read_write> result: array<Result>; // [batch][y][x][quad]
 #ifdef EPILOGUE
 @group(0) @binding(#{BIAS}) var<storage, read> bias: array<vec4<f32>>; // [out quad]
 #endif
 #ifdef WITH_RESIDUAL
-@group(0) @binding(#{RESIDUAL}) var<storage, read_write> residual: array<vec4<f32>>; // [y][x][out quad]
+@group(0) @binding(#{RESIDUAL}) var<storage, read_write> residual: array<Stored>; // [y][x][out quad]
 #endif
 
 // Where the window of an output's pixel begins; past the last pixel, that of the last.
@@ -54,9 +88,15 @@ fn cell(place: vec2<i32>, batch: u32) -> Cell {
     return Cell((row * params.in_size.y + clamped.y) * params.in_quads, select(0.0, 1.0, is_inside));
 }
 
-fn load(at: Cell, quad: u32) -> vec4<f32> {
-    return image[at.start + quad] * at.inside;
+#ifdef PRODUCT_F16
+fn load(at: Cell, quad: u32) -> vec4<f16> {
+    return quad_of(image[at.start + quad]) * f16(at.inside);
 }
+#else
+fn load(at: Cell, quad: u32) -> vec4<f32> {
+    return quad_of(image[at.start + quad]) * at.inside;
+}
+#endif
 
 // Four channels of four pixels that follow each other, a pixel a column.
 fn store(sums: mat4x4<f32>, pixel: u32, quad: u32, batch: u32) {
@@ -75,11 +115,11 @@ fn store_pixel(sum: vec4<f32>, pixel: u32, quad: u32, batch: u32) {
 #ifdef EPILOGUE
     value = leaky(value + bias[quad], params.inner_slope);
 #ifdef WITH_RESIDUAL
-    value += residual[residual_pixel(pixel) * params.out_quads + quad];
+    value += unpacked(residual[residual_pixel(pixel) * params.out_quads + quad]);
 #endif
     value = leaky(value, params.outer_slope);
 #endif
-    result[(batch * pixels + pixel) * params.out_stride + params.out_first + quad] = value;
+    result[(batch * pixels + pixel) * params.out_stride + params.out_first + quad] = packed(value);
 }
 
 #ifdef WITH_RESIDUAL

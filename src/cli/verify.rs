@@ -116,13 +116,13 @@ fn checks(adapter: &Adapter) -> Result<Vec<Check>> {
     let gpu = pollster::block_on(Gpu::open(adapter))?;
     let architectures = verify::architectures(&gpu);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}")?;
-    let kernels = verify::kernels(&gpu);
-    let steps = kernels.len() + architectures.len();
+    let shaders = verify::shaders(&gpu);
+    let steps = shaders.len() + architectures.len();
     let progress = ProgressBar::new(steps as u64).with_style(style);
     let mut checks = Vec::new();
-    for kernel in kernels {
-        progress.set_message(kernel.to_string());
-        checks.push(verify::kernel(&gpu, kernel));
+    for shader in shaders {
+        progress.set_message(shader.to_string());
+        checks.push(verify::kernel(&gpu, shader));
         progress.inc(1);
     }
     for architecture in architectures {

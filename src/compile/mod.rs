@@ -15,7 +15,7 @@ pub use memory::{Block, place};
 pub use passes::optimize;
 pub(crate) use schedule::{ConvParams, Params, conv_groups, convolution, groups, quads};
 pub use schedule::{ScheduleError, schedule};
-pub use select::{ConvAlgorithm, ConvSize, ConvTable, ConvTimes, Target};
+pub use select::{ConvAlgorithm, ConvSize, ConvTable, ConvTimes, Precision, Target};
 
 use crate::models::{ModelConfig, Selection};
 use crate::plan::Plan;

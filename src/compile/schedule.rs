@@ -11,7 +11,8 @@ use crate::ops::roi_align::RoiAlignOptions;
 use crate::ops::roi_decode::RoiDecodeOptions;
 use crate::ops::select::SelectOptions;
 use crate::plan::{
-    Binding, Constant, ConstantPart, ConvForm, Epilogue, Kernel, MapSlot, Plan, Results, Step,
+    Binding, Constant, ConstantPart, ConvForm, Epilogue, Kernel, MapSlot, Number, Numbers, Plan,
+    Results, Shader, Step,
 };
 use crate::transform::Transform;
 
@@ -86,6 +87,7 @@ pub fn convolution(size: ConvSize, target: &Target) -> Plan {
         outputs: vec![result],
     };
     let mut scheduler = Scheduler::new(&graph, target);
+    scheduler.numbers.fill(target.precision.stored());
     scheduler.conv(&conv, &node);
     scheduler.results = Some(Results {
         limit: 0,
@@ -123,7 +125,7 @@ enum Touched {
 struct Draft {
     name: String,
     stage: Stage,
-    kernel: Kernel,
+    shader: Shader,
     params: Params,
     touched: Vec<Touched>,
     groups: [u32; 3],
@@ -140,6 +142,7 @@ struct ConvDraft {
     /// The bias, and a map that is added.
     epilogue: Vec<Touched>,
     output: Vec<usize>,
+    numbers: Numbers,
 }
 
 fn epilogue_of(touched: &[Touched]) -> Epilogue {
@@ -156,6 +159,8 @@ struct Scheduler<'a> {
     stage: Stage,
     /// The stage that made each value.
     stages: Vec<Stage>,
+    /// What each value is stored in.
+    numbers: Vec<Number>,
     /// The block of each value that has one.
     blocks: Vec<Option<usize>>,
     /// Bytes of each block.
@@ -285,12 +290,33 @@ pub(crate) fn conv_groups(
     ]
 }
 
+/// What each value is stored in: maps as the target has it, but for those that boxes and scores are
+/// made of.
+fn numbers(graph: &Graph, target: &Target) -> Vec<Number> {
+    let mut numbers = vec![Number::F32; graph.values.len()];
+    numbers[graph.image.0] = target.precision.stored();
+    for node in &graph.nodes {
+        if let Op::Conv(_) | Op::MaxPool(_) | Op::Add | Op::RoiAlign(_) = node.op {
+            numbers[node.outputs[0].0] = target.precision.stored();
+        }
+    }
+    for node in &graph.nodes {
+        if let Op::SelectProposals(_) | Op::DecodeRois(_) | Op::DecodeAnchors(_) = node.op {
+            for input in &node.inputs {
+                numbers[input.0] = Number::F32;
+            }
+        }
+    }
+    numbers
+}
+
 impl<'a> Scheduler<'a> {
     fn new(graph: &'a Graph, target: &'a Target) -> Self {
         Self {
             graph,
             stage: Stage::Preprocess,
             stages: vec![Stage::Preprocess; graph.values.len()],
+            numbers: numbers(graph, target),
             blocks: vec![None; graph.values.len()],
             sizes: Vec::new(),
             steps: Vec::new(),
@@ -325,6 +351,16 @@ impl<'a> Scheduler<'a> {
         4 * quads(self.map(value)[0])
     }
 
+    /// The numbers of a kernel that makes one map of another; without one, of what is always of 32
+    /// bits.
+    fn from_to(&self, input: Option<ValueId>, output: ValueId) -> Numbers {
+        Numbers {
+            stored: input.map_or(Number::F32, |input| self.numbers[input.0]),
+            result: self.numbers[output.0],
+            product: Number::F32,
+        }
+    }
+
     fn temporary(&mut self, bytes: usize) -> usize {
         self.sizes.push(bytes);
         self.sizes.len() - 1
@@ -335,9 +371,10 @@ impl<'a> Scheduler<'a> {
         if let Some(block) = self.blocks[value.0] {
             return Touched::Block(block);
         }
+        let quad = self.numbers[value.0].quad_bytes();
         let bytes = match *self.shape(value) {
-            [items, channels, height, width] => items * height * width * quads(channels) * 16,
-            [rows, columns] => rows * quads(columns) * 16,
+            [items, channels, height, width] => items * height * width * quads(channels) * quad,
+            [rows, columns] => rows * quads(columns) * quad,
             [length] => length.next_multiple_of(4) * 4,
             _ => unreachable!("values have one, two or four dimensions"),
         };
@@ -349,6 +386,10 @@ impl<'a> Scheduler<'a> {
     fn constant(&mut self, part: ConstantPart, conv: &Conv) -> Touched {
         let constant = Constant {
             part,
+            number: match part {
+                ConstantPart::Bias => Number::F32,
+                _ => self.target.precision.stored(),
+            },
             weight: conv.weight.clone(),
             bias: conv.bias.clone(),
             norm: conv.norm.as_ref().map(|norm| (norm.path.clone(), norm.eps)),
@@ -370,7 +411,10 @@ impl<'a> Scheduler<'a> {
         self.steps.push(Draft {
             name: "picture".to_owned(),
             stage: self.stage,
-            kernel: Kernel::Preprocess,
+            shader: Shader {
+                kernel: Kernel::Preprocess,
+                numbers: self.from_to(None, self.graph.image),
+            },
             params: Params::new()
                 .pair([height, width])
                 .f(transform.divisor)
@@ -444,7 +488,10 @@ impl<'a> Scheduler<'a> {
             self.steps.push(Draft {
                 name,
                 stage: self.stage,
-                kernel: Kernel::Depthwise,
+                shader: Shader {
+                    kernel: Kernel::Depthwise,
+                    numbers: self.from_to(Some(input), output),
+                },
                 params,
                 touched,
                 groups: groups(lanes),
@@ -482,8 +529,12 @@ impl<'a> Scheduler<'a> {
             result,
             epilogue,
             output: out_shape,
+            numbers: Numbers {
+                product: self.target.precision.product(),
+                ..self.from_to(Some(input), output)
+            },
         };
-        match self.target.table.algorithm(&size) {
+        match self.target.algorithm(&size) {
             ConvAlgorithm::Direct => {
                 let weights = self.constant(part, conv);
                 self.product(draft, weights, 1);
@@ -532,17 +583,19 @@ impl<'a> Scheduler<'a> {
             let [height, width] = size.out_size;
             conv_groups(form, height * width, quads(size.out_channels), batches)
         };
-        let form = self.target.table.form(&size, |form| {
-            let fits = dispatch(form)[0] as usize <= MAX_GROUPS;
-            fits && (self.target.subgroups || !matches!(form, ConvForm::Subgroup(..)))
-        });
+        let form = self
+            .target
+            .form(&size, |form| dispatch(form)[0] as usize <= MAX_GROUPS);
         let mut touched = vec![draft.image, draft.result, weights];
         let kernel = Kernel::Conv(form, epilogue_of(&draft.epilogue));
         touched.extend(draft.epilogue);
         self.steps.push(Draft {
             name: draft.name,
             stage: self.stage,
-            kernel,
+            shader: Shader {
+                kernel,
+                numbers: draft.numbers,
+            },
             params: draft.params.words(),
             touched,
             groups: dispatch(form),
@@ -571,7 +624,7 @@ impl<'a> Scheduler<'a> {
             self.steps.push(Draft {
                 name: format!("{} to tiles", draft.name),
                 stage: self.stage,
-                kernel: Kernel::WinogradInput,
+                shader: Kernel::WinogradInput.into(),
                 params: params.words(),
                 touched: vec![draft.image, transformed],
                 groups: groups(count * in_quads),
@@ -585,6 +638,7 @@ impl<'a> Scheduler<'a> {
                 result: products,
                 epilogue: Vec::new(),
                 output: vec![36, count, size.out_channels],
+                numbers: draft.numbers,
             };
             self.product(product, weights, 36);
             let mut touched = vec![products, draft.result];
@@ -592,7 +646,7 @@ impl<'a> Scheduler<'a> {
             self.steps.push(Draft {
                 name: format!("{} from tiles", draft.name),
                 stage: self.stage,
-                kernel: Kernel::WinogradOutput(epilogue_of(&draft.epilogue)),
+                shader: Kernel::WinogradOutput(epilogue_of(&draft.epilogue)).into(),
                 params: params.words(),
                 touched,
                 groups: groups(count * out_quads),
@@ -634,7 +688,10 @@ impl<'a> Scheduler<'a> {
         let touched = vec![self.block(input), self.block(output)];
         self.push(
             "max_pool",
-            Kernel::MaxPool,
+            Shader {
+                kernel: Kernel::MaxPool,
+                numbers: self.from_to(Some(input), output),
+            },
             params,
             touched,
             groups(height * width * quads(channels)),
@@ -657,7 +714,10 @@ impl<'a> Scheduler<'a> {
         let touched = vec![self.block(fine), self.block(coarse), self.block(output)];
         self.push(
             "add",
-            Kernel::UpsampleAdd,
+            Shader {
+                kernel: Kernel::UpsampleAdd,
+                numbers: self.from_to(Some(fine), output),
+            },
             params,
             touched,
             groups(height * width * quads(channels)),
@@ -668,7 +728,7 @@ impl<'a> Scheduler<'a> {
     fn push(
         &mut self,
         name: &str,
-        kernel: Kernel,
+        shader: impl Into<Shader>,
         params: Params,
         touched: Vec<Touched>,
         groups: [u32; 3],
@@ -677,7 +737,7 @@ impl<'a> Scheduler<'a> {
         self.steps.push(Draft {
             name: name.to_owned(),
             stage: self.stage,
-            kernel,
+            shader: shader.into(),
             params,
             touched,
             groups,
@@ -817,7 +877,10 @@ impl<'a> Scheduler<'a> {
         let lanes = rois * rows * columns * quads(channels);
         self.push(
             "roi_align",
-            Kernel::RoiAlign,
+            Shader {
+                kernel: Kernel::RoiAlign,
+                numbers: self.from_to(Some(p2), output),
+            },
             params,
             touched,
             groups(lanes),
@@ -967,7 +1030,13 @@ impl<'a> Scheduler<'a> {
         let touched = vec![self.block(map), Touched::Results];
         self.push(
             "finite?",
-            Kernel::CheckFinite,
+            Shader {
+                kernel: Kernel::CheckFinite,
+                numbers: Numbers {
+                    stored: self.numbers[map.0],
+                    ..Numbers::F32
+                },
+            },
             params,
             touched,
             [64, 1, 1],
@@ -1007,6 +1076,7 @@ impl<'a> Scheduler<'a> {
         };
         let slot = |&map: &ValueId| MapSlot {
             shape: self.map(map),
+            number: self.numbers[map.0],
             range: places[self.blocks[map.0].expect("the map was computed")],
         };
         Plan {
@@ -1021,7 +1091,8 @@ impl<'a> Scheduler<'a> {
                 .map(|draft| Step {
                     name: draft.name.clone(),
                     stage: draft.stage,
-                    kernel: draft.kernel,
+                    kernel: draft.shader.kernel,
+                    numbers: draft.shader.numbers,
                     params: draft.params.0.clone(),
                     bindings: draft.touched.iter().map(bind).collect(),
                     groups: draft.groups,

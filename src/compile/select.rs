@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::ConvForm;
+use crate::plan::{ConvForm, Number};
 
 /// What a plan is made for.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,51 @@ pub struct Target {
     pub subgroups: bool,
     /// How long convolutions take.
     pub table: ConvTable,
+    /// What maps and weights are stored in, and products computed in.
+    pub precision: Precision,
+}
+
+/// What maps and weights are stored in, and products computed in. Boxes and scores are computed in 32
+/// bits from 32 bits, sums are kept in 32 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// Stored in 16 bits, computed in 32: half the memory and its traffic, on every device.
+    F16Storage,
+    /// Stored and multiplied in 16 bits. Needs WebGPU's feature `shader-f16`.
+    F16,
+}
+
+impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16Storage, Self::F16];
+
+    /// Its name for `--precision`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16Storage => "f16s",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// What maps and weights are stored in.
+    pub fn stored(self) -> Number {
+        match self {
+            Self::F32 => Number::F32,
+            Self::F16Storage | Self::F16 => Number::F16,
+        }
+    }
+
+    /// What products are computed in.
+    pub fn product(self) -> Number {
+        match self {
+            Self::F32 | Self::F16Storage => Number::F32,
+            Self::F16 => Number::F16,
+        }
+    }
 }
 
 impl Target {
@@ -26,7 +71,25 @@ impl Target {
             arena_limit: 256 << 20,
             subgroups: false,
             table: ConvTable::default(),
+            precision: Precision::F32,
         }
+    }
+
+    /// The algorithm of a layer. Winograd's transforms would lose too much of 16 bits.
+    pub fn algorithm(&self, size: &ConvSize) -> ConvAlgorithm {
+        match self.precision {
+            Precision::F32 => self.table.algorithm(size),
+            Precision::F16Storage | Precision::F16 => ConvAlgorithm::Direct,
+        }
+    }
+
+    /// The form for a product: of those whose dispatch `fits`, the fastest.
+    pub fn form(&self, size: &ConvSize, fits: impl Fn(ConvForm) -> bool) -> ConvForm {
+        // Lanes hand each other values of 32 bits only.
+        let shares = self.subgroups && self.precision != Precision::F16;
+        self.table.form(size, |form| {
+            fits(form) && (shares || !matches!(form, ConvForm::Subgroup(..)))
+        })
     }
 }
 

@@ -12,8 +12,8 @@ use wgpu::{
 
 use super::adapters::is_software;
 use super::kernels::{CompiledKernel, build, source};
-use crate::compile::{ConvTable, Target};
-use crate::plan::Kernel;
+use crate::compile::{ConvTable, Precision, Target};
+use crate::plan::{Number, Shader};
 
 /// Why a GPU cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -52,6 +52,17 @@ pub enum GpuError {
         adapter: String,
         /// What the driver said.
         reason: String,
+    },
+    /// An adapter that does not compute in 16 bits.
+    #[error(
+        "adapter {adapter} does not compute in 16 bits, which precision {precision} needs: f16s only \
+         stores in them, and every adapter can"
+    )]
+    Precision {
+        /// Name of the adapter.
+        adapter: String,
+        /// Name of the precision.
+        precision: &'static str,
     },
     /// The device was destroyed, reset or unplugged.
     #[error("the GPU device was lost: {0}")]
@@ -113,7 +124,7 @@ pub struct Gpu {
     pub(super) device: Device,
     pub(super) queue: Queue,
     info: AdapterInfo,
-    kernels: Mutex<BTreeMap<Kernel, Arc<CompiledKernel>>>,
+    kernels: Mutex<BTreeMap<Shader, Arc<CompiledKernel>>>,
     cache: Option<PipelineCache>,
     fault: Arc<Mutex<Option<GpuError>>>,
     counters: Counters,
@@ -236,21 +247,42 @@ impl Gpu {
 
     /// What plans for this device are made for. Convolutions go by `table`, or else by the one that
     /// ships for adapters of this kind.
-    pub fn target(&self, table: Option<ConvTable>) -> Target {
+    ///
+    /// # Errors
+    /// If the device does not compute in this precision.
+    pub fn target(
+        &self,
+        table: Option<ConvTable>,
+        precision: Precision,
+    ) -> Result<Target, GpuError> {
+        if precision.product() == Number::F16 && !self.has_f16() {
+            return Err(GpuError::Precision {
+                adapter: self.info.name.clone(),
+                precision: precision.name(),
+            });
+        }
         let most = self.device.limits().max_buffer_size;
-        Target {
+        Ok(Target {
+            precision,
             arena_limit: usize::try_from(most).unwrap_or(usize::MAX),
             subgroups: self.has_subgroups(),
             table: table.unwrap_or_else(|| match is_software(&self.info) {
                 true => ConvTable::software(),
                 false => ConvTable::default(),
             }),
-        }
+        })
     }
 
-    /// Whether the device runs a kernel.
-    pub fn runs(&self, kernel: Kernel) -> bool {
-        !kernel.needs_subgroups() || self.has_subgroups()
+    /// Whether the device runs a kernel with these numbers.
+    pub fn runs(&self, shader: impl Into<Shader>) -> bool {
+        let Shader { kernel, numbers } = shader.into();
+        let multiplies = numbers.product == Number::F32 || self.has_f16();
+        multiplies && (!kernel.needs_subgroups() || self.has_subgroups())
+    }
+
+    /// Whether the device computes in 16 bits.
+    fn has_f16(&self) -> bool {
+        self.device.features().contains(Features::SHADER_F16)
     }
 
     /// Whether lanes can share values in subgroups of at least eight.
@@ -322,27 +354,27 @@ impl Gpu {
     }
 
     /// A kernel, compiled when it is first asked for.
-    pub(super) fn kernel(&self, kernel: Kernel) -> Arc<CompiledKernel> {
-        let known = self.kernels().get(&kernel).cloned();
+    pub(super) fn kernel(&self, shader: Shader) -> Arc<CompiledKernel> {
+        let known = self.kernels().get(&shader).cloned();
         known.unwrap_or_else(|| {
-            let compiled = Arc::new(build(&self.device, source(kernel), self.cache.as_ref()));
+            let compiled = Arc::new(build(&self.device, source(shader), self.cache.as_ref()));
             self.counters.add(Count::Pipeline);
-            self.kernels().insert(kernel, compiled.clone());
+            self.kernels().insert(shader, compiled.clone());
             compiled
         })
     }
 
     /// Compile kernels that are not yet, all at once.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn compile(&self, kernels: impl IntoIterator<Item = Kernel>) {
+    pub(super) fn compile(&self, shaders: impl IntoIterator<Item = Shader>) {
         use rayon::prelude::*;
-        let kernels: BTreeSet<Kernel> = kernels.into_iter().collect();
-        kernels.into_par_iter().for_each(|kernel| {
-            self.kernel(kernel);
+        let shaders: BTreeSet<Shader> = shaders.into_iter().collect();
+        shaders.into_par_iter().for_each(|shader| {
+            self.kernel(shader);
         });
     }
 
-    fn kernels(&self) -> MutexGuard<'_, BTreeMap<Kernel, Arc<CompiledKernel>>> {
+    fn kernels(&self) -> MutexGuard<'_, BTreeMap<Shader, Arc<CompiledKernel>>> {
         self.kernels.lock().expect("no panic holds the lock")
     }
 }
@@ -367,7 +399,8 @@ fn pipeline_cache(device: &Device, pipelines: Option<&[u8]>) -> Option<PipelineC
 /// Features that are used where an adapter has them.
 const WANTED: Features = Features::SUBGROUP
     .union(Features::TIMESTAMP_QUERY)
-    .union(Features::PIPELINE_CACHE);
+    .union(Features::PIPELINE_CACHE)
+    .union(Features::SHADER_F16);
 
 /// WebGPU's default limits, but for those of textures, which are not used.
 fn needed_limits(available: &Limits) -> Limits {

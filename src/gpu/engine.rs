@@ -16,7 +16,7 @@ use super::session::Session;
 use super::store::Store;
 use super::{Gpu, GpuError};
 use crate::builder::BuildError;
-use crate::compile::{CompileError, ConvTable, Target, compile};
+use crate::compile::{CompileError, ConvTable, Precision, Target, compile};
 use crate::detector::{Computed, DetectError};
 use crate::models::{ModelConfig, Selection};
 use crate::ops::candidates::Candidate;
@@ -64,9 +64,10 @@ impl Engine {
         selection: Selection,
         checkpoint: &Checkpoint,
         table: Option<ConvTable>,
+        precision: Precision,
     ) -> Result<Self, BuildError> {
         weights::check_fit(&config, checkpoint)?;
-        let target = gpu.target(table);
+        let target = gpu.target(table, precision)?;
         let started = Instant::now();
         let plan = compile(&config, &transform, selection, FIRST_INPUT, &target)?;
         let (needed, found) = (plan.largest_binding(), binding_limit(&gpu));

@@ -14,7 +14,7 @@ use wgpu::{
     ShaderStages,
 };
 
-use crate::plan::{ConvForm, Epilogue, Kernel};
+use crate::plan::{ConvForm, Epilogue, Kernel, Number, Shader};
 
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,13 @@ pub struct Source {
     pub bindings: Vec<BindingKind>,
 }
 
+/// What variants for devices with more than WebGPU's least use.
+const CAPABILITIES: Capabilities = Capabilities::SUBGROUP
+    .union(Capabilities::SHADER_FLOAT16)
+    .union(Capabilities::SHADER_FLOAT16_IN_FLOAT32);
+
 /// The modules that shaders import.
-const SHARED: [(&str, &str); 6] = [
+const SHARED: [(&str, &str); 7] = [
     (
         "shared/activation.wgsl",
         include_str!("../../shaders/shared/activation.wgsl"),
@@ -49,6 +54,10 @@ const SHARED: [(&str, &str); 6] = [
     (
         "shared/boxes.wgsl",
         include_str!("../../shaders/shared/boxes.wgsl"),
+    ),
+    (
+        "shared/numbers.wgsl",
+        include_str!("../../shaders/shared/numbers.wgsl"),
     ),
     (
         "shared/conv.wgsl",
@@ -80,7 +89,23 @@ macro_rules! shader {
 }
 
 /// A kernel's shader and what it binds.
-pub fn source(kernel: Kernel) -> Source {
+pub fn source(shader: Shader) -> Source {
+    let mut source = in_32_bits(shader.kernel);
+    let numbers = shader.numbers;
+    let flags = [
+        (numbers.stored, "STORED_F16"),
+        (numbers.result, "RESULT_F16"),
+        (numbers.product, "PRODUCT_F16"),
+    ];
+    let of_16_bits = flags
+        .into_iter()
+        .filter(|(number, _)| *number == Number::F16);
+    let defs = of_16_bits.map(|(_, flag)| (flag, ShaderDefValue::Bool(true)));
+    source.defs.extend(defs);
+    source
+}
+
+fn in_32_bits(kernel: Kernel) -> Source {
     use BindingKind::{Read, Uniform, Write};
     match kernel {
         Kernel::Preprocess => shader!("preprocess", [Uniform, Read, Write]),
@@ -173,7 +198,7 @@ fn with_epilogue(mut source: Source, epilogue: Epilogue) -> Source {
 /// # Errors
 /// If the text is no valid WGSL.
 pub fn compose(source: &Source) -> Result<naga::Module, Box<ComposerError>> {
-    let mut composer = Composer::default().with_capabilities(Capabilities::SUBGROUP);
+    let mut composer = Composer::default().with_capabilities(CAPABILITIES);
     for (file_path, source) in SHARED {
         composer.add_composable_module(ComposableModuleDescriptor {
             source,
@@ -263,7 +288,7 @@ mod tests {
     #[test]
     fn every_kernel_composes_and_binds_what_it_declares() {
         for kernel in Kernel::all() {
-            let source = source(kernel);
+            let source = source(kernel.into());
             let module =
                 compose(&source).unwrap_or_else(|error| panic!("{}: {}", source.file, error.inner));
             let bound = module

@@ -1,6 +1,7 @@
 //! Maps read back out of the activations.
 
 use futures_channel::oneshot::{Receiver, channel};
+use half::f16;
 use wgpu::{
     Buffer, BufferAsyncError, CommandEncoderDescriptor, MapMode, PollType, SubmissionIndex,
 };
@@ -8,7 +9,7 @@ use wgpu::{
 use super::device::Count;
 use super::memory::{Memory, staging};
 use super::{Gpu, GpuError};
-use crate::plan::MapSlot;
+use crate::plan::{MapSlot, Number};
 
 /// A map in the host's memory: channels, height and width, and the values in this order.
 pub type HostMap = ([usize; 3], Vec<f32>);
@@ -58,7 +59,16 @@ pub(super) fn read(gpu: &Gpu, slot: &MapSlot, copy: &Buffer) -> Result<HostMap, 
         .slice(..slot.range.size as u64)
         .get_mapped_range()
         .map_err(|error| GpuError::Fault(error.to_string()))?;
-    let stored: Vec<f32> = bytemuck::pod_collect_to_vec(&view);
+    let stored: Vec<f32> = match slot.number {
+        Number::F32 => bytemuck::pod_collect_to_vec(&view),
+        Number::F16 => {
+            let halves: Vec<u16> = bytemuck::pod_collect_to_vec(&view);
+            halves
+                .into_iter()
+                .map(|half| f16::from_bits(half).to_f32())
+                .collect()
+        }
+    };
     let [channels, height, width] = slot.shape;
     let (cells, pitch) = (height * width, channels.next_multiple_of(4));
     let mut values = Vec::with_capacity(channels * cells);

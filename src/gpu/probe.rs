@@ -9,9 +9,9 @@ use wgpu::{
 use super::kernels::{BindingKind, source};
 use super::memory::staging;
 use super::{Gpu, GpuError};
-use crate::plan::Kernel;
+use crate::plan::Shader;
 
-/// Run `kernel` over `groups` workgroups and wait for it: `params` are the words of binding 0,
+/// Run `shader` over `groups` workgroups and wait for it: `params` are the words of binding 0,
 /// `bindings` those of the buffers from binding 1 on. What the buffers hold afterwards.
 ///
 /// # Errors
@@ -21,14 +21,14 @@ use crate::plan::Kernel;
 /// If there are not as many bindings as the kernel has.
 pub fn probe(
     gpu: &Gpu,
-    kernel: Kernel,
+    shader: Shader,
     params: &[u32],
     groups: [u32; 3],
     bindings: &[Vec<u32>],
 ) -> Result<Vec<Vec<u32>>, GpuError> {
     let kinds = [BindingKind::Uniform]
         .into_iter()
-        .chain(source(kernel).bindings);
+        .chain(source(shader).bindings);
     let contents = [params]
         .into_iter()
         .chain(bindings.iter().map(Vec::as_slice));
@@ -36,7 +36,7 @@ pub fn probe(
         .zip(contents)
         .map(|(kind, words)| upload(gpu, kind, words))
         .collect();
-    let compiled = gpu.kernel(kernel);
+    let compiled = gpu.kernel(shader);
     let entries: Vec<BindGroupEntry> = buffers
         .iter()
         .zip(0..)

@@ -14,7 +14,7 @@ use super::memory::{FRAME_BYTES, Memory, buffer};
 use super::stopwatch::Stopwatch;
 use super::store::Store;
 use super::{Gpu, GpuError};
-use crate::plan::{Binding, Plan};
+use crate::plan::{Binding, Plan, Step};
 
 /// Alignment of a uniform binding's offset in WebGPU.
 const UNIFORM_ALIGNMENT: usize = 256;
@@ -34,7 +34,7 @@ pub(super) struct Session {
 impl Session {
     pub fn new(gpu: &Gpu, plan: Plan, store: &Store, memory: &Memory) -> Self {
         #[cfg(not(target_arch = "wasm32"))]
-        gpu.compile(plan.steps.iter().map(|step| step.kernel));
+        gpu.compile(plan.steps.iter().map(Step::shader));
         let params = upload_params(gpu, &plan);
         let steps = plan
             .steps
@@ -68,7 +68,7 @@ impl Session {
                     .zip(0..)
                     .map(|(resource, binding)| BindGroupEntry { binding, resource })
                     .collect();
-                let kernel = gpu.kernel(step.kernel);
+                let kernel = gpu.kernel(step.shader());
                 gpu.counters().add(Count::BindGroup);
                 let group = gpu.device.create_bind_group(&BindGroupDescriptor {
                     label: Some(&step.name),
@@ -94,8 +94,8 @@ impl Session {
         {
             let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
             for (step, (kernel, group)) in self.plan.steps.iter().zip(&self.steps) {
-                if !seen.contains(&step.kernel) {
-                    seen.push(step.kernel);
+                if !seen.contains(&step.shader()) {
+                    seen.push(step.shader());
                     pass.set_pipeline(&kernel.pipeline);
                     pass.set_bind_group(0, group, &[]);
                     pass.dispatch_workgroups(1, 1, 1);

@@ -1,11 +1,12 @@
 //! Constants: layers' parameters in the order the kernels read them, with batch norms folded in.
 
+use half::f16;
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use wgpu::{Buffer, BufferUsages};
 
 use super::Gpu;
 use super::device::Count;
-use crate::plan::{Constant, ConstantPart, Plan};
+use crate::plan::{Constant, ConstantPart, Number, Plan};
 use crate::weights::WeightsError;
 
 /// The constants of a model on one device; plans of all sizes use the same.
@@ -26,10 +27,20 @@ impl Store {
         let mut constants = Vec::with_capacity(plan.constants.len());
         for constant in &plan.constants {
             let values = pack(constant, read)?;
+            let bytes = match constant.number {
+                Number::F32 => bytemuck::cast_slice(&values).to_vec(),
+                Number::F16 => {
+                    let halves: Vec<u16> = values
+                        .iter()
+                        .map(|value| f16::from_f32(*value).to_bits())
+                        .collect();
+                    bytemuck::cast_slice(&halves).to_vec()
+                }
+            };
             gpu.counters().add(Count::Buffer);
             let buffer = gpu.device.create_buffer_init(&BufferInitDescriptor {
                 label: Some(&constant.weight),
-                contents: bytemuck::cast_slice(&values),
+                contents: &bytes,
                 usage: BufferUsages::STORAGE,
             });
             constants.push((constant.clone(), buffer));
@@ -215,6 +226,7 @@ mod tests {
         };
         let constant = |part| Constant {
             part,
+            number: Number::F32,
             weight: "conv.weight".to_owned(),
             bias: None,
             norm: Some(("norm".to_owned(), 0.0)),

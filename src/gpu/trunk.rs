@@ -13,7 +13,7 @@ use super::session::Session;
 use super::store::Store;
 use super::{Gpu, GpuError};
 use crate::builder::BuildError;
-use crate::compile::compile;
+use crate::compile::{Precision, compile};
 use crate::models::ModelConfig;
 use crate::transform::Frame;
 use crate::weights::{self, Checkpoint};
@@ -44,7 +44,8 @@ impl Trunk {
         let size = [picture.height() as usize, picture.width() as usize];
         let transform = architecture.transform();
         let selection = architecture.selection();
-        let mut plan = compile(config, &transform, selection, size, &gpu.target(None))?;
+        let target = gpu.target(None, Precision::F32)?;
+        let mut plan = compile(config, &transform, selection, size, &target)?;
         plan.steps.truncate(plan.trunk);
         let read = |path: &str| weights::read(config, checkpoint, path);
         let store = gpu.guarded(|| Store::new(&gpu, &plan, &read))??;

@@ -9,7 +9,7 @@ use super::memory::{Memory, Needs};
 use super::session::Session;
 use super::store::Store;
 use super::{Gpu, GpuError};
-use crate::compile::{ConvSize, ConvTable, ConvTimes, Target, convolution};
+use crate::compile::{ConvSize, ConvTable, ConvTimes, Precision, Target, convolution};
 use crate::plan::{ConvForm, Epilogue, Kernel, Plan};
 
 /// Least time that is measured at once: shorter ones are lost in that of a submission.
@@ -43,7 +43,7 @@ pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<Con
                 forms: [(form, 0.0)].into(),
                 winograd: None,
             };
-            let target = target(gpu, vec![only]);
+            let target = target(gpu, vec![only])?;
             let best = forms.values().copied().fold(f64::INFINITY, f64::min);
             let taken = seconds(gpu, size, convolution(size, &target), 2.0 * best)?;
             forms.insert(form, taken);
@@ -61,7 +61,7 @@ pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<Con
         if size.suits_winograd() {
             let mut rows = table.rows.clone();
             rows[index].winograd = Some(0.0);
-            let plan = convolution(size, &target(gpu, rows));
+            let plan = convolution(size, &target(gpu, rows)?);
             table.rows[index].winograd = Some(seconds(gpu, size, plan, f64::INFINITY)?);
             done();
         }
@@ -77,11 +77,12 @@ pub fn measurements(gpu: &Gpu, sizes: &[ConvSize]) -> usize {
     sizes.len() * forms.count() + winograd.count()
 }
 
-fn target(gpu: &Gpu, rows: Vec<ConvTimes>) -> Target {
-    gpu.target(Some(ConvTable {
+fn target(gpu: &Gpu, rows: Vec<ConvTimes>) -> Result<Target, GpuError> {
+    let table = ConvTable {
         adapter: String::new(),
         rows,
-    }))
+    };
+    gpu.target(Some(table), Precision::F32)
 }
 
 /// Median seconds of a plan of one convolution; one that is `hopeless` is not measured again.

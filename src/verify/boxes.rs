@@ -5,7 +5,7 @@ use super::case::{Case, UNWRITTEN};
 use super::maps::frame;
 use crate::compile::{Params, groups, quads};
 use crate::ops::anchors::AnchorGrid;
-use crate::plan::Kernel;
+use crate::plan::{Kernel, Numbers};
 use crate::twins;
 
 /// Height and width of the picture that boxes lie in, before and after it was resized.
@@ -51,6 +51,7 @@ pub fn top_anchors(logits: &[f32], anchors: usize, limit: usize, about: &str) ->
     Case {
         about: format!("{about}: {limit} of {}", logits.len()),
         kernel: Kernel::TopAnchors,
+        numbers: Numbers::F32,
         params: params.0,
         groups: [1, 1, 1],
         bindings: vec![map, unwritten(1 + limit)],
@@ -100,6 +101,7 @@ pub fn decode_proposals(shape: ProposalsShape, random: &mut Random) -> Case {
     Case {
         about: format!("{shape:?}"),
         kernel: Kernel::DecodeProposals,
+        numbers: Numbers::F32,
         params: params.0,
         groups: groups(shape.limit),
         bindings: vec![
@@ -137,6 +139,7 @@ pub fn nms_levels(
     Case {
         about: format!("{levels} levels, {filled} of {slots} slots, threshold {threshold}"),
         kernel: Kernel::NmsLevels,
+        numbers: Numbers::F32,
         params: params.0,
         groups: [levels as u32, 1, 1],
         bindings: vec![
@@ -156,6 +159,7 @@ pub fn merge_proposals(slots: usize, filled: usize, limit: usize, random: &mut R
     Case {
         about: format!("{limit} of five levels with {filled} in {slots} slots"),
         kernel: Kernel::MergeProposals,
+        numbers: Numbers::F32,
         params: params.0,
         groups: groups(all),
         bindings: vec![
@@ -203,6 +207,7 @@ pub fn decode_rois(shape: RoisShape, random: &mut Random) -> Case {
     Case {
         about: format!("{shape:?}"),
         kernel: Kernel::DecodeRois,
+        numbers: Numbers::F32,
         params: params.0,
         groups: [1, 1, 1],
         bindings: vec![
@@ -253,6 +258,7 @@ pub fn decode_anchors(shape: AnchorsShape, random: &mut Random) -> Case {
     Case {
         about: format!("{shape:?}"),
         kernel: Kernel::DecodeAnchors,
+        numbers: Numbers::F32,
         params: params.0,
         groups: [1, 1, 1],
         bindings: vec![
@@ -303,6 +309,7 @@ pub fn rank_candidates(shape: CandidatesShape, random: &mut Random) -> Case {
     Case {
         about: format!("{shape:?}"),
         kernel: Kernel::RankCandidates,
+        numbers: Numbers::F32,
         params: params.0,
         groups: groups(shape.capacity),
         bindings: vec![
@@ -332,6 +339,7 @@ pub fn select_detections(shape: CandidatesShape, random: &mut Random) -> Case {
     Case {
         about: format!("{shape:?}"),
         kernel: Kernel::SelectDetections,
+        numbers: Numbers::F32,
         params: params.0,
         groups: [1, 1, 1],
         bindings,
@@ -344,6 +352,7 @@ pub fn check_finite(map: &[f32]) -> Case {
     Case {
         about: format!("{quads} times four values"),
         kernel: Kernel::CheckFinite,
+        numbers: Numbers::F32,
         params: Params::new().u(quads).unused(3).0,
         groups: [64, 1, 1],
         bindings: vec![bits(map), vec![0; 4]],

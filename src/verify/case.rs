@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use half::f16;
+
 use crate::gpu::{Gpu, GpuError, probe};
-use crate::plan::Kernel;
+use crate::plan::{Kernel, Number, Numbers, Shader};
 use crate::twins;
 
 /// What a buffer holds where nothing was written: NaN, so that it is no part of any magnitude.
@@ -16,6 +18,8 @@ pub struct Case {
     pub about: String,
     /// Which kernel.
     pub kernel: Kernel,
+    /// Its numbers.
+    pub numbers: Numbers,
     /// The words of binding 0.
     pub params: Vec<u32>,
     /// Workgroups.
@@ -77,8 +81,16 @@ impl Case {
     /// # Errors
     /// If the device failed.
     pub fn compare(&self, gpu: &Gpu) -> Result<Difference, GpuError> {
-        let found = probe(gpu, self.kernel, &self.params, self.groups, &self.bindings)?;
-        let expected = self.expected();
+        let mut found = probe(
+            gpu,
+            self.shader(),
+            &self.params,
+            self.groups,
+            &self.bindings,
+        )?;
+        let mut expected = self.expected();
+        self.widen(&mut found);
+        self.widen(&mut expected);
         let buffers = found.into_iter().zip(expected).enumerate();
         let differences = buffers.map(|(index, (found, expected))| Difference {
             binding: index + 1,
@@ -87,11 +99,73 @@ impl Case {
         Ok(differences.fold(Difference::default(), Difference::larger))
     }
 
+    /// What is computed.
+    pub fn shader(&self) -> Shader {
+        Shader {
+            kernel: self.kernel,
+            numbers: self.numbers,
+        }
+    }
+
     /// What the buffers hold after the twin ran.
     pub fn expected(&self) -> Vec<Vec<u32>> {
         let mut bindings = self.bindings.clone();
+        self.widen(&mut bindings);
         twins::run(self.kernel, &self.params, self.groups, &mut bindings);
+        self.narrow(&mut bindings);
         bindings
+    }
+
+    /// The same with maps and weights in other numbers.
+    pub fn with(mut self, numbers: Numbers) -> Self {
+        self.numbers = numbers;
+        let mut bindings = std::mem::take(&mut self.bindings);
+        self.narrow(&mut bindings);
+        self.bindings = bindings;
+        self
+    }
+
+    /// Words of 16-bit numbers as those of 32-bit ones.
+    fn widen(&self, bindings: &mut [Vec<u32>]) {
+        for (index, words) in bindings.iter_mut().enumerate() {
+            if self.number(index) == Number::F16 {
+                let halves = words
+                    .iter()
+                    .flat_map(|word| [*word as u16, (word >> 16) as u16]);
+                let wide = halves.map(|half| f16::from_bits(half).to_f32().to_bits());
+                *words = wide.collect();
+            }
+        }
+    }
+
+    /// Words of 32-bit numbers as those of 16-bit ones.
+    fn narrow(&self, bindings: &mut [Vec<u32>]) {
+        for (index, words) in bindings.iter_mut().enumerate() {
+            if self.number(index) == Number::F16 {
+                let half = |word: u32| u32::from(f16::from_f32(f32::from_bits(word)).to_bits());
+                let pairs = words.chunks_exact(2);
+                *words = pairs
+                    .map(|pair| half(pair[0]) | half(pair[1]) << 16)
+                    .collect();
+            }
+        }
+    }
+
+    /// What the buffer at an index of the bindings is made of, if it is a map or weights.
+    fn number(&self, index: usize) -> Number {
+        let Numbers { stored, result, .. } = self.numbers;
+        match (self.kernel, index) {
+            (Kernel::Preprocess, 2)
+            | (Kernel::Conv(..) | Kernel::MaxPool, 1)
+            | (Kernel::Depthwise, 3)
+            | (Kernel::UpsampleAdd, 2)
+            | (Kernel::RoiAlign, 6) => result,
+            (Kernel::Conv(..), 0 | 2 | 4)
+            | (Kernel::Depthwise | Kernel::UpsampleAdd, 0 | 1)
+            | (Kernel::MaxPool | Kernel::CheckFinite, 0)
+            | (Kernel::RoiAlign, 0..=3) => stored,
+            _ => Number::F32,
+        }
     }
 
     /// How the buffer at an index of the bindings is compared. What is only read must stay as it is.

@@ -3,7 +3,7 @@
 use super::Random;
 use super::case::{Case, UNWRITTEN};
 use crate::compile::{ConvParams, ConvSize, Params, conv_groups, groups, quads};
-use crate::plan::{ConvForm, Epilogue, Kernel};
+use crate::plan::{ConvForm, Epilogue, Kernel, Numbers};
 
 /// A convolution, dense or depthwise. A matrix product over R rows is one of a 1×1 window over a map
 /// of `[1, R]`.
@@ -130,6 +130,7 @@ pub fn conv(form: ConvForm, shape: ConvShape, random: &mut Random) -> Case {
     Case {
         about: format!("{shape:?}"),
         kernel: Kernel::Conv(form, shape.epilogue()),
+        numbers: Numbers::F32,
         params: params.words().0,
         groups: conv_groups(form, pixels, out_quads, 1),
         bindings,
@@ -150,6 +151,7 @@ pub fn products(
             "{matrices} products [{rows}, {in_channels}] · [{in_channels}, {out_channels}]"
         ),
         kernel: Kernel::Conv(form, Epilogue::None),
+        numbers: Numbers::F32,
         params: ConvParams::matrix(rows, in_channels, out_channels)
             .words()
             .0,
@@ -168,6 +170,7 @@ pub fn winograd_input(shape: ConvShape, tiles: [usize; 2], random: &mut Random) 
     Case {
         about: format!("{shape:?}, tiles {tiles:?}"),
         kernel: Kernel::WinogradInput,
+        numbers: Numbers::F32,
         params: shape.params(tiles).words().0,
         groups: groups(tiles[1] * quads),
         bindings: vec![
@@ -190,6 +193,7 @@ pub fn winograd_output(shape: ConvShape, tiles: [usize; 2], random: &mut Random)
     Case {
         about: format!("{shape:?}, tiles {tiles:?}"),
         kernel: Kernel::WinogradOutput(shape.epilogue()),
+        numbers: Numbers::F32,
         params: params.words().0,
         groups: groups(tiles[1] * quads),
         bindings,
@@ -212,6 +216,7 @@ pub fn depthwise(shape: ConvShape, random: &mut Random) -> Case {
     Case {
         about: format!("{shape:?}"),
         kernel: Kernel::Depthwise,
+        numbers: Numbers::F32,
         params: params.0,
         groups: groups(lanes),
         bindings: vec![
@@ -251,6 +256,7 @@ pub fn max_pool(shape: PoolShape, random: &mut Random) -> Case {
     Case {
         about: format!("{shape:?}"),
         kernel: Kernel::MaxPool,
+        numbers: Numbers::F32,
         params: params.0,
         groups: groups(lanes),
         bindings: vec![
@@ -279,6 +285,7 @@ pub fn upsample_add(
     Case {
         about: format!("{fine:?} + {coarse:?}, {channels} channels, slope {slope}"),
         kernel: Kernel::UpsampleAdd,
+        numbers: Numbers::F32,
         params: params.0,
         groups: groups(lanes),
         bindings: vec![
@@ -307,6 +314,7 @@ pub fn preprocess(
     Case {
         about: format!("{original:?} to {resized:?} in {padded:?}"),
         kernel: Kernel::Preprocess,
+        numbers: Numbers::F32,
         params: params.0,
         groups: groups(pixels),
         bindings: vec![
@@ -362,6 +370,7 @@ pub fn roi_align(shape: RoiAlignShape, boxes: &[[f32; 4]], random: &mut Random) 
     Case {
         about: format!("{shape:?}, {} boxes", boxes.len()),
         kernel: Kernel::RoiAlign,
+        numbers: Numbers::F32,
         params: params.0,
         groups: groups(lanes),
         bindings,

@@ -23,7 +23,7 @@ pub use random::Random;
 use serde::Serialize;
 
 use crate::gpu::Gpu;
-use crate::plan::{Epilogue, Kernel};
+use crate::plan::{Epilogue, Kernel, Number, Shader};
 
 /// The outcome of one comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,19 +57,19 @@ pub enum Unit {
     Score,
 }
 
-/// The kernels that an adapter runs.
-pub fn kernels(gpu: &Gpu) -> Vec<Kernel> {
-    let mut kernels = Kernel::all();
-    kernels.retain(|kernel| gpu.runs(*kernel));
-    kernels
+/// The kernels that an adapter runs, with all their numbers.
+pub fn shaders(gpu: &Gpu) -> Vec<Shader> {
+    let mut shaders = Shader::all();
+    shaders.retain(|shader| gpu.runs(*shader));
+    shaders
 }
 
 /// Compare a kernel with its twin over its [`cases`].
-pub fn kernel(gpu: &Gpu, kernel: Kernel) -> Check {
-    let cases = cases(kernel);
-    let tolerance = tolerance(kernel);
+pub fn kernel(gpu: &Gpu, shader: Shader) -> Check {
+    let cases = cases(shader);
+    let tolerance = tolerance(shader);
     let mut check = Check {
-        name: kernel.to_string(),
+        name: shader.to_string(),
         cases: cases.len(),
         difference: 0.0,
         unit: Unit::Relative,
@@ -96,9 +96,16 @@ pub fn kernel(gpu: &Gpu, kernel: Kernel) -> Check {
 }
 
 /// What a kernel's twin and an adapter may differ by: nothing where they only choose and count;
-/// elsewhere adapters round, contract and approximate as WGSL allows them.
-pub fn tolerance(kernel: Kernel) -> f32 {
-    match kernel {
+/// elsewhere adapters round, contract and approximate as WGSL allows them. Numbers of 16 bits may be
+/// rounded either way, and products of them before they are summed.
+pub fn tolerance(shader: Shader) -> f32 {
+    if shader.numbers.product == Number::F16 {
+        return 4e-3;
+    }
+    if shader.numbers.result == Number::F16 && shader.kernel != Kernel::MaxPool {
+        return 1e-3;
+    }
+    match shader.kernel {
         Kernel::TopAnchors
         | Kernel::NmsLevels
         | Kernel::MergeProposals
@@ -119,7 +126,12 @@ pub fn tolerance(kernel: Kernel) -> f32 {
 }
 
 /// Seeded inputs of the shapes that matter for a kernel.
-pub fn cases(kernel: Kernel) -> Vec<Case> {
+pub fn cases(shader: Shader) -> Vec<Case> {
+    let cases = cases_in_32_bits(shader.kernel).into_iter();
+    cases.map(|case| case.with(shader.numbers)).collect()
+}
+
+fn cases_in_32_bits(kernel: Kernel) -> Vec<Case> {
     let random = &mut Random::new(1);
     match kernel {
         Kernel::Preprocess => maps::preprocess_cases(random),

@@ -2,40 +2,44 @@
 //! WebGPU's default limits.
 
 use fpn_wgpu::gpu::{BindingKind, compose, source};
-use fpn_wgpu::plan::Kernel;
+use fpn_wgpu::plan::{Number, Shader};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage};
 use wgpu::Limits;
 
-fn module(kernel: Kernel) -> (Module, ModuleInfo) {
+fn module(shader: Shader) -> (Module, ModuleInfo) {
     let module =
-        compose(&source(kernel)).unwrap_or_else(|error| panic!("{}: {}", kernel, error.inner));
+        compose(&source(shader)).unwrap_or_else(|error| panic!("{shader}: {}", error.inner));
     // WebGPU without any feature, but for the variants that are for subgroups.
-    let capabilities = match kernel.needs_subgroups() {
+    let capabilities = match shader.kernel.needs_subgroups() {
         true => Capabilities::SUBGROUP,
         false => Capabilities::empty(),
+    } | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let capabilities = match shader.numbers.product {
+        Number::F16 => capabilities | Capabilities::SHADER_FLOAT16,
+        Number::F32 => capabilities,
     };
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
-        .unwrap_or_else(|error| panic!("{}: {}", kernel, error.into_inner()));
+        .unwrap_or_else(|error| panic!("{shader}: {}", error.into_inner()));
     (module, info)
 }
 
 #[test]
 fn every_kernel_translates_to_spir_v() {
-    for kernel in Kernel::all() {
-        let (module, info) = module(kernel);
+    for shader in Shader::all() {
+        let (module, info) = module(shader);
         let words = spv::write_vec(&module, &info, &spv::Options::default(), None)
-            .unwrap_or_else(|error| panic!("{}: {error}", kernel));
-        assert_eq!(words[0], 0x0723_0203, "{}", kernel);
+            .unwrap_or_else(|error| panic!("{shader}: {error}"));
+        assert_eq!(words[0], 0x0723_0203, "{shader}");
     }
 }
 
 #[test]
 fn every_kernel_translates_to_metal() {
-    for kernel in Kernel::all() {
-        let (module, info) = module(kernel);
+    for shader in Shader::all() {
+        let (module, info) = module(shader);
         let options = msl::Options {
             // Atomics need Metal 2.
             lang_version: (2, 0),
@@ -47,15 +51,15 @@ fn every_kernel_translates_to_metal() {
             ..msl::PipelineOptions::default()
         };
         let (text, _) = msl::write_string(&module, &info, &options, &entry)
-            .unwrap_or_else(|error| panic!("{}: {error}", kernel));
-        assert!(text.contains("kernel void"), "{}: {text}", kernel);
+            .unwrap_or_else(|error| panic!("{shader}: {error}"));
+        assert!(text.contains("kernel void"), "{shader}: {text}");
     }
 }
 
 #[test]
 fn every_kernel_translates_to_hlsl() {
-    for kernel in Kernel::all() {
-        let (module, info) = module(kernel);
+    for shader in Shader::all() {
+        let (module, info) = module(shader);
         let options = hlsl::Options {
             fake_missing_bindings: true,
             ..hlsl::Options::default()
@@ -66,17 +70,17 @@ fn every_kernel_translates_to_hlsl() {
         let mut text = String::new();
         hlsl::Writer::new(&mut text, &options, &entry)
             .write(&module, &info, None)
-            .unwrap_or_else(|error| panic!("{}: {error}", kernel));
-        assert!(text.contains("[numthreads("), "{}: {text}", kernel);
+            .unwrap_or_else(|error| panic!("{shader}: {error}"));
+        assert!(text.contains("[numthreads("), "{shader}: {text}");
     }
 }
 
 #[test]
 fn every_kernel_keeps_within_default_limits() {
     let limits = Limits::default();
-    for kernel in Kernel::all() {
-        let name = kernel;
-        let (module, _) = module(kernel);
+    for shader in Shader::all() {
+        let name = shader;
+        let (module, _) = module(shader);
         let workgroup_bytes: u32 = module
             .global_variables
             .iter()
@@ -95,7 +99,7 @@ fn every_kernel_keeps_within_default_limits() {
             lanes <= limits.max_compute_invocations_per_workgroup,
             "{name}"
         );
-        let bindings = source(kernel).bindings;
+        let bindings = source(shader).bindings;
         let uniforms = bindings
             .iter()
             .filter(|kind| **kind == BindingKind::Uniform);

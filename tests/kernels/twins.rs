@@ -2,7 +2,7 @@
 
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align, level_of};
-use fpn_wgpu::plan::{ConvForm, Epilogue, Kernel};
+use fpn_wgpu::plan::{ConvForm, Epilogue, Kernel, Shader};
 use fpn_wgpu::verify::{
     self, AnchorsShape, CandidatesShape, Case, ConvShape, PoolShape, ProposalsShape, Random,
     RoiAlignShape, RoisShape,
@@ -16,8 +16,8 @@ use crate::adapter::gpu;
 fn every_kernel_is_its_twin() {
     let gpu = gpu();
     let mut failed = Vec::new();
-    for kernel in verify::kernels(&gpu) {
-        let check = verify::kernel(&gpu, kernel);
+    for shader in verify::shaders(&gpu) {
+        let check = verify::kernel(&gpu, shader);
         println!(
             "{}: {:.1e} over {} cases",
             check.name, check.difference, check.cases
@@ -32,7 +32,7 @@ fn every_kernel_is_its_twin() {
 /// What the radix selection finds is what sorting finds.
 #[test]
 fn top_anchors_are_the_first_when_sorted() {
-    for case in verify::cases(Kernel::TopAnchors) {
+    for case in verify::cases(Kernel::TopAnchors.into()) {
         let [cells, anchors, pitch, limit] = case.params[..] else {
             panic!("{}: four parameters", case.about)
         };
@@ -57,10 +57,10 @@ fn top_anchors_are_the_first_when_sorted() {
 /// A comparison in which neither side writes would prove nothing.
 #[test]
 fn every_kernel_has_cases_that_write() {
-    for kernel in Kernel::all() {
-        let cases = verify::cases(kernel);
+    for shader in Shader::all() {
+        let cases = verify::cases(shader);
         let mut writing = cases.iter().filter(|case| case.expected() != case.bindings);
-        assert!(writing.next().is_some(), "{}", kernel);
+        assert!(writing.next().is_some(), "{shader}");
     }
 }
 
@@ -132,7 +132,7 @@ fn check(case: &Case) {
     let difference = case
         .compare(&gpu())
         .unwrap_or_else(|error| panic!("{error}"));
-    let tolerance = verify::tolerance(case.kernel);
+    let tolerance = verify::tolerance(case.shader());
     assert!(
         difference.relative <= tolerance,
         "{}: {difference}",
