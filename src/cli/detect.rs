@@ -8,6 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use fpn_wgpu::{Detections, Detector};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::device::PrecisionArgs;
 use super::model::ModelArgs;
 use super::output::{Gallery, PendingFile, check_distinct, say};
 use super::report::{self, Picture, Report};
@@ -38,6 +39,9 @@ pub struct Detect {
     /// Where to compute: auto, gpu, cpu, or a part of an adapter's name [see `fpn adapters`]
     #[arg(long, value_name = "NAME", default_value = "auto")]
     device: String,
+
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
     /// The model's own score threshold, 0 to 1
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
@@ -143,7 +147,11 @@ impl Detect {
         if let Some(pixels) = self.max_size {
             builder = builder.max_size(pixels);
         }
-        let builder = device::place(builder, device::gpu(&self.device)?);
+        let builder = device::place(
+            builder,
+            device::gpu(&self.device)?,
+            self.precision.precision,
+        )?;
         let detector = self.model.build(builder, weights)?;
         let config = detector.config();
         eprintln!(

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::DetectorBuilder;
+use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
 use wgpu::Adapter;
 
@@ -41,10 +44,41 @@ fn open(
     Ok(Some(open(&adapter)?))
 }
 
+/// How exactly a GPU computes.
+#[derive(Args)]
+pub struct PrecisionArgs {
+    /// What a GPU stores and multiplies in: f32, f16s (stored in 16 bits, computed in 32), or f16
+    /// (needs an adapter that computes in 16 bits)
+    #[arg(long, value_name = "NAME", default_value = "f32", value_parser = precision_parser(), hide_possible_values = true)]
+    pub precision: Precision,
+}
+
+fn precision_parser() -> impl TypedValueParser<Value = Precision> {
+    PossibleValuesParser::new(Precision::ALL.map(Precision::name)).map(|name| {
+        let mut all = Precision::ALL.into_iter();
+        all.find(|precision| precision.name() == name)
+            .expect("the name is one of the possible values")
+    })
+}
+
 /// A builder that has been told where to compute, and how convolutions are computed fastest there.
-pub fn place(builder: DetectorBuilder, gpu: Option<Arc<Gpu>>) -> DetectorBuilder {
+///
+/// # Errors
+/// If the CPU engine, which computes in 32 bits, is asked for less.
+pub fn place(
+    builder: DetectorBuilder,
+    gpu: Option<Arc<Gpu>>,
+    precision: Precision,
+) -> Result<DetectorBuilder> {
+    if gpu.is_none() && precision != Precision::F32 {
+        let name = precision.name();
+        return Err(Usage(format!(
+            "--precision {name} is for GPUs: the CPU engine computes in f32"
+        ))
+        .into());
+    }
     let table = gpu.as_ref().and_then(|gpu| kept::conv_table(gpu.info()));
-    builder.gpu(gpu).conv_table(table)
+    Ok(builder.gpu(gpu).conv_table(table).precision(precision))
 }
 
 /// The adapter that `--device` means; none for the CPU engine. `auto` is the best adapter that is a

@@ -93,6 +93,7 @@ pub fn measure(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Report> {
         size: bench.size,
         padded,
         device: Device::new(gpu.as_deref()),
+        precision: bench.precision.precision.name(),
         iterations: bench.iterations,
         detections,
         load_ms: loaded - compiled.map_or(0.0, |(planned, _)| planned),
@@ -135,15 +136,16 @@ fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
     };
     let [height, width] = bench.size;
     let [short, long] = [height.min(width), height.max(width)];
+    let precision = bench.precision.precision;
     match &bench.weights {
         Some(file) => {
             let builder = model.builder(file)?.min_size(short).max_size(long);
-            model.build(device::place(builder, gpu), file)
+            model.build(device::place(builder, gpu, precision)?, file)
         }
         None => {
             let weights = weights::seeded(&ModelConfig::of(bench.model), SEED);
             let builder = Detector::builder(weights).min_size(short).max_size(long);
-            Ok(device::place(builder, gpu).build()?)
+            Ok(device::place(builder, gpu, precision)?.build()?)
         }
     }
 }

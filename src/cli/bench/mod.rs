@@ -12,6 +12,7 @@ mod report;
 mod roofline;
 mod table;
 
+use super::device::PrecisionArgs;
 use super::model::architecture_parser;
 use super::output::{PendingFile, check_distinct, say};
 use super::{Usage, device};
@@ -42,6 +43,9 @@ pub struct Bench {
     /// Where to compute: auto, gpu, cpu, or a part of an adapter's name [see `fpn adapters`]
     #[arg(long, value_name = "NAME", default_value = "auto")]
     device: String,
+
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
     /// Frames that are timed, after the first and a warm-up
     #[arg(long, value_name = "N", default_value = "10", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]

@@ -18,6 +18,8 @@ pub struct Report {
     /// Height and width of the network's input.
     pub padded: [usize; 2],
     pub device: Device,
+    /// What maps and weights are stored in, and products computed in.
+    pub precision: &'static str,
     pub iterations: usize,
     /// Found in the picture, since what comes after the heads depends on it.
     pub detections: usize,

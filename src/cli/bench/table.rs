@@ -25,9 +25,11 @@ pub fn print(report: &Report) -> Result<()> {
         Some(file) => say(format_args!("Weights: {file}"))?,
         None => say("Weights: generated")?,
     }
-    say(format_args!("{} {}", device.name, driver.join(" "))
-        .to_string()
-        .trim_end())?;
+    say(
+        format_args!("{} {}, {}", device.name, driver.join(" "), report.precision)
+            .to_string()
+            .trim_end(),
+    )?;
     say("")?;
     say(times(report))?;
     say("")?;
