@@ -67,6 +67,7 @@ pub struct DetectorBuilder {
     bn_eps: Option<f64>,
     score_threshold: Option<f32>,
     limit: Option<usize>,
+    proposals: Option<usize>,
     min_size: Option<usize>,
     max_size: Option<usize>,
     class_names: Option<Vec<String>>,
@@ -130,6 +131,13 @@ impl DetectorBuilder {
         self
     }
 
+    /// Best proposals that a two-stage model looks at again. By default 1000; fewer take less time,
+    /// and miss more.
+    pub fn proposals(mut self, proposals: usize) -> Self {
+        self.proposals = Some(proposals);
+        self
+    }
+
     /// What the picture's short side is resized to, in pixels. By default 800 for Faster R-CNN;
     /// RetinaFace leaves the picture's size unless this or [`max_size`](Self::max_size) is set.
     pub fn min_size(mut self, pixels: usize) -> Self {
@@ -155,6 +163,15 @@ impl DetectorBuilder {
     /// # Errors
     /// If the model is unknown, the checkpoint does not fit it, or an option is out of its range.
     pub fn build(self) -> Result<Detector, BuildError> {
+        pollster::block_on(self.build_async(async || {}))
+    }
+
+    /// As [`build`](Self::build), for browsers, where a long task would hold up the page: the work
+    /// for a GPU is done in slices of some milliseconds, and `pause` is awaited between them.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub async fn build_async(self, pause: impl AsyncFn()) -> Result<Detector, BuildError> {
         let config = self.config()?;
         let transform = self.transform(config.architecture)?;
         let selection = self.selection(config.architecture)?;
@@ -173,15 +190,16 @@ impl DetectorBuilder {
             )),
             Some(gpu) => {
                 let checkpoint = &self.checkpoint;
-                Engine::Gpu(gpu::Engine::new(
+                let engine = gpu::Engine::new(
                     gpu,
                     config,
                     transform,
                     selection,
                     checkpoint,
-                    self.table,
-                    self.precision,
-                )?)
+                    (self.table, self.precision),
+                    &pause,
+                );
+                Engine::Gpu(engine.await?)
             }
         };
         Ok(Detector::new(config, transform, class_names, engine))
@@ -237,11 +255,14 @@ impl DetectorBuilder {
         let selection = Selection {
             score_threshold: self.score_threshold.unwrap_or(default.score_threshold),
             limit: self.limit.unwrap_or(default.limit),
+            proposals: self.proposals.unwrap_or(default.proposals),
             ..default
         };
         let score = selection.score_threshold;
         check("score", "0 to 1", score, (0.0..=1.0).contains(&score))?;
         check("max", "at least 1", selection.limit, selection.limit > 0)?;
+        let proposals = self.proposals.unwrap_or(1);
+        check("proposals", "at least 1", proposals, proposals > 0)?;
         Ok(selection)
     }
 }

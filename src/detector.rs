@@ -247,12 +247,38 @@ impl Detector {
         self.start(&picture.to_rgba8())?.wait()
     }
 
-    /// As [`detect`](Self::detect), for browsers.
+    /// As [`detect`](Self::detect), for browsers, where a long task would hold up the page: the first
+    /// picture of a size is prepared for as by [`prepare`](Self::prepare).
     ///
     /// # Errors
     /// As [`detect`](Self::detect).
-    pub async fn detect_async(&self, picture: &DynamicImage) -> Result<Detections, DetectError> {
+    pub async fn detect_async(
+        &self,
+        picture: &DynamicImage,
+        pause: impl AsyncFn(),
+    ) -> Result<Detections, DetectError> {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        self.prepare(width, height, pause).await?;
         self.start(&picture.to_rgba8())?.finish().await
+    }
+
+    /// Make ready for pictures of `width × height` pixels, so that the first is as fast as those
+    /// after it. On a GPU that is done in slices of some milliseconds, and `pause` is awaited between
+    /// them.
+    ///
+    /// # Errors
+    /// If such a picture has no pixels or too many, or the GPU failed.
+    pub async fn prepare(
+        &self,
+        width: usize,
+        height: usize,
+        pause: impl AsyncFn(),
+    ) -> Result<(), DetectError> {
+        let frame = self.frame(width, height)?;
+        match &self.engine {
+            Engine::Cpu(_) => Ok(()),
+            Engine::Gpu(engine) => engine.prepare(&frame, &pause).await,
+        }
     }
 
     /// The detections in a picture of `width × height` pixels, four bytes (red, green, blue, alpha)
@@ -289,7 +315,7 @@ impl Detector {
     /// # Errors
     /// As [`detect`](Self::detect).
     pub fn start(&self, picture: &RgbaImage) -> Result<Pending<'_>, DetectError> {
-        let frame = self.frame(picture)?;
+        let frame = self.frame_of(picture)?;
         let work = match &self.engine {
             Engine::Cpu(engine) => Work::Done(engine.compute(picture, &frame, false)?),
             Engine::Gpu(engine) => Work::Sent(engine.start(picture, &frame, false)?),
@@ -310,7 +336,7 @@ impl Detector {
         picture: &DynamicImage,
     ) -> Result<(Detections, Vec<PyramidLevel>), DetectError> {
         let picture = picture.to_rgba8();
-        let frame = self.frame(&picture)?;
+        let frame = self.frame_of(&picture)?;
         let mut computed = match &self.engine {
             Engine::Cpu(engine) => engine.compute(&picture, &frame, true)?,
             Engine::Gpu(engine) => engine.start(&picture, &frame, true)?.wait()?,
@@ -325,8 +351,11 @@ impl Detector {
         Ok((self.detections(&computed, &frame)?, levels))
     }
 
-    fn frame(&self, picture: &RgbaImage) -> Result<Frame, DetectError> {
-        let (width, height) = (picture.width() as usize, picture.height() as usize);
+    fn frame_of(&self, picture: &RgbaImage) -> Result<Frame, DetectError> {
+        self.frame(picture.width() as usize, picture.height() as usize)
+    }
+
+    fn frame(&self, width: usize, height: usize) -> Result<Frame, DetectError> {
         if width * height == 0 {
             return Err(DetectError::NoPixels { width, height });
         }

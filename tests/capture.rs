@@ -265,6 +265,7 @@ fn faster_rcnn_has_room_for_every_score_above_the_threshold() {
             score_threshold,
             nms_threshold: 0.5,
             limit: 17,
+            proposals: 1000,
         };
         let captured = capture(&config(architecture), PADDED, selection);
         let captured = captured.expect("it can be captured");

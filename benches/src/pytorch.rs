@@ -10,6 +10,7 @@ use burn::tensor::Device;
 use clap::Args;
 use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, Model, ModelConfig};
+use fpn_wgpu::ops::proposals::ProposalOptions;
 use fpn_wgpu::ops::roi_decode::{RoiDecodeOptions, decode_rois};
 use fpn_wgpu::ops::select::select_detections;
 use fpn_wgpu::weights;
@@ -91,7 +92,8 @@ fn cpu_engine(args: &Pytorch) -> Result<BTreeMap<String, f64>> {
         marks.push(Instant::now());
         let pyramid = model.pyramid(model.bottom_up(image));
         marks.push(Instant::now());
-        let proposals = model.proposals(pyramid.clone(), frame_tensor.clone(), frame.padded);
+        let options = ProposalOptions::torchvision(frame.padded);
+        let proposals = model.proposals(pyramid.clone(), frame_tensor.clone(), options);
         marks.push(Instant::now());
         let (logits, deltas) = model.box_outputs(model.roi_features(pyramid, &proposals));
         let options = RoiDecodeOptions::torchvision(selection.score_threshold);

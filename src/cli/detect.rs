@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use fpn_wgpu::{Detections, Detector};
+use fpn_wgpu::{Detections, Detector, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::device::PrecisionArgs;
 use super::model::ModelArgs;
 use super::output::{Gallery, PendingFile, check_distinct, say};
-use super::report::{self, Picture, Report};
+use super::report;
 use super::{Usage, annotate, device, kept, pictures, sheet};
 
 /// Find objects in pictures
@@ -228,15 +228,9 @@ impl Outputs {
 
     fn finish(self, detector: &Detector, results: &[(&Path, Detections)]) -> Result<()> {
         if let Some(json) = self.json {
-            let report = Report {
-                model: detector.config().architecture.name(),
-                device: detector.device_name(),
-                images: results
-                    .iter()
-                    .map(|(file, found)| Picture::new(file, found))
-                    .collect(),
-            };
-            let text = serde_json::to_string_pretty(&report)?;
+            let found = results.iter();
+            let found = found.map(|(file, found)| (file.display().to_string(), found));
+            let text = serde_json::to_string_pretty(&Report::new(detector, found))?;
             match json {
                 Json::Stdout => say(text)?,
                 Json::File(file) => file.write((text + "\n").as_bytes())?,

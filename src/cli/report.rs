@@ -1,38 +1,10 @@
-//! Detections for machines (JSON, COCO results) and for people (a table).
+//! Detections in COCO's results format, and for people (a table).
 
 use std::path::Path;
 
 use comfy_table::{CellAlignment, LineStyle, Table, presets};
-use fpn_wgpu::{Detection, Detections};
+use fpn_wgpu::Detections;
 use serde::Serialize;
-
-/// What `--json` writes.
-#[derive(Serialize)]
-pub struct Report<'a> {
-    pub model: &'a str,
-    pub device: &'a str,
-    pub images: Vec<Picture<'a>>,
-}
-
-/// One picture of a report.
-#[derive(Serialize)]
-pub struct Picture<'a> {
-    pub file: String,
-    pub width: usize,
-    pub height: usize,
-    pub detections: &'a [Detection],
-}
-
-impl<'a> Picture<'a> {
-    pub fn new(file: &Path, found: &'a Detections) -> Self {
-        Self {
-            file: file.display().to_string(),
-            width: found.width,
-            height: found.height,
-            detections: &found.items,
-        }
-    }
-}
 
 /// One line of COCO's results format.
 #[derive(Serialize)]

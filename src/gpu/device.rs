@@ -172,6 +172,11 @@ impl Gpu {
                     adapter: info.name.clone(),
                     reason: error.to_string(),
                 })?;
+        #[cfg(target_arch = "wasm32")]
+        let info = AdapterInfo {
+            name: browser_name(&device, info.name),
+            ..info
+        };
         let cache = pipeline_cache(&device, pipelines);
         Ok(Self::with_cache(device, queue, info, cache))
     }
@@ -341,6 +346,24 @@ impl Gpu {
         }
     }
 
+    /// Until everything that was sent is done.
+    ///
+    /// # Errors
+    /// If the device has failed by then.
+    pub(super) async fn idle(&self) -> Result<(), GpuError> {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.poll(PollType::wait_indefinitely())?;
+        #[cfg(target_arch = "wasm32")]
+        {
+            let (sender, receiver) = futures_channel::oneshot::channel();
+            self.queue
+                .on_submitted_work_done(move || sender.send(()).unwrap_or(()));
+            // A lost device may never tell.
+            receiver.await.ok();
+        }
+        self.check()
+    }
+
     /// # Errors
     /// The device's fault, if there is one.
     pub(super) fn check(&self) -> Result<(), GpuError> {
@@ -401,6 +424,20 @@ const WANTED: Features = Features::SUBGROUP
     .union(Features::TIMESTAMP_QUERY)
     .union(Features::PIPELINE_CACHE)
     .union(Features::SHADER_F16);
+
+/// What a browser tells of an adapter: its description, or else its vendor and architecture.
+#[cfg(target_arch = "wasm32")]
+fn browser_name(device: &Device, description: String) -> String {
+    let info = device.as_webgpu().map(|device| device.adapter_info());
+    match info {
+        Some(info) if description.is_empty() => {
+            let parts = [info.vendor(), info.architecture()];
+            let known = parts.into_iter().filter(|part| !part.is_empty());
+            known.collect::<Vec<_>>().join(" ")
+        }
+        _ => description,
+    }
+}
 
 /// WebGPU's default limits, but for those of textures, which are not used.
 fn needed_limits(available: &Limits) -> Limits {

@@ -1,12 +1,12 @@
 //! A model on a GPU: pictures in, candidates out, plans made for each size as it comes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use image::RgbaImage;
 use web_time::Instant;
-use wgpu::{Buffer, BufferAsyncError, PollType, SubmissionIndex};
+use wgpu::{Buffer, PollType, SubmissionIndex};
 
 use super::device::Count;
 use super::maps::{self, Mapped, map};
@@ -50,26 +50,42 @@ struct State {
     sessions: HashMap<[usize; 2], Arc<Session>>,
 }
 
+/// What a frame is computed with, while nobody else may.
+type Ready<'a> = (MutexGuard<'a, State>, Arc<Session>, Arc<Memory>);
+
+impl State {
+    /// What a frame needs whose picture has so many bytes, if it is there.
+    fn ready(&self, frame: &Frame, picture: usize) -> Option<(Arc<Session>, Arc<Memory>)> {
+        let session = self.sessions.get(&frame.padded)?;
+        let memory = self.memory.as_ref()?;
+        let needs = Needs::new(&session.plan, picture);
+        let covers = memory.needs.union(&needs) == memory.needs;
+        covers.then(|| (session.clone(), memory.clone()))
+    }
+}
+
 impl Engine {
     /// Upload a model's weights, compile its kernels, and run each once, so that the driver has
-    /// compiled them too.
+    /// compiled them too: in slices of some milliseconds, with a `pause` between them.
     ///
     /// # Errors
     /// If the checkpoint does not fit, the model uses something that cannot be compiled, or the GPU
     /// fails.
-    pub fn new(
+    pub async fn new(
         gpu: Arc<Gpu>,
         config: ModelConfig,
         transform: Transform,
         selection: Selection,
         checkpoint: &Checkpoint,
-        table: Option<ConvTable>,
-        precision: Precision,
+        (table, precision): (Option<ConvTable>, Precision),
+        pause: &impl AsyncFn(),
     ) -> Result<Self, BuildError> {
         weights::check_fit(&config, checkpoint)?;
         let target = gpu.target(table, precision)?;
+        pause().await;
         let started = Instant::now();
         let plan = compile(&config, &transform, selection, FIRST_INPUT, &target)?;
+        pause().await;
         let (needed, found) = (plan.largest_binding(), binding_limit(&gpu));
         if needed > found {
             return Err(BuildError::Gpu(GpuError::Limit {
@@ -80,15 +96,14 @@ impl Engine {
             }));
         }
         let planned = started.elapsed();
-        let read = |path: &str| weights::read(&config, checkpoint, path);
-        let store = gpu.guarded(|| Store::new(&gpu, &plan, &read))??;
+        let parameter = |path: &str| weights::parameter(&config, checkpoint, path);
+        let store = Store::new(&gpu, &plan, &parameter, pause).await?;
         let started = Instant::now();
         let needs = Needs::new(&plan, FIRST_INPUT[0] * FIRST_INPUT[1] * 4);
-        gpu.guarded(|| {
-            let memory = Memory::new(&gpu, needs);
-            Session::new(&gpu, plan, &store, &memory).warm_up(&gpu);
-        })?;
-        gpu.check()?;
+        let memory = gpu.guarded(|| Memory::new(&gpu, needs))?;
+        let session = Session::new(&gpu, plan, &store, &memory, pause).await?;
+        gpu.guarded(|| session.warm_up(&gpu))?;
+        gpu.idle().await?;
         Ok(Self {
             gpu,
             config,
@@ -124,8 +139,7 @@ impl Engine {
         self.gpu.check()?;
         let size = [picture.height() as usize, picture.width() as usize];
         let frame = self.transform.frame(size);
-        let mut state = self.state.lock().expect("no panic holds the lock");
-        let (session, memory) = self.session(&mut state, &frame, picture.as_raw().len())?;
+        let (_state, session, memory) = self.ready(&frame, picture.as_raw().len())?;
         self.upload(&memory, picture, &frame);
         let step_seconds = match self.gpu.has_timestamps() {
             false => None,
@@ -155,8 +169,7 @@ impl Engine {
     ) -> Result<Pending, DetectError> {
         self.gpu.check()?;
         // One thread at a time: what is written below belongs to the submission that follows it.
-        let mut state = self.state.lock().expect("no panic holds the lock");
-        let (session, memory) = self.session(&mut state, frame, picture.as_raw().len())?;
+        let (_state, session, memory) = self.ready(frame, picture.as_raw().len())?;
         self.upload(&memory, picture, frame);
         let staging = memory.take_staging(&self.gpu);
         let mut submission = session.submit(&self.gpu, &memory, &staging);
@@ -177,8 +190,24 @@ impl Engine {
             staging,
             memory,
             submission,
-            levels,
+            levels: levels
+                .into_iter()
+                .map(|(slot, copy)| (slot, map(&copy), copy))
+                .collect(),
         })
+    }
+
+    /// The session for a frame's size, with memory large enough for it; nobody else writes there
+    /// while the state is held.
+    fn ready(&self, frame: &Frame, picture: usize) -> Result<Ready<'_>, DetectError> {
+        loop {
+            let state = self.state();
+            if let Some((session, memory)) = state.ready(frame, picture) {
+                return Ok((state, session, memory));
+            }
+            drop(state);
+            pollster::block_on(self.prepare(frame, &async || {}))?;
+        }
     }
 
     fn upload(&self, memory: &Memory, picture: &RgbaImage, frame: &Frame) {
@@ -187,52 +216,60 @@ impl Engine {
         queue.write_buffer(&memory.frame, 0, &frame_bytes(frame));
     }
 
-    /// The session for a frame's size, with memory large enough for it.
-    fn session(
-        &self,
-        state: &mut State,
-        frame: &Frame,
-        picture: usize,
-    ) -> Result<(Arc<Session>, Arc<Memory>), DetectError> {
+    /// Make everything ready for pictures of a frame's size, in slices with a `pause` between them.
+    ///
+    /// # Errors
+    /// If the size does not fit the device, or the device has failed.
+    pub async fn prepare(&self, frame: &Frame, pause: &impl AsyncFn()) -> Result<(), DetectError> {
+        let picture = frame.original[0] * frame.original[1] * 4;
         self.check_picture(frame, picture)?;
-        let covers = |memory: &Memory, plan: &Plan| {
-            memory.needs.union(&Needs::new(plan, picture)) == memory.needs
-        };
-        let known = state.sessions.get(&frame.padded);
-        if let (Some(session), Some(memory)) = (known, &state.memory)
-            && covers(memory, &session.plan)
-        {
-            return Ok((session.clone(), memory.clone()));
-        }
-
-        let plan = match known {
-            Some(session) => session.plan.clone(),
-            None => self.plan(frame)?,
-        };
-        let memory = match &state.memory {
-            Some(memory) if covers(memory, &plan) => memory.clone(),
-            smaller => {
-                let needs = Needs::new(&plan, picture);
-                let needs = smaller
-                    .as_ref()
-                    .map_or(needs.clone(), |memory| memory.needs.union(&needs));
-                // The old buffers go before the new ones come; the sessions hold them too.
-                *state = State::default();
-                let memory = self.gpu.guarded(|| Memory::new(&self.gpu, needs))?;
-                let memory = Arc::new(memory);
-                state.memory = Some(memory.clone());
-                memory
+        loop {
+            if self.state().ready(frame, picture).is_some() {
+                return Ok(());
             }
-        };
-        if state.sessions.len() >= MOST_SESSIONS {
-            state.sessions.clear();
+            let known = self.state().sessions.get(&frame.padded).cloned();
+            let plan = match known {
+                Some(session) => session.plan.clone(),
+                None => self.plan(frame)?,
+            };
+            pause().await;
+            let memory = self.memory(Needs::new(&plan, picture))?;
+            let session = Session::new(&self.gpu, plan, &self.store, &memory, pause).await?;
+            let mut state = self.state();
+            // Meanwhile somebody else may have needed larger buffers.
+            if state
+                .memory
+                .as_ref()
+                .is_some_and(|now| Arc::ptr_eq(now, &memory))
+            {
+                if state.sessions.len() >= MOST_SESSIONS {
+                    state.sessions.clear();
+                }
+                state.sessions.insert(frame.padded, Arc::new(session));
+            }
         }
-        let session = self
-            .gpu
-            .guarded(|| Session::new(&self.gpu, plan, &self.store, &memory))?;
-        let session = Arc::new(session);
-        state.sessions.insert(frame.padded, session.clone());
-        Ok((session, memory))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic holds the lock")
+    }
+
+    /// The shared buffers, made larger where they are too small for `needs`.
+    fn memory(&self, needs: Needs) -> Result<Arc<Memory>, GpuError> {
+        let mut state = self.state();
+        let needs = match &state.memory {
+            Some(memory) if memory.needs.union(&needs) == memory.needs => {
+                return Ok(memory.clone());
+            }
+            Some(smaller) => smaller.needs.union(&needs),
+            None => needs,
+        };
+        // The old buffers go before the new ones come; the sessions hold them too.
+        *state = State::default();
+        let memory = self.gpu.guarded(|| Memory::new(&self.gpu, needs))?;
+        let memory = Arc::new(memory);
+        state.memory = Some(memory.clone());
+        Ok(memory)
     }
 
     /// # Errors
@@ -328,7 +365,7 @@ pub struct Pending {
     staging: Buffer,
     mapped: Mapped,
     submission: SubmissionIndex,
-    levels: Vec<(MapSlot, Buffer)>,
+    levels: Vec<(MapSlot, Mapped, Buffer)>,
 }
 
 impl Pending {
@@ -337,14 +374,13 @@ impl Pending {
     ///
     /// # Errors
     /// If the device failed, or a value was not finite.
-    pub fn wait(mut self) -> Result<Computed, DetectError> {
+    pub fn wait(self) -> Result<Computed, DetectError> {
         self.gpu.poll(PollType::Wait {
             submission_index: Some(self.submission.clone()),
             timeout: None,
         })?;
         // Another thread's poll may be the one that tells.
-        let mapped = pollster::block_on(&mut self.mapped).ok();
-        self.read(mapped)
+        pollster::block_on(self.finish())
     }
 
     /// The results when they are there. A browser tells by itself; elsewhere somebody has to poll
@@ -352,28 +388,15 @@ impl Pending {
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
-    pub async fn finish(mut self) -> Result<Computed, DetectError> {
-        let mapped = (&mut self.mapped).await.ok();
-        self.read(mapped)
-    }
-
-    fn read(self, mapped: Option<Result<(), BufferAsyncError>>) -> Result<Computed, DetectError> {
-        if !matches!(mapped, Some(Ok(()))) {
-            self.gpu.check()?;
-            return Err(GpuError::Lost("its results cannot be read".to_owned()).into());
-        }
-        let bytes = self.results.bytes() as u64;
-        let words: Vec<u32> = {
-            let view = self.staging.slice(..bytes).get_mapped_range();
-            let view = view.map_err(|error| GpuError::Fault(error.to_string()))?;
-            bytemuck::pod_collect_to_vec(&view)
-        };
+    pub async fn finish(self) -> Result<Computed, DetectError> {
+        maps::readable(&self.gpu, self.mapped).await?;
+        let words: Vec<u32> = maps::read(&self.staging, self.results.bytes())?;
         self.staging.unmap();
-        let pyramid = self
-            .levels
-            .iter()
-            .map(|(slot, copy)| maps::read(&self.gpu, slot, copy));
-        let pyramid = pyramid.collect::<Result<Vec<_>, GpuError>>()?;
+        let mut pyramid = Vec::with_capacity(self.levels.len());
+        for (slot, mapped, copy) in self.levels {
+            maps::readable(&self.gpu, mapped).await?;
+            pyramid.push((slot.shape, maps::values(&slot, &copy)?));
+        }
         self.memory.return_staging(self.staging);
         let [_, not_finite, found, fit, ..] = words[..] else {
             unreachable!("the results have a header")

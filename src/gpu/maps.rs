@@ -1,10 +1,9 @@
 //! Maps read back out of the activations.
 
+use bytemuck::Pod;
 use futures_channel::oneshot::{Receiver, channel};
 use half::f16;
-use wgpu::{
-    Buffer, BufferAsyncError, CommandEncoderDescriptor, MapMode, PollType, SubmissionIndex,
-};
+use wgpu::{Buffer, BufferAsyncError, CommandEncoderDescriptor, MapMode, SubmissionIndex};
 
 use super::device::Count;
 use super::memory::{Memory, staging};
@@ -47,26 +46,41 @@ pub(super) fn copy(
     (copies, gpu.queue.submit([encoder.finish()]))
 }
 
-/// A copied map, from memory's order.
-pub(super) fn read(gpu: &Gpu, slot: &MapSlot, copy: &Buffer) -> Result<HostMap, GpuError> {
-    let mapped = map(copy);
-    gpu.poll(PollType::wait_indefinitely())?;
-    match pollster::block_on(mapped) {
-        Ok(Ok(())) => {}
-        _ => return Err(GpuError::Lost("a map cannot be read".to_owned())),
+/// Until a buffer can be read.
+///
+/// # Errors
+/// If the device failed.
+pub(super) async fn readable(gpu: &Gpu, mapped: Mapped) -> Result<(), GpuError> {
+    match mapped.await {
+        Ok(Ok(())) => Ok(()),
+        _ => {
+            gpu.check()?;
+            Err(GpuError::Lost("its results cannot be read".to_owned()))
+        }
     }
-    let view = copy
-        .slice(..slot.range.size as u64)
-        .get_mapped_range()
-        .map_err(|error| GpuError::Fault(error.to_string()))?;
+}
+
+/// What a buffer that can be read holds.
+///
+/// # Errors
+/// If it cannot.
+pub(super) fn read<T: Pod>(buffer: &Buffer, bytes: usize) -> Result<Vec<T>, GpuError> {
+    let view = buffer.slice(..bytes as u64).get_mapped_range();
+    let view = view.map_err(|error| GpuError::Fault(error.to_string()))?;
+    Ok(bytemuck::pod_collect_to_vec(&view))
+}
+
+/// The values `[C, H, W]` of a copied map that can be read, from memory's order.
+///
+/// # Errors
+/// If it cannot.
+pub(super) fn values(slot: &MapSlot, copy: &Buffer) -> Result<Vec<f32>, GpuError> {
     let stored: Vec<f32> = match slot.number {
-        Number::F32 => bytemuck::pod_collect_to_vec(&view),
+        Number::F32 => read(copy, slot.range.size)?,
         Number::F16 => {
-            let halves: Vec<u16> = bytemuck::pod_collect_to_vec(&view);
-            halves
-                .into_iter()
-                .map(|half| f16::from_bits(half).to_f32())
-                .collect()
+            let halves: Vec<u16> = read(copy, slot.range.size)?;
+            let wide = halves.into_iter().map(|half| f16::from_bits(half).to_f32());
+            wide.collect()
         }
     };
     let [channels, height, width] = slot.shape;
@@ -75,5 +89,5 @@ pub(super) fn read(gpu: &Gpu, slot: &MapSlot, copy: &Buffer) -> Result<HostMap, 
     for channel in 0..channels {
         values.extend((0..cells).map(|cell| stored[cell * pitch + channel]));
     }
-    Ok((slot.shape, values))
+    Ok(values)
 }

@@ -90,6 +90,14 @@ impl Memory {
     }
 }
 
+impl Drop for Memory {
+    /// A browser would free the buffers only when it next collects garbage.
+    fn drop(&mut self) {
+        let shared = [&self.picture, &self.frame, &self.results];
+        self.arenas.iter().chain(shared).for_each(Buffer::destroy);
+    }
+}
+
 /// A buffer that the host can read.
 pub(super) fn staging(gpu: &Gpu, bytes: usize) -> Buffer {
     buffer(

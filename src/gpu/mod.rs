@@ -14,6 +14,7 @@ mod stopwatch;
 mod store;
 mod trunk;
 mod tune;
+mod winograd;
 
 pub use device::{Counters, Gpu, GpuError};
 pub use engine::{Engine, Pending};

@@ -32,42 +32,50 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn new(gpu: &Gpu, plan: Plan, store: &Store, memory: &Memory) -> Self {
+    /// A step at a time, with a `pause` between them; kernels are compiled when they are first met.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub async fn new(
+        gpu: &Gpu,
+        plan: Plan,
+        store: &Store,
+        memory: &Memory,
+        pause: &impl AsyncFn(),
+    ) -> Result<Self, GpuError> {
         #[cfg(not(target_arch = "wasm32"))]
         gpu.compile(plan.steps.iter().map(Step::shader));
-        let params = upload_params(gpu, &plan);
-        let steps = plan
-            .steps
-            .iter()
-            .enumerate()
-            .map(|(index, step)| {
-                let own = BindingResource::Buffer(BufferBinding {
-                    buffer: &params,
-                    offset: (index * UNIFORM_ALIGNMENT) as u64,
-                    size: Some(
-                        (step.params.len() as u64 * 4)
-                            .try_into()
-                            .expect("a step has parameters"),
-                    ),
-                });
-                let others = step.bindings.iter().map(|binding| match binding {
-                    Binding::Frame => memory.frame.as_entire_binding(),
-                    Binding::Picture => memory.picture.as_entire_binding(),
-                    Binding::Results => memory.results.as_entire_binding(),
-                    Binding::Constant(constant) => {
-                        store.buffer(&plan.constants[*constant]).as_entire_binding()
-                    }
-                    Binding::Arena(range) => BindingResource::Buffer(BufferBinding {
-                        buffer: &memory.arenas[range.arena],
-                        offset: range.offset as u64,
-                        size: Some((range.size as u64).try_into().expect("a value has bytes")),
-                    }),
-                });
-                let entries: Vec<BindGroupEntry> = std::iter::once(own)
-                    .chain(others)
-                    .zip(0..)
-                    .map(|(resource, binding)| BindGroupEntry { binding, resource })
-                    .collect();
+        let params = gpu.guarded(|| upload_params(gpu, &plan))?;
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for (index, step) in plan.steps.iter().enumerate() {
+            let own = BindingResource::Buffer(BufferBinding {
+                buffer: &params,
+                offset: (index * UNIFORM_ALIGNMENT) as u64,
+                size: Some(
+                    (step.params.len() as u64 * 4)
+                        .try_into()
+                        .expect("a step has parameters"),
+                ),
+            });
+            let others = step.bindings.iter().map(|binding| match binding {
+                Binding::Frame => memory.frame.as_entire_binding(),
+                Binding::Picture => memory.picture.as_entire_binding(),
+                Binding::Results => memory.results.as_entire_binding(),
+                Binding::Constant(constant) => {
+                    store.buffer(&plan.constants[*constant]).as_entire_binding()
+                }
+                Binding::Arena(range) => BindingResource::Buffer(BufferBinding {
+                    buffer: &memory.arenas[range.arena],
+                    offset: range.offset as u64,
+                    size: Some((range.size as u64).try_into().expect("a value has bytes")),
+                }),
+            });
+            let entries: Vec<BindGroupEntry> = std::iter::once(own)
+                .chain(others)
+                .zip(0..)
+                .map(|(resource, binding)| BindGroupEntry { binding, resource })
+                .collect();
+            let made = gpu.guarded(|| {
                 let kernel = gpu.kernel(step.shader());
                 gpu.counters().add(Count::BindGroup);
                 let group = gpu.device.create_bind_group(&BindGroupDescriptor {
@@ -76,13 +84,15 @@ impl Session {
                     entries: &entries,
                 });
                 (kernel, group)
-            })
-            .collect();
-        Self {
+            })?;
+            steps.push(made);
+            pause().await;
+        }
+        Ok(Self {
             submissions: split(&plan, flop_per_second(gpu.info().device_type)),
             steps,
             plan,
-        }
+        })
     }
 
     /// Run every kernel once over as little as it takes.

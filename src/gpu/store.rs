@@ -1,13 +1,17 @@
 //! Constants: layers' parameters in the order the kernels read them, with batch norms folded in.
 
 use half::f16;
-use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use wgpu::{Buffer, BufferUsages};
 
 use super::Gpu;
-use super::device::Count;
+use super::memory::buffer;
+use super::winograd;
+use crate::builder::BuildError;
 use crate::plan::{Constant, ConstantPart, Number, Plan};
-use crate::weights::WeightsError;
+use crate::weights::{StoredTensor, WeightsError};
+
+/// Values that are sent to the device at once.
+const UPLOAD: usize = 1 << 20;
 
 /// The constants of a model on one device; plans of all sizes use the same.
 #[derive(Debug)]
@@ -15,34 +19,36 @@ pub(super) struct Store {
     constants: Vec<(Constant, Buffer)>,
 }
 
-/// Values and shape of the parameter at a path, in PyTorch's layout.
-pub(super) type Read<'a> = dyn Fn(&str) -> Result<(Vec<f32>, Vec<usize>), WeightsError> + 'a;
+/// The parameter at a path, in PyTorch's layout.
+pub(super) type Parameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
 
 impl Store {
-    /// Pack and upload what `plan` needs, one constant after the other.
+    /// Pack and upload what `plan` needs, one constant after the other, in slices with a `pause`
+    /// between them.
     ///
     /// # Errors
-    /// Those of `read`.
-    pub fn new(gpu: &Gpu, plan: &Plan, read: &Read<'_>) -> Result<Self, WeightsError> {
+    /// If a parameter cannot be read, or the GPU fails.
+    pub async fn new(
+        gpu: &Gpu,
+        plan: &Plan,
+        parameter: &Parameter<'_>,
+        pause: &impl AsyncFn(),
+    ) -> Result<Self, BuildError> {
         let mut constants = Vec::with_capacity(plan.constants.len());
         for constant in &plan.constants {
-            let values = pack(constant, read)?;
-            let bytes = match constant.number {
-                Number::F32 => bytemuck::cast_slice(&values).to_vec(),
-                Number::F16 => {
-                    let halves: Vec<u16> = values
-                        .iter()
-                        .map(|value| f16::from_f32(*value).to_bits())
-                        .collect();
-                    bytemuck::cast_slice(&halves).to_vec()
-                }
-            };
-            gpu.counters().add(Count::Buffer);
-            let buffer = gpu.device.create_buffer_init(&BufferInitDescriptor {
-                label: Some(&constant.weight),
-                contents: &bytes,
-                usage: BufferUsages::STORAGE,
-            });
+            let values = pack(constant, parameter, pause).await?;
+            let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+            let size = constant.number.quad_bytes() / 4;
+            let buffer =
+                gpu.guarded(|| buffer(gpu, &constant.weight, values.len() * size, usage))?;
+            for (part, first) in values.chunks(UPLOAD).zip((0..).step_by(UPLOAD)) {
+                let bytes = bytes_of(part, constant.number);
+                let offset = (first * size) as u64;
+                gpu.guarded(|| gpu.queue.write_buffer(&buffer, offset, &bytes))?;
+                pause().await;
+            }
+            // So that what is on its way does not pile up.
+            gpu.queue.submit([]);
             constants.push((constant.clone(), buffer));
         }
         Ok(Self { constants })
@@ -63,42 +69,66 @@ impl Store {
 }
 
 /// The constant's values as its kernel reads them.
-fn pack(constant: &Constant, read: &Read<'_>) -> Result<Vec<f32>, WeightsError> {
+async fn pack(
+    constant: &Constant,
+    parameter: &Parameter<'_>,
+    pause: &impl AsyncFn(),
+) -> Result<Vec<f32>, WeightsError> {
     let fold = constant
         .norm
         .as_ref()
-        .map(|norm| Fold::read(norm, read))
+        .map(|norm| Fold::read(norm, parameter))
         .transpose()?;
+    let weight = parameter(&constant.weight);
     if constant.part == ConstantPart::Bias {
-        let mut bias = match &constant.bias {
-            Some(path) => read(path)?.0,
-            None => match &fold {
-                Some(fold) => vec![0.0; fold.shift.len()],
-                None => vec![0.0; read(&constant.weight)?.1[0]],
-            },
-        };
+        let bias = constant.bias.as_ref().map(|path| parameter(path).read());
+        let bias = bias.unwrap_or_else(|| Ok(vec![0.0; weight.shape[0]]));
+        return Ok(pack_bias(bias?, fold));
+    }
+    let layout = Layout::new(constant.part, &weight.shape);
+    let mut packed = vec![0.0; layout.taps * layout.rows * layout.columns];
+    let filter = weight.shape[1..].iter().product();
+    for part in weight.parts() {
+        let (first, mut values) = part?;
         if let Some(fold) = &fold {
-            for (channel, value) in bias.iter_mut().enumerate() {
-                *value = *value * fold.scale[channel] + fold.shift[channel];
+            for (filter, scale) in values.chunks_exact_mut(filter).zip(&fold.scale[first..]) {
+                filter.iter_mut().for_each(|value| *value *= scale);
             }
         }
-        bias.resize(bias.len().next_multiple_of(4), 0.0);
-        return Ok(bias);
+        for (filter, output) in values.chunks_exact(filter).zip(first..) {
+            match constant.part {
+                ConstantPart::Winograd => {
+                    layout.put(&mut packed, &winograd::transformed(filter), output);
+                }
+                _ => layout.put(&mut packed, filter, output),
+            }
+        }
+        pause().await;
     }
-    let (mut values, shape) = read(&constant.weight)?;
-    if let Some(fold) = &fold {
-        let filter = values.len() / shape[0];
-        for (filter, scale) in values.chunks_exact_mut(filter).zip(&fold.scale) {
-            filter.iter_mut().for_each(|value| *value *= scale);
+    Ok(packed)
+}
+
+fn bytes_of(values: &[f32], number: Number) -> Vec<u8> {
+    match number {
+        Number::F32 => bytemuck::cast_slice(values).to_vec(),
+        Number::F16 => {
+            let halves: Vec<u16> = values
+                .iter()
+                .map(|value| f16::from_f32(*value).to_bits())
+                .collect();
+            bytemuck::cast_slice(&halves).to_vec()
         }
     }
-    Ok(match constant.part {
-        ConstantPart::Dense => dense(&values, [shape[0], shape[1], shape[2], shape[3]]),
-        ConstantPart::Winograd => winograd(&values, [shape[0], shape[1]]),
-        ConstantPart::Depthwise => depthwise(&values, [shape[0], shape[2], shape[3]]),
-        ConstantPart::Linear(layout) => linear(&values, [shape[0], shape[1]], layout),
-        ConstantPart::Bias => unreachable!("handled above"),
-    })
+}
+
+fn pack_bias(mut bias: Vec<f32>, fold: Option<Fold>) -> Vec<f32> {
+    if let Some(fold) = &fold {
+        for (channel, value) in bias.iter_mut().enumerate() {
+            *value = *value * fold.scale[channel] + fold.shift[channel];
+        }
+    }
+    bias.resize(bias.len().next_multiple_of(4), 0.0);
+    bias
 }
 
 /// A batch norm as one multiplication and one addition a channel.
@@ -108,10 +138,8 @@ struct Fold {
 }
 
 impl Fold {
-    fn read((path, eps): &(String, f64), read: &Read<'_>) -> Result<Self, WeightsError> {
-        let part = |name: &str| -> Result<Vec<f32>, WeightsError> {
-            Ok(read(&format!("{path}.{name}"))?.0)
-        };
+    fn read((path, eps): &(String, f64), parameter: &Parameter<'_>) -> Result<Self, WeightsError> {
+        let part = |name: &str| parameter(&format!("{path}.{name}")).read();
         let (gamma, beta) = (part("weight")?, part("bias")?);
         let (mean, variance) = (part("running_mean")?, part("running_var")?);
         let scale: Vec<f32> = gamma
@@ -130,99 +158,80 @@ impl Fold {
     }
 }
 
-/// `[out, in, ky, kx]` → `[ky][kx][in][out]`, channels rounded up to fours with zeros.
-fn dense(values: &[f32], [outputs, inputs, height, width]: [usize; 4]) -> Vec<f32> {
-    let (rows, columns) = (inputs.next_multiple_of(4), outputs.next_multiple_of(4));
-    let taps = height * width;
-    let mut packed = vec![0.0; taps * rows * columns];
-    for output in 0..outputs {
-        for input in 0..inputs {
-            let filter = &values[(output * inputs + input) * taps..][..taps];
-            for (tap, value) in filter.iter().enumerate() {
-                packed[(tap * rows + input) * columns + output] = *value;
+/// Filters `[out, in, ky, kx]` as `[ky][kx][in][out]`, channels rounded up to fours with zeros. A
+/// matrix is filters of 1 × 1, or, where its inputs are flattened maps, of a map's size.
+struct Layout {
+    /// Outputs.
+    columns: usize,
+    /// Inputs; 1 where every channel has a filter of its own.
+    rows: usize,
+    /// Values of a filter for one input.
+    taps: usize,
+}
+
+impl Layout {
+    fn new(part: ConstantPart, shape: &[usize]) -> Self {
+        let (rows, taps) = match part {
+            ConstantPart::Dense => (shape[1].next_multiple_of(4), shape[2] * shape[3]),
+            ConstantPart::Winograd => (shape[1].next_multiple_of(4), winograd::FREQUENCIES),
+            ConstantPart::Depthwise => (1, shape[2] * shape[3]),
+            ConstantPart::Linear(None) => (shape[1].next_multiple_of(4), 1),
+            ConstantPart::Linear(Some([channels, height, width])) => {
+                (channels.next_multiple_of(4), height * width)
+            }
+            ConstantPart::Bias => unreachable!("a bias has no filters"),
+        };
+        Self {
+            columns: shape[0].next_multiple_of(4),
+            rows,
+            taps,
+        }
+    }
+
+    /// Put the filter of one output, `[in, ky, kx]`, where it belongs.
+    fn put(&self, packed: &mut [f32], filter: &[f32], output: usize) {
+        for (input, values) in filter.chunks_exact(self.taps).enumerate() {
+            for (tap, value) in values.iter().enumerate() {
+                packed[(tap * self.rows + input) * self.columns + output] = *value;
             }
         }
     }
-    packed
-}
-
-/// `[out, in, 3, 3]` → `G g Gᵀ` of each filter as `[36][in][out]`, channels rounded up to fours with
-/// zeros.
-fn winograd(values: &[f32], [outputs, inputs]: [usize; 2]) -> Vec<f32> {
-    const G: [[f64; 3]; 6] = [
-        [0.25, 0.0, 0.0],
-        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-        [0.0, 0.0, 1.0],
-    ];
-    let (rows, columns) = (inputs.next_multiple_of(4), outputs.next_multiple_of(4));
-    let mut packed = vec![0.0; 36 * rows * columns];
-    for (index, filter) in values.chunks_exact(9).enumerate() {
-        let (output, input) = (index / inputs, index % inputs);
-        let value = |y: usize, x: usize| f64::from(filter[y * 3 + x]);
-        let down = G.map(|g| [0, 1, 2].map(|x| (0..3).map(|y| g[y] * value(y, x)).sum::<f64>()));
-        for (frequency, place) in packed.chunks_exact_mut(rows * columns).enumerate() {
-            let (left, right) = (down[frequency / 6], G[frequency % 6]);
-            let product: f64 = left.iter().zip(right).map(|(a, b)| a * b).sum();
-            place[input * columns + output] = product as f32;
-        }
-    }
-    packed
-}
-
-/// `[channel, 1, ky, kx]` → `[ky][kx][channel]`.
-fn depthwise(values: &[f32], [channels, height, width]: [usize; 3]) -> Vec<f32> {
-    let columns = channels.next_multiple_of(4);
-    let taps = height * width;
-    let mut packed = vec![0.0; taps * columns];
-    for (channel, filter) in values.chunks_exact(taps).enumerate() {
-        for (tap, value) in filter.iter().enumerate() {
-            packed[tap * columns + channel] = *value;
-        }
-    }
-    packed
-}
-
-/// `[out, in]` → `[in][out]`; inputs that are flattened maps `[C, H, W]` go into memory's order.
-fn linear(values: &[f32], [outputs, inputs]: [usize; 2], layout: Option<[usize; 3]>) -> Vec<f32> {
-    let [channels, height, width] = layout.unwrap_or([inputs, 1, 1]);
-    let (pitch, columns) = (channels.next_multiple_of(4), outputs.next_multiple_of(4));
-    let cells = height * width;
-    let mut packed = vec![0.0; cells * pitch * columns];
-    for (output, row) in values.chunks_exact(inputs).enumerate() {
-        for (input, value) in row.iter().enumerate() {
-            let (channel, cell) = (input / cells, input % cells);
-            packed[(cell * pitch + channel) * columns + output] = *value;
-        }
-    }
-    packed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn packed(constant: &Constant, parameter: &Parameter<'_>) -> Vec<f32> {
+        pollster::block_on(pack(constant, parameter, &async || {})).expect("the values are there")
+    }
+
     #[test]
     fn a_flattened_maps_inputs_follow_memory() {
         // Two channels of 1 × 2 cells; one output.
-        let packed = linear(&[1.0, 2.0, 3.0, 4.0], [1, 4], Some([2, 1, 2]));
+        let matrix = |_: &str| StoredTensor::whole(vec![1, 4], || Ok(vec![1.0, 2.0, 3.0, 4.0]));
+        let constant = Constant {
+            part: ConstantPart::Linear(Some([2, 1, 2])),
+            weight: "fc.weight".to_owned(),
+            bias: None,
+            norm: None,
+        };
+        let packed = packed(&constant, &matrix);
         let first_output: Vec<f32> = packed.chunks_exact(4).map(|row| row[0]).collect();
         assert_eq!(first_output, [1.0, 3.0, 0.0, 0.0, 2.0, 4.0, 0.0, 0.0]);
     }
 
     #[test]
     fn a_batch_norm_is_folded_into_weight_and_bias() {
-        let read = |path: &str| -> Result<(Vec<f32>, Vec<usize>), WeightsError> {
-            let values = match path {
-                "conv.weight" => return Ok((vec![2.0], vec![1, 1, 1, 1])),
-                "norm.weight" => 3.0,
-                "norm.bias" => 5.0,
-                "norm.running_mean" => 7.0,
-                _ => 4.0,
+        let parameter = |path: &str| {
+            let (shape, value) = match path {
+                "conv.weight" => (vec![1, 1, 1, 1], 2.0),
+                "norm.weight" => (vec![1], 3.0),
+                "norm.bias" => (vec![1], 5.0),
+                "norm.running_mean" => (vec![1], 7.0),
+                _ => (vec![1], 4.0),
             };
-            Ok((vec![values], vec![1]))
+            StoredTensor::whole(shape, move || Ok(vec![value]))
         };
         let constant = |part| Constant {
             part,
@@ -232,7 +241,8 @@ mod tests {
             norm: Some(("norm".to_owned(), 0.0)),
         };
         // 3 · (2 x − 7) / √4 + 5 = 3 x − 5.5
-        assert_eq!(pack(&constant(ConstantPart::Dense), &read).unwrap()[0], 3.0);
-        assert_eq!(pack(&constant(ConstantPart::Bias), &read).unwrap()[0], -5.5);
+        let dense = packed(&constant(ConstantPart::Dense), &parameter);
+        let bias = packed(&constant(ConstantPart::Bias), &parameter);
+        assert_eq!((dense[0], bias[0]), (3.0, -5.5));
     }
 }

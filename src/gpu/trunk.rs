@@ -7,7 +7,7 @@ use image::RgbaImage;
 use wgpu::{Buffer, PollType};
 
 use super::engine::frame_bytes;
-use super::maps::{self, HostMap};
+use super::maps::{self, HostMap, Mapped, map};
 use super::memory::{Memory, Needs};
 use super::session::Session;
 use super::store::Store;
@@ -47,13 +47,12 @@ impl Trunk {
         let target = gpu.target(None, Precision::F32)?;
         let mut plan = compile(config, &transform, selection, size, &target)?;
         plan.steps.truncate(plan.trunk);
-        let read = |path: &str| weights::read(config, checkpoint, path);
-        let store = gpu.guarded(|| Store::new(&gpu, &plan, &read))??;
+        let parameter = |path: &str| weights::parameter(config, checkpoint, path);
+        let at_once = async || {};
+        let store = pollster::block_on(Store::new(&gpu, &plan, &parameter, &at_once))?;
         let needs = Needs::new(&plan, picture.as_raw().len());
-        let (session, memory) = gpu.guarded(|| {
-            let memory = Memory::new(&gpu, needs);
-            (Session::new(&gpu, plan, &store, &memory), memory)
-        })?;
+        let memory = gpu.guarded(|| Memory::new(&gpu, needs))?;
+        let session = pollster::block_on(Session::new(&gpu, plan, &store, &memory, &at_once))?;
         let frame = Frame {
             original: size,
             resized: size,
@@ -94,9 +93,12 @@ impl Trunk {
     /// If the device fails.
     pub fn maps(&self) -> Result<Vec<HostMap>, GpuError> {
         let (copies, _) = maps::copy(&self.gpu, &self.memory, &self.session.plan.heads);
-        copies
-            .iter()
-            .map(|(slot, copy)| maps::read(&self.gpu, slot, copy))
-            .collect()
+        let mapped: Vec<Mapped> = copies.iter().map(|(_, copy)| map(copy)).collect();
+        self.gpu.poll(PollType::wait_indefinitely())?;
+        let maps = copies.iter().zip(mapped).map(|((slot, copy), mapped)| {
+            pollster::block_on(maps::readable(&self.gpu, mapped))?;
+            Ok((slot.shape, maps::values(slot, copy)?))
+        });
+        maps.collect()
     }
 }

@@ -9,8 +9,10 @@ use super::memory::{Memory, Needs};
 use super::session::Session;
 use super::store::Store;
 use super::{Gpu, GpuError};
+use crate::builder::BuildError;
 use crate::compile::{ConvSize, ConvTable, ConvTimes, Precision, Target, convolution};
 use crate::plan::{ConvForm, Epilogue, Kernel, Plan};
+use crate::weights::StoredTensor;
 
 /// Least time that is measured at once: shorter ones are lost in that of a submission.
 const LEAST: f64 = 0.02;
@@ -89,12 +91,16 @@ fn target(gpu: &Gpu, rows: Vec<ConvTimes>) -> Result<Target, GpuError> {
 fn seconds(gpu: &Gpu, size: ConvSize, plan: Plan, hopeless: f64) -> Result<f64, GpuError> {
     let [height, width] = size.kernel;
     let shape = vec![size.out_channels, size.in_channels, height, width];
-    let weights = |_: &str| Ok((vec![0.01; shape.iter().product()], shape.clone()));
-    let convolution = gpu.guarded(|| {
-        let store = Store::new(gpu, &plan, &weights).expect("the weights are made here");
-        let memory = Memory::new(gpu, Needs::new(&plan, 4));
-        Session::new(gpu, plan, &store, &memory)
+    let count: usize = shape.iter().product();
+    let weights = |_: &str| StoredTensor::whole(shape.clone(), move || Ok(vec![0.01; count]));
+    let at_once = async || {};
+    let store = pollster::block_on(Store::new(gpu, &plan, &weights, &at_once));
+    let store = store.map_err(|error| match error {
+        BuildError::Gpu(error) => error,
+        error => unreachable!("the weights are made here: {error}"),
     })?;
+    let memory = gpu.guarded(|| Memory::new(gpu, Needs::new(&plan, 4)))?;
+    let convolution = pollster::block_on(Session::new(gpu, plan, &store, &memory, &at_once))?;
     let run = |times: usize| {
         let start = Instant::now();
         convolution.repeat(gpu, times);

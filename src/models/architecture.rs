@@ -74,11 +74,13 @@ impl Architecture {
                 score_threshold: 0.05,
                 nms_threshold: 0.5,
                 limit: 100,
+                proposals: 1000,
             },
             Self::RetinaFaceMobileNet025 => Selection {
                 score_threshold: 0.5,
                 nms_threshold: 0.4,
                 limit: 750,
+                proposals: 0,
             },
         }
     }

@@ -87,7 +87,11 @@ impl FasterRcnn {
     pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, selection: Selection) -> Output {
         let [_, _, height, width] = image.dims();
         let pyramid = self.pyramid(self.bottom_up(image));
-        let proposals = self.proposals(pyramid.clone(), frame.clone(), [height, width]);
+        let options = ProposalOptions {
+            limit: selection.proposals,
+            ..ProposalOptions::torchvision([height, width])
+        };
+        let proposals = self.proposals(pyramid.clone(), frame.clone(), options);
         let rois = self.roi_features(pyramid.clone(), &proposals);
         let (logits, deltas) = self.box_outputs(rois);
         let candidates = decode_rois(
@@ -123,19 +127,14 @@ impl FasterRcnn {
         }
     }
 
-    /// P2…P6 → the best 1000 proposals, in pixels of the resized picture. `padded` is the input's
-    /// height and width.
+    /// P2…P6 → the best proposals, in pixels of the resized picture.
     pub fn proposals(
         &self,
         pyramid: [Tensor<4>; 5],
         frame: Tensor<1>,
-        padded: [usize; 2],
+        options: ProposalOptions,
     ) -> Proposals {
-        select_proposals(
-            self.rpn_maps(pyramid),
-            frame,
-            ProposalOptions::torchvision(padded),
-        )
+        select_proposals(self.rpn_maps(pyramid), frame, options)
     }
 
     /// RoIAlign over P2…P5: `[R, 256, 7, 7]`.

@@ -35,6 +35,8 @@ pub struct Selection {
     pub nms_threshold: f32,
     /// Best detections kept.
     pub limit: usize,
+    /// Best proposals that a two-stage model looks at again.
+    pub proposals: usize,
 }
 
 impl From<Selection> for SelectOptions {

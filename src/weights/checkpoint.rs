@@ -2,28 +2,63 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Metadata, WeightsError, keys, safetensors};
 
-type Read = dyn Fn() -> Result<Vec<f32>, WeightsError> + Send + Sync;
+/// How many values [`StoredTensor::parts`] reads at once: some milliseconds' work.
+const PART: usize = 1 << 18;
+
+type Values = Result<Vec<f32>, WeightsError>;
 
 /// A tensor whose values are read when they are asked for.
 #[derive(Clone)]
 pub struct StoredTensor {
     /// In PyTorch's layout.
     pub shape: Vec<usize>,
-    read: Arc<Read>,
+    source: Source,
+}
+
+/// How a file gives a tensor.
+#[derive(Clone)]
+enum Source {
+    Whole(Arc<dyn Fn() -> Values + Send + Sync>),
+    Parts(Arc<dyn Fn(Range<usize>) -> Values + Send + Sync>),
 }
 
 impl StoredTensor {
-    pub(super) fn new(
+    /// A tensor of which `read` gives all values.
+    pub(crate) fn whole(
         shape: Vec<usize>,
-        read: impl Fn() -> Result<Vec<f32>, WeightsError> + Send + Sync + 'static,
+        read: impl Fn() -> Values + Send + Sync + 'static,
     ) -> Self {
         Self {
             shape,
-            read: Arc::new(read),
+            source: Source::Whole(Arc::new(read)),
+        }
+    }
+
+    /// A tensor of which `read` gives a range of the values.
+    pub(super) fn in_parts(
+        shape: Vec<usize>,
+        read: impl Fn(Range<usize>) -> Values + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            shape,
+            source: Source::Parts(Arc::new(read)),
+        }
+    }
+
+    /// The same tensor, its values passed to `check` whenever they are read.
+    pub(super) fn checked(
+        self,
+        check: impl Fn(&[f32]) -> Result<(), WeightsError> + Send + Sync + 'static,
+    ) -> Self {
+        let checked = move |values: Vec<f32>| check(&values).map(|()| values);
+        match self.source {
+            Source::Whole(read) => Self::whole(self.shape, move || checked(read()?)),
+            Source::Parts(read) => Self::in_parts(self.shape, move |part| checked(read(part)?)),
         }
     }
 
@@ -32,7 +67,31 @@ impl StoredTensor {
     /// # Errors
     /// If they cannot be read, are no floating-point numbers, or are fewer than the shape says.
     pub fn read(&self) -> Result<Vec<f32>, WeightsError> {
-        (self.read)()
+        match &self.source {
+            Source::Whole(read) => read(),
+            Source::Parts(read) => read(0..self.shape.iter().product()),
+        }
+    }
+
+    /// The values in parts, each some whole entries of the first dimension, with the index of its
+    /// first. What a file gives only as a whole is one part.
+    pub(crate) fn parts(
+        &self,
+    ) -> impl Iterator<Item = Result<(usize, Vec<f32>), WeightsError>> + use<'_> {
+        let entries = self.shape.first().copied().unwrap_or(1);
+        let entry: usize = self.shape.iter().skip(1).product();
+        let step = match self.source {
+            Source::Whole(_) => entries,
+            Source::Parts(_) => PART / entry.max(1),
+        };
+        let step = step.max(1);
+        (0..entries).step_by(step).map(move |first| {
+            let values = match &self.source {
+                Source::Whole(read) => read(),
+                Source::Parts(read) => read(first * entry..entries.min(first + step) * entry),
+            };
+            Ok((first, values?))
+        })
     }
 }
 

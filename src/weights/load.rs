@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::keys::key_of;
-use super::{Checkpoint, WeightsError};
+use super::{Checkpoint, StoredTensor, WeightsError};
 use crate::models::parameters;
 use crate::models::{Architecture, Model, ModelConfig};
 
@@ -68,30 +68,30 @@ pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
 pub fn load(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Model, WeightsError> {
     check_fit(config, checkpoint)?;
     let model = Model::new(config, &Device::flex());
-    parameters::fill(model, |path, _| Ok(read(config, checkpoint, path)?.0))
+    parameters::fill(model, |path, _| parameter(config, checkpoint, path).read())
 }
 
-/// The values and the shape of the parameter at `path` of a model that the checkpoint fits.
-///
-/// # Errors
-/// If it cannot be read, or holds NaN, an infinity, or a negative variance.
-pub(crate) fn read(
-    config: &ModelConfig,
-    checkpoint: &Checkpoint,
-    path: &str,
-) -> Result<(Vec<f32>, Vec<usize>), WeightsError> {
+/// The parameter at `path` of a model that the checkpoint fits. To read it is an error if it holds
+/// NaN, an infinity, or a negative variance.
+pub(crate) fn parameter(config: &ModelConfig, checkpoint: &Checkpoint, path: &str) -> StoredTensor {
     let key = key_of(config.architecture, path);
-    let tensor = &checkpoint.tensors[&key];
-    let values = tensor.read()?;
-    if let Some(&found) = values.iter().find(|value| !value.is_finite()) {
-        return Err(WeightsError::NotFinite { tensor: key, found });
-    }
-    // Its square root would be NaN.
-    let negative = values.iter().find(|value| **value < 0.0);
-    match negative.filter(|_| path.ends_with(".running_var")) {
-        Some(&found) => Err(WeightsError::NegativeVariance { tensor: key, found }),
-        None => Ok((values, tensor.shape.clone())),
-    }
+    let is_variance = path.ends_with(".running_var");
+    let tensor = checkpoint.tensors[&key].clone();
+    tensor.checked(move |values| {
+        if let Some(&found) = values.iter().find(|value| !value.is_finite()) {
+            let tensor = key.clone();
+            return Err(WeightsError::NotFinite { tensor, found });
+        }
+        // Its square root would be NaN.
+        let negative = values.iter().find(|value| **value < 0.0);
+        match negative.filter(|_| is_variance) {
+            Some(&found) => Err(WeightsError::NegativeVariance {
+                tensor: key.clone(),
+                found,
+            }),
+            None => Ok(()),
+        }
+    })
 }
 
 /// Whether the checkpoint holds just the model's parameters, in their shapes.

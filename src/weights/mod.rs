@@ -12,7 +12,7 @@ mod safetensors;
 mod seeded;
 
 pub use checkpoint::{Checkpoint, StoredTensor};
-pub(crate) use load::{check_fit, read};
+pub(crate) use load::{check_fit, parameter};
 pub use load::{class_count, load};
 pub use metadata::Metadata;
 pub(crate) use seeded::Stream;

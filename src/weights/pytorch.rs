@@ -49,13 +49,13 @@ fn stored(key: String, mut tensor: Tensor) -> StoredTensor {
     // Our errors name it.
     tensor.name.clear();
     let shape = tensor.shape().to_vec();
-    StoredTensor::new(shape, move || {
+    StoredTensor::whole(shape, move || {
         let bytes = tensor.read().map_err(|error| WeightsError::Tensor {
             tensor: key.clone(),
             reason: error.to_string(),
         })?;
         match ElementType::try_from(tensor.dtype()) {
-            Ok(element) => Ok(element.to_f32(&bytes)),
+            Ok(element) => Ok(element.to_f32(&bytes, 0..usize::MAX)),
             Err(()) => Err(WeightsError::element_type(&key, tensor.dtype())),
         }
     })

@@ -1,6 +1,7 @@
 //! Safetensors files, read and written.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use half::f16;
@@ -30,11 +31,11 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Checkpoint, WeightsError> {
     let bytes = Arc::new(bytes);
     let tensors = places.into_iter().map(|(key, shape, dtype, place)| {
         let (bytes, name) = (bytes.clone(), key.clone());
-        let read = move || match ElementType::try_from(dtype) {
-            Ok(element) => Ok(element.to_f32(&bytes[place.clone()])),
+        let read = move |part: Range<usize>| match ElementType::try_from(dtype) {
+            Ok(element) => Ok(element.to_f32(&bytes[place.clone()], part)),
             Err(()) => Err(WeightsError::element_type(&name, dtype)),
         };
-        (key, StoredTensor::new(shape, read))
+        (key, StoredTensor::in_parts(shape, read))
     });
     Checkpoint::new(tensors, metadata)
 }

@@ -1,6 +1,8 @@
 //! Weights and pictures out of a seed, the same on every machine: for the demo, and for comparing
 //! with other frameworks (`tests/goldens/generator.py` makes the same numbers).
 
+use std::ops::Range;
+
 use image::RgbaImage;
 
 use super::load::expected;
@@ -13,8 +15,8 @@ pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
     let architecture = config.architecture;
     let tensors = expected(config).into_iter().map(|(key, shape)| {
         let (name, dims) = (key.clone(), shape.clone());
-        let read = move || Ok(values(architecture, seed, &name, &dims));
-        (key, StoredTensor::new(shape, read))
+        let read = move |part| Ok(values(architecture, seed, &name, &dims, part));
+        (key, StoredTensor::in_parts(shape, read))
     });
     let metadata = Metadata {
         architecture: Some(architecture),
@@ -24,18 +26,26 @@ pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
     Checkpoint::new(tensors, metadata).expect("a model has no parameter twice")
 }
 
-fn values(architecture: Architecture, seed: u64, name: &str, shape: &[usize]) -> Vec<f32> {
+/// The values at the indices of `part`.
+fn values(
+    architecture: Architecture,
+    seed: u64,
+    name: &str,
+    shape: &[usize],
+    part: Range<usize>,
+) -> Vec<f32> {
     let stream = Stream::new(seed, name);
     let (offset, scale) = distribution(architecture, name, shape);
-    let count = shape.iter().product::<usize>() as u64;
-    let mut values: Vec<f32> = (0..count)
-        .map(|index| (offset + scale * stream.symmetric(index)) as f32)
-        .collect();
-    if name.contains("cls_score.") && name.ends_with(".bias") {
-        // Most RoIs are background.
-        values[0] = (8.0 + scale * stream.symmetric(0)) as f32;
-    }
-    values
+    let is_class_bias = name.contains("cls_score.") && name.ends_with(".bias");
+    part.map(|index| {
+        let offset = match index {
+            // Most RoIs are background.
+            0 if is_class_bias => 8.0,
+            _ => offset,
+        };
+        (offset + scale * stream.symmetric(index as u64)) as f32
+    })
+    .collect()
 }
 
 /// Centre and half-width of a parameter's uniform distribution.

@@ -7,7 +7,7 @@ use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, FasterRcnn, Model, ModelConfig};
 use fpn_wgpu::ops::boxes::BBox;
-use fpn_wgpu::ops::proposals::Proposals;
+use fpn_wgpu::ops::proposals::{ProposalOptions, Proposals};
 use fpn_wgpu::transform::{ResizeBounds, Transform};
 use fpn_wgpu::{Detector, weights};
 use image::{DynamicImage, RgbaImage};
@@ -145,7 +145,8 @@ impl Case {
         stages.compare_levels(|level| format!("rpn.logits.{level}"), &maps.logits, 2);
         stages.compare_levels(|level| format!("rpn.deltas.{level}"), &maps.deltas, 2);
 
-        let proposals = model.proposals(pyramid.clone(), frame.tensor(&device), frame.padded);
+        let options = ProposalOptions::torchvision(frame.padded);
+        let proposals = model.proposals(pyramid.clone(), frame.tensor(&device), options);
         self.check_proposals(&proposals);
         self.check_head(&stages, &model, pyramid);
     }

@@ -84,6 +84,7 @@ fn check_detections(case: &str, gpu: Option<Arc<Gpu>>) {
         score_threshold: golden.number("threshold"),
         nms_threshold: golden.number("nms_threshold"),
         limit: golden.number("keep"),
+        ..selection
     };
     assert_eq!(selection, of_golden, "{case}");
     let builder = Detector::builder(checkpoint);

@@ -6,7 +6,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
+mod debian;
 mod vulkan;
+mod wasm;
+mod web;
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
@@ -19,12 +22,20 @@ enum Task {
     },
     /// Check formatting, lints and documentation, warnings being errors
     Check,
+    /// Build the page for browsers into target/web
+    Web {
+        /// Serve it then at http://localhost:PORT
+        #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "8000")]
+        serve: Option<u16>,
+    },
 }
 
 fn main() -> Result<()> {
     match Task::parse() {
         Task::Test { args } => test(&args),
         Task::Check => check(),
+        Task::Web { serve: None } => web::build().map(drop),
+        Task::Web { serve: Some(port) } => web::serve(port),
     }
 }
 

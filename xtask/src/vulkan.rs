@@ -1,9 +1,10 @@
 //! Vulkan drivers for the tests.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+
+use crate::debian;
 
 /// What a Debian or Ubuntu machine without a GPU needs: the loader, and llvmpipe.
 const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
@@ -17,23 +18,7 @@ pub fn ensure_driver() -> Result<()> {
     if !cfg!(target_os = "linux") || has_driver() {
         return Ok(());
     }
-    let install = format!("apt-get install {}", PACKAGES.join(" "));
-    if !Path::new("/usr/bin/apt-get").exists() {
-        bail!("no Vulkan driver found: install one (on Debian and Ubuntu: {install})");
-    }
-    if !is_root() {
-        bail!("no Vulkan driver found: run `sudo {install}`");
-    }
-    println!("no Vulkan driver found: {install}");
-    apt_get(&["update", "--quiet"])?;
-    apt_get(&[
-        "install",
-        "--yes",
-        "--quiet",
-        "--no-install-recommends",
-        PACKAGES[0],
-        PACKAGES[1],
-    ])
+    debian::install("Vulkan driver", &PACKAGES)
 }
 
 /// The second driver, where Debian's Chromium is installed.
@@ -71,21 +56,4 @@ fn has_driver() -> bool {
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output();
-    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
-}
-
-fn apt_get(args: &[&str]) -> Result<()> {
-    let status = Command::new("apt-get")
-        .args(args)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .status()
-        .context("apt-get cannot be started")?;
-    match status.success() {
-        true => Ok(()),
-        false => bail!("apt-get {} failed", args[0]),
-    }
 }
