@@ -327,12 +327,11 @@ pub struct UnknownForm(String);
 
 impl ConvForm {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Registers(4),
         Self::Registers(8),
         Self::Subgroup(4, 8),
         Self::Subgroup(8, 8),
-        Self::Subgroup(4, 64),
         Self::Subgroup(8, 64),
         Self::Tiled,
     ];

@@ -1,12 +1,12 @@
 //! Which way a convolution is computed on an adapter: the algorithm of a layer, and the form of a
 //! product's kernel. Both are looked up in a table of times measured on adapters of its kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ConvForm, Number};
+use crate::plan::{ConvForm, Kernel, Number, Plan, Shader, Step};
 
 /// What a plan is made for.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,11 +85,30 @@ impl Target {
 
     /// The form for a product: of those whose dispatch `fits`, the fastest.
     pub fn form(&self, size: &ConvSize, fits: impl Fn(ConvForm) -> bool) -> ConvForm {
+        self.table
+            .form(size, |form| fits(form) && self.allows(form))
+    }
+
+    /// All shaders that plans of a model may use, whatever the size, given its plan for one.
+    pub fn shaders(&self, plan: &Plan) -> BTreeSet<Shader> {
+        let forms = self.table.forms(|form| self.allows(form));
+        let mut shaders = BTreeSet::new();
+        for shader in plan.steps.iter().map(Step::shader) {
+            shaders.insert(shader);
+            if let Kernel::Conv(_, epilogue) = shader.kernel {
+                shaders.extend(forms.iter().map(|form| Shader {
+                    kernel: Kernel::Conv(*form, epilogue),
+                    ..shader
+                }));
+            }
+        }
+        shaders
+    }
+
+    fn allows(&self, form: ConvForm) -> bool {
         // Lanes hand each other values of 32 bits only.
         let shares = self.subgroups && self.precision != Precision::F16;
-        self.table.form(size, |form| {
-            fits(form) && (shares || !matches!(form, ConvForm::Subgroup(..)))
-        })
+        shares || !matches!(form, ConvForm::Subgroup(..))
     }
 }
 
@@ -171,8 +190,14 @@ pub struct ConvTimes {
 impl ConvTimes {
     /// The fastest form and its seconds.
     pub fn fastest(&self) -> Option<(ConvForm, f64)> {
+        self.fastest_of(|_| true)
+    }
+
+    fn fastest_of(&self, allowed: impl Fn(ConvForm) -> bool) -> Option<(ConvForm, f64)> {
         let forms = self.forms.iter().map(|(form, seconds)| (*form, *seconds));
-        forms.min_by(|a, b| a.1.total_cmp(&b.1))
+        forms
+            .filter(|(form, _)| allowed(*form))
+            .min_by(|a, b| a.1.total_cmp(&b.1))
     }
 }
 
@@ -217,33 +242,44 @@ impl ConvTable {
     /// If `allowed` takes none of those that every adapter has.
     pub fn form(&self, size: &ConvSize, allowed: impl Fn(ConvForm) -> bool) -> ConvForm {
         let usable = self.rows.iter().filter_map(|row| {
-            let forms = row.forms.iter().filter(|(form, _)| allowed(**form));
-            let best = forms.min_by(|a, b| a.1.total_cmp(b.1))?;
-            Some((distance(row.size.product(), size.product()), *best.0))
+            let form = row.fastest_of(&allowed)?.0;
+            Some((distance(row.size.product(), size.product()), form))
         });
-        let nearest = usable
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, form)| form);
-        nearest.unwrap_or_else(|| {
-            // Nothing was measured: what suits GPUs as a rule.
-            let [pixels, _, channels] = size.product();
-            let forms = match pixels >= 1024 && channels >= 64 {
-                true => [
-                    ConvForm::Tiled,
-                    ConvForm::Registers(8),
-                    ConvForm::Registers(4),
-                ],
-                false => [
-                    ConvForm::Registers(4),
-                    ConvForm::Registers(8),
-                    ConvForm::Tiled,
-                ],
-            };
-            let found = forms.into_iter().find(|form| allowed(*form));
-            found.expect("some form makes a dispatch of any size")
-        })
+        let nearest = usable.min_by(|a, b| a.0.total_cmp(&b.0));
+        nearest.map_or_else(
+            || {
+                let [pixels, _, channels] = size.product();
+                let mut forms = UNMEASURED;
+                if pixels < 1024 || channels < 64 {
+                    forms.reverse();
+                }
+                let found = forms.into_iter().find(|form| allowed(*form));
+                found.expect("some form makes a dispatch of any size")
+            },
+            |(_, form)| form,
+        )
+    }
+
+    /// The forms that a product of some size takes.
+    fn forms(&self, allowed: impl Fn(ConvForm) -> bool) -> BTreeSet<ConvForm> {
+        let rows = self.rows.iter();
+        let fastest: BTreeSet<ConvForm> = rows
+            .filter_map(|row| Some(row.fastest_of(&allowed)?.0))
+            .collect();
+        match fastest.is_empty() {
+            true => UNMEASURED.into(),
+            false => fastest,
+        }
     }
 }
+
+/// Forms that suit GPUs as a rule, where nothing was measured: large products the first, small ones
+/// the last.
+const UNMEASURED: [ConvForm; 3] = [
+    ConvForm::Tiled,
+    ConvForm::Registers(8),
+    ConvForm::Registers(4),
+];
 
 /// How unlike two shapes are: the square of the distance of their logarithms.
 fn distance<const N: usize>(a: [usize; N], b: [usize; N]) -> f64 {

@@ -387,14 +387,22 @@ impl Gpu {
         })
     }
 
-    /// Compile kernels that are not yet, all at once.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn compile(&self, shaders: impl IntoIterator<Item = Shader>) {
-        use rayon::prelude::*;
-        let shaders: BTreeSet<Shader> = shaders.into_iter().collect();
-        shaders.into_par_iter().for_each(|shader| {
+    /// Compile the kernels that are not yet: at once, or in browsers one after the other with a `pause`
+    /// between them.
+    pub(super) async fn compile(&self, shaders: BTreeSet<Shader>, pause: &impl AsyncFn()) {
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            use rayon::prelude::*;
+            shaders.into_par_iter().for_each(|shader| {
+                self.kernel(shader);
+            });
+            pause().await;
+        }
+        #[cfg(target_arch = "wasm32")]
+        for shader in shaders {
             self.kernel(shader);
-        });
+            pause().await;
+        }
     }
 
     fn kernels(&self) -> MutexGuard<'_, BTreeMap<Shader, Arc<CompiledKernel>>> {

@@ -101,6 +101,7 @@ impl Engine {
         let started = Instant::now();
         let needs = Needs::new(&plan, FIRST_INPUT[0] * FIRST_INPUT[1] * 4);
         let memory = gpu.guarded(|| Memory::new(&gpu, needs))?;
+        gpu.compile(target.shaders(&plan), pause).await;
         let session = Session::new(&gpu, plan, &store, &memory, pause).await?;
         gpu.guarded(|| session.warm_up(&gpu))?;
         gpu.idle().await?;

@@ -43,8 +43,8 @@ impl Session {
         memory: &Memory,
         pause: &impl AsyncFn(),
     ) -> Result<Self, GpuError> {
-        #[cfg(not(target_arch = "wasm32"))]
-        gpu.compile(plan.steps.iter().map(Step::shader));
+        let shaders = plan.steps.iter().map(Step::shader).collect();
+        gpu.compile(shaders, pause).await;
         let params = gpu.guarded(|| upload_params(gpu, &plan))?;
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (index, step) in plan.steps.iter().enumerate() {

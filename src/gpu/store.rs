@@ -212,6 +212,7 @@ mod tests {
         let matrix = |_: &str| StoredTensor::whole(vec![1, 4], || Ok(vec![1.0, 2.0, 3.0, 4.0]));
         let constant = Constant {
             part: ConstantPart::Linear(Some([2, 1, 2])),
+            number: Number::F32,
             weight: "fc.weight".to_owned(),
             bias: None,
             norm: None,

@@ -83,8 +83,13 @@ fn a_gpu_is_timed_step_by_step() {
     for part in ["stages", "steps"] {
         assert!(is_near(sum(&profile[part], "ms"), total), "{part}");
         assert!(is_near(sum(&profile[part], "share"), 1.0), "{part}");
+        // Winograd's convolutions take fewer operations than the model has.
         let gflop = sum(&profile[part], "flop") / 1e9;
-        assert!(is_near(gflop, number(&report["gflop"])), "{part}");
+        let model = number(&report["gflop"]);
+        assert!(
+            (0.2 * model..1.001 * model).contains(&gflop),
+            "{part}: {gflop}"
+        );
     }
     assert!(steps.is_sorted_by(|a, b| number(&a["ms"]) >= number(&b["ms"])));
     let stages = profile["stages"].as_array().expect("a list");
