@@ -19,9 +19,19 @@ impl JsonFile {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Of any new file; the process's mask still applies.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let temporary = builder
+            .prefix(".fpn-")
+            .tempfile_in(folder)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         Ok(Self {
-            temporary: NamedTempFile::new_in(folder)
-                .with_context(|| format!("{} cannot be written", path.display()))?,
+            temporary,
             path: path.to_owned(),
         })
     }
