@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -29,6 +29,8 @@ impl JsonFile {
         let temporary = builder
             .prefix(".fpn-")
             .tempfile_in(folder)
+            // The operating system's words, without the temporary file's name.
+            .map_err(|error| anyhow!("{}", error.kind()))
             .with_context(|| format!("{} cannot be written", path.display()))?;
         Ok(Self {
             temporary,
