@@ -16,14 +16,14 @@ use crate::Usage;
 pub fn find(device: &str) -> Result<Adapter> {
     let found = match device {
         "gpu" => pollster::block_on(adapters::best()),
-        "auto" | "cpu" => {
-            let problem = format!("--device {device}: expected gpu or a part of an adapter's name");
-            return Err(Usage(problem).into());
-        }
         name => pollster::block_on(adapters::by_name(name)),
     };
     found.map_err(|error| match error {
-        GpuError::UnknownAdapter { .. } => Usage(error.to_string()).into(),
+        GpuError::UnknownAdapter { name, known } => Usage(format!(
+            "unknown device '{name}': expected gpu or a part of the name of one of: {}",
+            known.join(", ")
+        ))
+        .into(),
         error => error.into(),
     })
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
@@ -19,9 +19,21 @@ impl JsonFile {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Of any new file; the process's mask still applies.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let temporary = builder
+            .prefix(".fpn-")
+            .tempfile_in(folder)
+            // The operating system's words, without the temporary file's name.
+            .map_err(|error| anyhow!("{}", error.kind()))
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         Ok(Self {
-            temporary: NamedTempFile::new_in(folder)
-                .with_context(|| format!("{} cannot be written", path.display()))?,
+            temporary,
             path: path.to_owned(),
         })
     }

@@ -154,7 +154,7 @@ impl Peers {
         let worst = report
             .engines
             .iter()
-            .find(|engine| !(engine.difference <= TOLERANCE));
+            .find(|engine| engine.difference > TOLERANCE);
         match worst {
             None => Ok(()),
             Some(engine) => bail!(

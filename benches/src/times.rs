@@ -24,8 +24,9 @@ impl Times {
     /// If there are none.
     pub fn of(mut seconds: Vec<f64>) -> Self {
         seconds.sort_unstable_by(f64::total_cmp);
+        let middle = [(seconds.len() - 1) / 2, seconds.len() / 2];
         Self {
-            median: seconds[seconds.len() / 2],
+            median: middle.map(|index| seconds[index]).iter().sum::<f64>() / 2.0,
             min: seconds[0],
             max: seconds[seconds.len() - 1],
         }

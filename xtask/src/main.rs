@@ -86,6 +86,9 @@ fn check() -> Result<()> {
         "clippy",
         "--release",
         "--workspace",
+        // Its peer burn-wgpu takes twenty minutes to build.
+        "--exclude",
+        "fpn-bench",
         "--all-targets",
         "--",
         "--deny",

@@ -7,7 +7,7 @@ use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, ModelConfig};
 use fpn_wgpu::weights::{Checkpoint, seeded};
 
-#[path = "../../tests/checkpoints/pytorch.rs"]
+#[path = "../../../tests/checkpoints/pytorch.rs"]
 mod pytorch;
 
 fn readers(criterion: &mut Criterion) {
