@@ -7,6 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use fpn_wgpu::compile::{Target, compile};
 use fpn_wgpu::gpu::{Gpu, HostMap, Trunk};
 use fpn_wgpu::models::{Architecture, Model, ModelConfig};
 use fpn_wgpu::transform::Frame;
@@ -131,7 +132,7 @@ impl Peers {
 
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
         let trunk = Trunk::new(gpu, &config, &checkpoint, &picture)?;
-        let flop = trunk.flop();
+        let flop = flop(&config, self.size)?;
         let burn = adapter::burn_device(&adapter)?;
         let cpu = Device::flex();
         let engines = [
@@ -291,6 +292,15 @@ fn difference(maps: &[HostMap], reference: &[HostMap]) -> Result<f32> {
         most / largest
     };
     Ok(maps.iter().zip(reference).map(of_map).fold(0.0, f32::max))
+}
+
+/// Floating-point operations of the maps by their definition; what an engine really takes may be
+/// fewer, as by Winograd's algorithm.
+fn flop(config: &ModelConfig, size: [usize; 2]) -> Result<u64> {
+    let architecture = config.architecture;
+    let (transform, selection) = (architecture.transform(), architecture.selection());
+    let plan = compile(config, &transform, selection, size, &Target::webgpu())?;
+    Ok(plan.steps[..plan.trunk].iter().map(|step| step.flop).sum())
 }
 
 fn print(report: &Report) {

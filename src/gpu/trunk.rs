@@ -70,11 +70,6 @@ impl Trunk {
         })
     }
 
-    /// Floating-point operations of a run.
-    pub fn flop(&self) -> u64 {
-        self.session.plan.flop()
-    }
-
     /// Compute the maps and wait until they are there. Nothing is read back.
     ///
     /// # Errors
