@@ -13,7 +13,9 @@ pub use graph::{Conv, ConvKind, Epilogue, Graph, Node, Norm, Op, Residual, Value
 pub use lower::{LowerError, lower};
 pub use memory::{Block, place};
 pub use passes::optimize;
-pub(crate) use schedule::{ConvParams, Params, conv_groups, convolution, groups, quads};
+pub(crate) use schedule::{
+    ConvParams, Params, conv_groups, convolution, grouped_groups, groups, quads,
+};
 pub use schedule::{ScheduleError, schedule};
 pub use select::{ConvAlgorithm, ConvSize, ConvTable, ConvTimes, Target};
 

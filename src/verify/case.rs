@@ -103,6 +103,7 @@ impl Case {
                 Kernel::Conv(..)
                 | Kernel::WinogradInput
                 | Kernel::WinogradOutput(_)
+                | Kernel::Grouped(_)
                 | Kernel::MaxPool,
                 1,
             )
