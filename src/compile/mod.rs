@@ -4,6 +4,8 @@ mod capture;
 mod graph;
 mod lower;
 mod memory;
+#[cfg(test)]
+mod module_tests;
 mod passes;
 mod schedule;
 mod select;

@@ -60,16 +60,6 @@ pub fn convolution(size: ConvSize, target: &Target) -> Plan {
     let in_size = [0, 1].map(|axis| size.out_size[axis] * size.stride[axis]);
     let map = |channels: usize, [height, width]: [usize; 2]| vec![1, channels, height, width];
     let [image, result] = [ValueId(0), ValueId(1)];
-    let graph = Graph {
-        values: vec![
-            map(size.in_channels, in_size),
-            map(size.out_channels, size.out_size),
-        ],
-        nodes: Vec::new(),
-        image,
-        pyramid: Vec::new(),
-        detections: [result; 5],
-    };
     let conv = Conv {
         weight: "weight".to_owned(),
         kind: ConvKind::Dense(Window {
@@ -82,19 +72,38 @@ pub fn convolution(size: ConvSize, target: &Target) -> Plan {
         epilogue: super::graph::Epilogue::PLAIN,
         first_channel: 0,
     };
-    let node = Node {
-        op: Op::Conv(conv.clone()),
-        inputs: vec![image],
-        outputs: vec![result],
+    let graph = Graph {
+        values: vec![
+            map(size.in_channels, in_size),
+            map(size.out_channels, size.out_size),
+        ],
+        nodes: vec![Node {
+            op: Op::Conv(conv),
+            inputs: vec![image],
+            outputs: vec![result],
+        }],
+        image,
+        pyramid: Vec::new(),
+        detections: [result; 5],
     };
-    let mut scheduler = Scheduler::new(&graph, target);
-    scheduler.conv(&conv, &node);
+    without_selection(&graph, target).expect("there is a kernel for convolutions")
+}
+
+/// The plan of a rewritten graph that only makes maps, from an image that is there.
+///
+/// # Errors
+/// As [`schedule`].
+pub fn without_selection(graph: &Graph, target: &Target) -> Result<Plan, ScheduleError> {
+    let mut scheduler = Scheduler::new(graph, target);
+    for node in &graph.nodes {
+        scheduler.node(node)?;
+    }
     scheduler.results = Some(Results {
         limit: 0,
         quads: 0,
         landmarks: 0,
     });
-    scheduler.finish()
+    Ok(scheduler.finish())
 }
 
 /// The convolutions and matrix products of a rewritten graph that have several forms, each of a size

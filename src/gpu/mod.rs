@@ -18,4 +18,6 @@ pub use engine::{Engine, Pending};
 pub use kernels::{BindingKind, Source, compose, source};
 pub use probe::probe;
 pub use profile::Profile;
+#[cfg(test)]
+pub(crate) use store::pack;
 pub use tune::{measurements, tune};

@@ -15,7 +15,7 @@ pub(super) struct Store {
 }
 
 /// Values and shape of the parameter at a path, in PyTorch's layout.
-pub(super) type Read<'a> = dyn Fn(&str) -> Result<(Vec<f32>, Vec<usize>), WeightsError> + 'a;
+pub(crate) type Read<'a> = dyn Fn(&str) -> Result<(Vec<f32>, Vec<usize>), WeightsError> + 'a;
 
 impl Store {
     /// Pack and upload what `plan` needs, one constant after the other.
@@ -52,7 +52,7 @@ impl Store {
 }
 
 /// The constant's values as its kernel reads them.
-fn pack(constant: &Constant, read: &Read<'_>) -> Result<Vec<f32>, WeightsError> {
+pub(crate) fn pack(constant: &Constant, read: &Read<'_>) -> Result<Vec<f32>, WeightsError> {
     let fold = constant
         .norm
         .as_ref()

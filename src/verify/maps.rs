@@ -2,9 +2,7 @@
 
 use super::Random;
 use super::case::{Case, UNWRITTEN};
-use crate::compile::{
-    ConvParams, ConvSize, Params, conv_groups, grouped_groups, groups, quads,
-};
+use crate::compile::{ConvParams, ConvSize, Params, conv_groups, grouped_groups, groups, quads};
 use crate::plan::{ConvForm, Epilogue, Kernel};
 
 /// A convolution: dense, depthwise or grouped. A matrix product over R rows is one of a 1×1 window over a map
