@@ -7,7 +7,8 @@
 
 enable f16;
 
-#import fpn::conv::{params, Cell, Factor, cell, corner, load, quad_of, store, wide}
+
+#import fpn::conv::{params, Factor, cells_of, corners_of, load_four, quad_of, store, wide}
 
 @group(0) @binding(3) var<storage, read> weights: array<Factor>; // [batch][ky][kx][in channel][out quad]
 
@@ -101,38 +102,6 @@ fn filters_at(row: u32, first_quad: u32, lane: u32) -> Filters {
 }
 
 #endif
-
-// Four pixels that follow each other.
-struct Cells {
-    p0: Cell,
-    p1: Cell,
-    p2: Cell,
-    p3: Cell,
-}
-
-struct Corners {
-    p0: vec2<i32>,
-    p1: vec2<i32>,
-    p2: vec2<i32>,
-    p3: vec2<i32>,
-}
-
-fn corners_of(pixel: u32) -> Corners {
-    return Corners(corner(pixel), corner(pixel + 1u), corner(pixel + 2u), corner(pixel + 3u));
-}
-
-fn cells_of(corners: Corners, tap: vec2<i32>, batch: u32) -> Cells {
-    return Cells(
-        cell(corners.p0 + tap, batch),
-        cell(corners.p1 + tap, batch),
-        cell(corners.p2 + tap, batch),
-        cell(corners.p3 + tap, batch),
-    );
-}
-
-fn load_four(cells: Cells, quad: u32) -> Matrix {
-    return Matrix(load(cells.p0, quad), load(cells.p1, quad), load(cells.p2, quad), load(cells.p3, quad));
-}
 
 fn store_all(sums: Sums, pixel: u32, quad: u32, batch: u32) {
     store(sums.q0, pixel, quad, batch);

@@ -180,6 +180,7 @@ impl Shader {
                 numbers(F16, F16, F16),
                 numbers(F16, F32, F16),
             ],
+            Kernel::Grouped(_) => vec![numbers(F16, F16, F32)],
             Kernel::Depthwise | Kernel::MaxPool | Kernel::UpsampleAdd | Kernel::RoiAlign => {
                 vec![numbers(F16, F16, F32)]
             }
@@ -249,6 +250,7 @@ pub enum Kernel {
     WinogradInput,
     WinogradOutput(Epilogue),
     Depthwise,
+    Grouped(Epilogue),
     MaxPool,
     UpsampleAdd,
     RoiAlign,
@@ -282,7 +284,8 @@ pub struct Constant {
 /// Which of a layer's two constants, and its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum ConstantPart {
-    /// Filters `[out, in, ky, kx]` as `[ky][kx][in][out]`, channels rounded up to fours.
+    /// Filters `[out, in, ky, kx]` as `[ky][kx][in][out]`, channels rounded up to fours. Where channels
+    /// are grouped, the inputs are those of a group.
     Dense,
     /// Filters `[out, in, 3, 3]`, transformed for Winograd's F(4×4, 3×3), as `[36][in][out]`.
     Winograd,
@@ -393,6 +396,8 @@ impl Kernel {
             Self::WinogradOutput(Bias),
             Self::WinogradOutput(Residual),
             Self::Depthwise,
+            Self::Grouped(Bias),
+            Self::Grouped(Residual),
             Self::MaxPool,
             Self::UpsampleAdd,
             Self::RoiAlign,
@@ -433,6 +438,7 @@ impl fmt::Display for Kernel {
             Self::WinogradInput => f.write_str("winograd_input"),
             Self::WinogradOutput(epilogue) => write!(f, "winograd_output{}", with(epilogue)),
             Self::Depthwise => f.write_str("depthwise"),
+            Self::Grouped(epilogue) => write!(f, "grouped{}", with(epilogue)),
             Self::MaxPool => f.write_str("max_pool"),
             Self::UpsampleAdd => f.write_str("upsample_add"),
             Self::RoiAlign => f.write_str("roi_align"),

@@ -55,6 +55,8 @@ struct Params {
     outer_slope: f32,
     first_tile: u32, // of a Winograd convolution's tiles, those that are worked on
     tiles: u32,
+    group_in_quads: u32, // of a group's channels; where there is one group, all
+    group_out_quads: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -95,6 +97,44 @@ fn load(at: Cell, quad: u32) -> vec4<f16> {
 #else
 fn load(at: Cell, quad: u32) -> vec4<f32> {
     return quad_of(image[at.start + quad]) * at.inside;
+}
+#endif
+
+// Four pixels that follow each other.
+struct Cells {
+    a: Cell,
+    b: Cell,
+    c: Cell,
+    d: Cell,
+}
+
+struct Corners {
+    a: vec2<i32>,
+    b: vec2<i32>,
+    c: vec2<i32>,
+    d: vec2<i32>,
+}
+
+fn corners_of(pixel: u32) -> Corners {
+    return Corners(corner(pixel), corner(pixel + 1u), corner(pixel + 2u), corner(pixel + 3u));
+}
+
+fn cells_of(corners: Corners, tap: vec2<i32>, batch: u32) -> Cells {
+    return Cells(
+        cell(corners.a + tap, batch),
+        cell(corners.b + tap, batch),
+        cell(corners.c + tap, batch),
+        cell(corners.d + tap, batch),
+    );
+}
+
+#ifdef PRODUCT_F16
+fn load_four(cells: Cells, quad: u32) -> mat4x4<f16> {
+    return mat4x4<f16>(load(cells.a, quad), load(cells.b, quad), load(cells.c, quad), load(cells.d, quad));
+}
+#else
+fn load_four(cells: Cells, quad: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(load(cells.a, quad), load(cells.b, quad), load(cells.c, quad), load(cells.d, quad));
 }
 #endif
 

@@ -92,7 +92,7 @@ fn input(shape: [usize; 4], other: &Tensor<1>) -> Tensor<4> {
 }
 
 /// The identity of a tensor of the graph.
-fn id(tensor: DispatchTensor) -> TensorId {
+pub(super) fn id(tensor: DispatchTensor) -> TensorId {
     let tensor = <DispatchTensor as DispatchKindConversion<Capture>>::try_into_backend(tensor)
         .expect("the tensor lives on the capture device");
     match tensor {

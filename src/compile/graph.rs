@@ -114,6 +114,9 @@ pub enum ConvKind {
     Dense(Window),
     /// One filter a channel.
     Depthwise(Window),
+    /// So many groups of input channels, each with the output channels of its own group alone;
+    /// multiples of four in each.
+    Grouped(Window, usize),
     /// A matrix over rows; where the rows are flattened maps, their channels, height and width.
     Linear(Option<[usize; 3]>),
 }

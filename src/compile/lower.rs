@@ -1,5 +1,6 @@
 //! From Burn's recorded operations to the compiler's graph.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use burn_ir::{
@@ -23,7 +24,7 @@ pub struct LowerError {
     /// The operation, and the parameters it uses.
     pub operation: String,
     /// What about it is not known.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 /// The graph of a captured model.
@@ -85,7 +86,8 @@ struct Lowering {
     nodes: Vec<Node>,
 }
 
-type Lowered = Result<(), &'static str>;
+/// With the reason why not.
+type Lowered<T = ()> = Result<T, Cow<'static, str>>;
 
 impl Lowering {
     fn operation(&mut self, operation: &OperationIr) -> Lowered {
@@ -139,7 +141,7 @@ impl Lowering {
                     && reshape.input.shape[0] == reshape.out.shape[0];
                 match flattens {
                     true => self.node(Op::Flatten, &[&reshape.input], &[&reshape.out]),
-                    false => Err("only the flattening of maps is known"),
+                    false => Err("only the flattening of maps is known".into()),
                 }
             }
             OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) => match cat.dim {
@@ -147,21 +149,21 @@ impl Lowering {
                     let inputs: Vec<&TensorIr> = cat.tensors.iter().collect();
                     self.node(Op::Concat, &inputs, &[&cat.out])
                 }
-                _ => Err("only channels can be stacked"),
+                _ => Err("only channels can be stacked".into()),
             },
             OperationIr::Custom(custom) => self.custom(custom),
-            _ => Err("no such operation is known"),
+            _ => Err("no such operation is known".into()),
         }
     }
 
     fn conv(&mut self, conv: &Conv2dOpIr) -> Lowered {
         let options = &conv.options;
         if options.dilation != [1, 1] {
-            return Err("dilation is not known");
+            return Err("dilation is not known".into());
         }
         let [(top, bottom), (left, right)] = options.padding;
         if top < bottom || left < right {
-            return Err("more padding below or right than above or left is not known");
+            return Err("more padding below or right than above or left is not known".into());
         }
         let shape = &conv.weight.shape;
         let window = Window {
@@ -174,7 +176,17 @@ impl Lowering {
             groups if groups == conv.x.shape[1] && groups == shape[0] => {
                 ConvKind::Depthwise(window)
             }
-            _ => return Err("of grouped convolutions only depthwise ones are known"),
+            groups => {
+                let [inputs, outputs] = [shape[1], shape[0] / groups];
+                if inputs % 4 != 0 || outputs % 4 != 0 {
+                    let found = format!(
+                        "each of its {groups} groups makes {outputs} channels of {inputs}, where only \
+                         multiples of 4 are known, and 1 of 1 in as many groups as channels"
+                    );
+                    return Err(found.into());
+                }
+                ConvKind::Grouped(window, groups)
+            }
         };
         let lowered = Conv {
             weight: self.parameter(&conv.weight)?,
@@ -193,7 +205,7 @@ impl Lowering {
 
     fn max_pool(&mut self, pool: &MaxPool2dOpIr) -> Lowered {
         if pool.dilation != [1, 1] || pool.ceil_mode {
-            return Err("dilation and ceil mode are not known");
+            return Err("dilation and ceil mode are not known".into());
         }
         let window = Window {
             kernel: pool.kernel_size,
@@ -206,7 +218,7 @@ impl Lowering {
     fn upsample(&mut self, resize: &InterpolateOpIr) -> Lowered {
         match resize.options.mode {
             InterpolateModeIr::Nearest => self.node(Op::Upsample, &[&resize.x], &[&resize.out]),
-            _ => Err("only nearest interpolation is known"),
+            _ => Err("only nearest interpolation is known".into()),
         }
     }
 
@@ -215,11 +227,11 @@ impl Lowering {
             Some(bias) if add.rhs.shape.num_elements() == add.lhs.shape[1] => {
                 self.node(Op::AddBias(bias), &[&add.lhs], &[&add.out])
             }
-            Some(_) => Err("a bias has one value a channel"),
+            Some(_) => Err("a bias has one value a channel".into()),
             None if add.lhs.shape == add.rhs.shape => {
                 self.node(Op::Add, &[&add.lhs, &add.rhs], &[&add.out])
             }
-            None => Err("of sums of different shapes only a bias is known"),
+            None => Err("of sums of different shapes only a bias is known".into()),
         }
     }
 
@@ -231,7 +243,7 @@ impl Lowering {
             "fpn::decode_rois" => Op::DecodeRois(RoiDecodeOptions::from_scalars(scalars)),
             "fpn::decode_anchors" => Op::DecodeAnchors(AnchorDecodeOptions::from_scalars(scalars)),
             "fpn::select_detections" => Op::SelectDetections(SelectOptions::from_scalars(scalars)),
-            _ => return Err("no such operation is known"),
+            _ => return Err("no such operation is known".into()),
         };
         // Every kernel that needs the frame has it at hand.
         let inputs: Vec<&TensorIr> = custom
@@ -243,11 +255,9 @@ impl Lowering {
         self.node(op, &inputs, &outputs)
     }
 
-    fn parameter(&self, tensor: &TensorIr) -> Result<String, &'static str> {
-        self.parameters
-            .get(&tensor.id)
-            .cloned()
-            .ok_or("it computes with something that is no parameter where one is expected")
+    fn parameter(&self, tensor: &TensorIr) -> Lowered<String> {
+        let path = self.parameters.get(&tensor.id).cloned();
+        path.ok_or("it computes with something that is no parameter where one is expected".into())
     }
 
     fn node(&mut self, op: Op, inputs: &[&TensorIr], outputs: &[&TensorIr]) -> Lowered {

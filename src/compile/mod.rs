@@ -4,6 +4,8 @@ mod capture;
 mod graph;
 mod lower;
 mod memory;
+#[cfg(test)]
+mod module_tests;
 mod passes;
 mod schedule;
 mod select;
@@ -13,7 +15,9 @@ pub use graph::{Conv, ConvKind, Epilogue, Graph, Node, Norm, Op, Residual, Value
 pub use lower::{LowerError, lower};
 pub use memory::{Block, place};
 pub use passes::optimize;
-pub(crate) use schedule::{ConvParams, Params, conv_groups, convolution, groups, quads};
+pub(crate) use schedule::{
+    ConvParams, Params, conv_groups, convolution, grouped_groups, groups, quads,
+};
 pub use schedule::{ScheduleError, schedule};
 pub use select::{ConvAlgorithm, ConvSize, ConvTable, ConvTimes, Precision, Target};
 

@@ -488,6 +488,31 @@ mod tests {
         assert_eq!(fuse_sums(graph.clone()), graph);
     }
 
+    #[test]
+    fn a_grouped_convolution_takes_what_a_dense_one_does() {
+        let mut builder = Builder::new();
+        let other = builder.node(Op::MaxPool(point()), &[builder.image()], &[1, 8, 8, 8]);
+        let grouped = Conv {
+            kind: ConvKind::Grouped(point(), 2),
+            ..conv("a")
+        };
+        let made = builder.node(Op::Conv(grouped), &[builder.image()], &[1, 8, 8, 8]);
+        let normed = builder.same(Op::BatchNorm(norm()), made);
+        let sum = builder.add(other, normed);
+        let active = builder.same(Op::Activation(0.0), sum);
+        let graph = optimize(builder.giving(&[active]));
+        assert_eq!(graph.nodes.len(), 2);
+        let fused = convs(&graph)[0];
+        assert_eq!(fused.kind, ConvKind::Grouped(point(), 2));
+        assert_eq!(fused.norm, Some(norm()));
+        let epilogue = Epilogue {
+            residual: Residual::Same,
+            outer_slope: 0.0,
+            ..Epilogue::PLAIN
+        };
+        assert_eq!(fused.epilogue, epilogue);
+    }
+
     /// A lateral convolution plus an enlarged coarser map, which is read twice if `shared`.
     fn top_down(shared: bool) -> (Graph, ValueId) {
         let mut builder = Builder::new();

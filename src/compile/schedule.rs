@@ -18,6 +18,8 @@ use crate::transform::Transform;
 
 /// Lanes of a workgroup that share no work.
 const LANES: usize = 64;
+/// Pixels that a lane of a grouped convolution makes.
+const GROUPED_PIXELS: usize = 8;
 /// Most workgroups along one dimension of a dispatch.
 const MAX_GROUPS: usize = 65_535;
 /// Bytes of the tiles and products of a Winograd convolution that are worked on at once.
@@ -59,16 +61,6 @@ pub fn convolution(size: ConvSize, target: &Target) -> Plan {
     let in_size = [0, 1].map(|axis| size.out_size[axis] * size.stride[axis]);
     let map = |channels: usize, [height, width]: [usize; 2]| vec![1, channels, height, width];
     let [image, result] = [ValueId(0), ValueId(1)];
-    let graph = Graph {
-        values: vec![
-            map(size.in_channels, in_size),
-            map(size.out_channels, size.out_size),
-        ],
-        nodes: Vec::new(),
-        image,
-        pyramid: Vec::new(),
-        detections: [result; 5],
-    };
     let conv = Conv {
         weight: "weight".to_owned(),
         kind: ConvKind::Dense(Window {
@@ -81,28 +73,49 @@ pub fn convolution(size: ConvSize, target: &Target) -> Plan {
         epilogue: super::graph::Epilogue::PLAIN,
         first_channel: 0,
     };
-    let node = Node {
-        op: Op::Conv(conv.clone()),
-        inputs: vec![image],
-        outputs: vec![result],
+    let graph = Graph {
+        values: vec![
+            map(size.in_channels, in_size),
+            map(size.out_channels, size.out_size),
+        ],
+        nodes: vec![Node {
+            op: Op::Conv(conv),
+            inputs: vec![image],
+            outputs: vec![result],
+        }],
+        image,
+        pyramid: Vec::new(),
+        detections: [result; 5],
     };
-    let mut scheduler = Scheduler::new(&graph, target);
+    without_selection(&graph, target).expect("there is a kernel for convolutions")
+}
+
+/// The plan of a rewritten graph that only makes maps, from an image that is there.
+///
+/// # Errors
+/// As [`schedule`].
+pub fn without_selection(graph: &Graph, target: &Target) -> Result<Plan, ScheduleError> {
+    let mut scheduler = Scheduler::new(graph, target);
     scheduler.numbers.fill(target.precision.stored());
-    scheduler.conv(&conv, &node);
+    for node in &graph.nodes {
+        scheduler.node(node)?;
+    }
     scheduler.results = Some(Results {
         limit: 0,
         quads: 0,
         landmarks: 0,
     });
-    scheduler.finish()
+    Ok(scheduler.finish())
 }
 
-/// The convolutions and matrix products of a rewritten graph, each of a size once.
+/// The convolutions and matrix products of a rewritten graph that have several forms, each of a size
+/// once.
 pub fn conv_sizes(graph: &Graph, target: &Target) -> Vec<ConvSize> {
     let scheduler = Scheduler::new(graph, target);
     let mut sizes = Vec::new();
     for node in &graph.nodes {
         if let Op::Conv(conv) = &node.op
+            && !matches!(conv.kind, ConvKind::Grouped(..))
             && let Some((_, _, size)) = scheduler.conv_size(conv, node)
             && !sizes.contains(&size)
         {
@@ -220,6 +233,8 @@ pub(crate) struct ConvParams {
     pub slopes: [f32; 2],
     /// Of a Winograd convolution, the first and how many.
     pub tiles: [usize; 2],
+    /// Groups of channels that are convolved each on its own.
+    pub channel_groups: usize,
 }
 
 impl ConvParams {
@@ -241,15 +256,18 @@ impl ConvParams {
             residual_size: [1, 1],
             slopes: [1.0, 1.0],
             tiles: [0, 0],
+            channel_groups: 1,
         }
     }
 
     pub fn words(&self) -> Params {
+        let channels = [self.size.in_channels, self.size.out_channels];
+        let [in_quads, out_quads] = channels.map(quads);
         Params::new()
             .pair(self.in_size)
             .pair(self.size.out_size)
-            .u(quads(self.size.in_channels))
-            .u(quads(self.size.out_channels))
+            .u(in_quads)
+            .u(out_quads)
             .u(self.out_stride)
             .u(self.out_first)
             .pair(self.size.kernel)
@@ -259,6 +277,7 @@ impl ConvParams {
             .f(self.slopes[0])
             .f(self.slopes[1])
             .pair(self.tiles)
+            .pair([in_quads, out_quads].map(|quads| quads / self.channel_groups))
     }
 }
 
@@ -308,6 +327,11 @@ fn numbers(graph: &Graph, target: &Target) -> Vec<Number> {
         }
     }
     numbers
+}
+
+/// The dispatch of a grouped convolution that makes `out_quads` times four channels of so many pixels.
+pub(crate) fn grouped_groups(pixels: usize, out_quads: usize) -> [u32; 3] {
+    groups(pixels.div_ceil(GROUPED_PIXELS) * out_quads)
 }
 
 impl<'a> Scheduler<'a> {
@@ -518,6 +542,10 @@ impl<'a> Scheduler<'a> {
             residual_size: residual.map_or([1, 1], |value| self.size_of(value)),
             slopes: [conv.epilogue.inner_slope, conv.epilogue.outer_slope],
             tiles: [0, 0],
+            channel_groups: match conv.kind {
+                ConvKind::Grouped(_, groups) => groups,
+                _ => 1,
+            },
         };
         let (image, result) = (self.block(input), self.block(output));
         let mut epilogue = vec![bias];
@@ -534,6 +562,11 @@ impl<'a> Scheduler<'a> {
                 ..self.from_to(Some(input), output)
             },
         };
+        if let ConvKind::Grouped(..) = conv.kind {
+            let weights = self.constant(part, conv);
+            self.grouped(draft, weights);
+            return;
+        }
         match self.target.algorithm(&size) {
             ConvAlgorithm::Direct => {
                 let weights = self.constant(part, conv);
@@ -563,7 +596,9 @@ impl<'a> Scheduler<'a> {
                 };
                 (ConstantPart::Linear(layout), point, in_channels)
             }
-            ConvKind::Dense(window) => (ConstantPart::Dense, window, self.map(input)[0]),
+            ConvKind::Dense(window) | ConvKind::Grouped(window, _) => {
+                (ConstantPart::Dense, window, self.map(input)[0])
+            }
             ConvKind::Depthwise(_) => return None,
         };
         let size = ConvSize {
@@ -601,6 +636,32 @@ impl<'a> Scheduler<'a> {
             groups: dispatch(form),
             output: draft.output,
             flop: batches as u64 * size.flop(),
+        });
+    }
+
+    /// One dispatch, of the only form.
+    fn grouped(&mut self, draft: ConvDraft, weights: Touched) {
+        let params = draft.params;
+        let [height, width] = params.size.out_size;
+        let mut touched = vec![draft.image, draft.result, weights];
+        let kernel = Kernel::Grouped(epilogue_of(&draft.epilogue));
+        touched.extend(draft.epilogue);
+        self.steps.push(Draft {
+            name: draft.name,
+            stage: self.stage,
+            shader: Shader {
+                kernel,
+                // One lane has too few products to gain by 16 bits.
+                numbers: Numbers {
+                    product: Number::F32,
+                    ..draft.numbers
+                },
+            },
+            params: params.words(),
+            touched,
+            groups: grouped_groups(height * width, quads(params.size.out_channels)),
+            output: draft.output,
+            flop: params.size.flop() / params.channel_groups as u64,
         });
     }
 

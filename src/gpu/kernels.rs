@@ -115,6 +115,9 @@ fn in_32_bits(kernel: Kernel) -> Source {
             with_epilogue(shader!("winograd_output", [Write; 2]), epilogue)
         }
         Kernel::Depthwise => shader!("depthwise", [Write, Read, Read, Write]),
+        Kernel::Grouped(epilogue) => {
+            with_epilogue(shader!("grouped", [Write, Write, Read]), epilogue)
+        }
         Kernel::MaxPool => shader!("max_pool", [Write; 2]),
         Kernel::UpsampleAdd => shader!("upsample_add", [Write; 3]),
         Kernel::RoiAlign => shader!("roi_align", [Write; 7]),

@@ -22,5 +22,7 @@ pub use kernels::{BindingKind, Source, compose, source};
 pub use maps::HostMap;
 pub use probe::probe;
 pub use profile::Profile;
+#[cfg(test)]
+pub(crate) use store::pack;
 pub use trunk::Trunk;
 pub use tune::{measurements, tune};

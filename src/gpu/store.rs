@@ -20,7 +20,7 @@ pub(super) struct Store {
 }
 
 /// The parameter at a path, in PyTorch's layout.
-pub(super) type Parameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
+pub(crate) type Parameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
 
 impl Store {
     /// Pack and upload what `plan` needs, one constant after the other, in slices with a `pause`
@@ -69,7 +69,7 @@ impl Store {
 }
 
 /// The constant's values as its kernel reads them.
-async fn pack(
+pub(crate) async fn pack(
     constant: &Constant,
     parameter: &Parameter<'_>,
     pause: &impl AsyncFn(),

@@ -75,6 +75,7 @@ mod tests {
             residual_size: [1, 1],
             slopes: [0.0, 1.0],
             tiles: [0, tiles],
+            channel_groups: 1,
         };
         let words = |params: Params| params.0;
         let zeros = |count: usize| vec![[0.0; 4]; count];

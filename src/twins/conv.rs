@@ -14,7 +14,7 @@ pub(super) struct Params {
     pub out_quads: usize,
     out_stride: usize,
     out_first: usize,
-    kernel: [usize; 2],
+    pub kernel: [usize; 2],
     stride: [usize; 2],
     pub padding: [usize; 2],
     residual_size: [usize; 2],
@@ -22,11 +22,13 @@ pub(super) struct Params {
     outer_slope: f32,
     pub first_tile: usize,
     pub tiles: usize,
+    pub group_in_quads: usize,
+    pub group_out_quads: usize,
 }
 
 impl Params {
     pub fn new(params: &[u32]) -> Self {
-        let words: [usize; 20] = words(params);
+        let words: [usize; 22] = words(params);
         let pair = |index: usize| [words[index], words[index + 1]];
         Self {
             in_size: pair(0),
@@ -43,7 +45,15 @@ impl Params {
             outer_slope: float(words[17]),
             first_tile: words[18],
             tiles: words[19],
+            group_in_quads: words[20],
+            group_out_quads: words[21],
         }
+    }
+
+    /// Where the window of an output's pixel begins.
+    pub fn corner(&self, pixel: usize) -> [isize; 2] {
+        let place = [pixel / self.out_size[1], pixel % self.out_size[1]];
+        from_fn(|axis| (place[axis] * self.stride[axis]) as isize - self.padding[axis] as isize)
     }
 
     /// Four channels of a cell of the input; zeros outside the map.
@@ -103,16 +113,13 @@ pub fn conv(
     residual: Option<&[Vec4]>,
 ) {
     let params = Params::new(params);
-    let [out_height, out_width] = params.out_size;
+    let pixels = params.out_size[0] * params.out_size[1];
     let [kernel_height, kernel_width] = params.kernel;
     let (in_quads, out_quads) = (params.in_quads, params.out_quads);
     for batch in 0..batches {
         let first = batch * kernel_height * kernel_width * in_quads * 4 * out_quads;
-        for pixel in 0..out_height * out_width {
-            let corner = [
-                (pixel / out_width * params.stride[0]) as isize - params.padding[0] as isize,
-                (pixel % out_width * params.stride[1]) as isize - params.padding[1] as isize,
-            ];
+        for pixel in 0..pixels {
+            let corner = params.corner(pixel);
             for quad in 0..out_quads {
                 let mut sum = [0.0; 4];
                 let mut row = first;

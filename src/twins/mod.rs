@@ -14,6 +14,7 @@ mod decode_proposals;
 mod decode_rois;
 mod depthwise;
 mod frame;
+mod grouped;
 mod max_pool;
 mod merge_proposals;
 mod nms_levels;
@@ -34,6 +35,7 @@ pub use decode_proposals::decode_proposals;
 pub use decode_rois::decode_rois;
 pub use depthwise::depthwise;
 pub use frame::Frame;
+pub use grouped::grouped;
 pub use max_pool::max_pool;
 pub use merge_proposals::merge_proposals;
 pub use nms_levels::nms_levels;
@@ -88,6 +90,11 @@ pub fn run(kernel: Kernel, params: &[u32], groups: [u32; 3], bindings: &mut [Vec
         (Kernel::Depthwise, [image, weights, bias, result]) => {
             let (image, weights, bias) = (read(image), read(weights), read(bias));
             depthwise(params, image, weights, bias, write(result));
+        }
+        (Kernel::Grouped(_), [image, result, weights, bias, residual @ ..]) => {
+            let (image, weights, bias) = (read(image), read(weights), read(bias));
+            let residual = residual.first().map(|b| read(b));
+            grouped(params, image, write(result), weights, bias, residual);
         }
         (Kernel::MaxPool, [image, result]) => max_pool(params, read(image), write(result)),
         (Kernel::UpsampleAdd, [fine, coarse, result]) => {

@@ -156,11 +156,11 @@ impl Case {
         let Numbers { stored, result, .. } = self.numbers;
         match (self.kernel, index) {
             (Kernel::Preprocess, 2)
-            | (Kernel::Conv(..) | Kernel::MaxPool, 1)
+            | (Kernel::Conv(..) | Kernel::Grouped(_) | Kernel::MaxPool, 1)
             | (Kernel::Depthwise, 3)
             | (Kernel::UpsampleAdd, 2)
             | (Kernel::RoiAlign, 6) => result,
-            (Kernel::Conv(..), 0 | 2 | 4)
+            (Kernel::Conv(..) | Kernel::Grouped(_), 0 | 2 | 4)
             | (Kernel::Depthwise | Kernel::UpsampleAdd, 0 | 1)
             | (Kernel::MaxPool | Kernel::CheckFinite, 0)
             | (Kernel::RoiAlign, 0..=3) => stored,
@@ -177,6 +177,7 @@ impl Case {
                 Kernel::Conv(..)
                 | Kernel::WinogradInput
                 | Kernel::WinogradOutput(_)
+                | Kernel::Grouped(_)
                 | Kernel::MaxPool,
                 1,
             )

@@ -2,10 +2,10 @@
 
 use super::Random;
 use super::case::{Case, UNWRITTEN};
-use crate::compile::{ConvParams, ConvSize, Params, conv_groups, groups, quads};
+use crate::compile::{ConvParams, ConvSize, Params, conv_groups, grouped_groups, groups, quads};
 use crate::plan::{ConvForm, Epilogue, Kernel, Numbers};
 
-/// A convolution, dense or depthwise. A matrix product over R rows is one of a 1×1 window over a map
+/// A convolution: dense, depthwise or grouped. A matrix product over R rows is one of a 1×1 window over a map
 /// of `[1, R]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvShape {
@@ -95,6 +95,7 @@ impl ConvShape {
             residual_size: self.residual.unwrap_or([1, 1]),
             slopes: self.slopes,
             tiles,
+            channel_groups: 1,
         }
     }
 
@@ -225,6 +226,33 @@ pub fn depthwise(shape: ConvShape, random: &mut Random) -> Case {
             random.floats(quads * 4),
             unwritten(lanes),
         ],
+    }
+}
+
+/// [`Kernel::Grouped`] of so many groups of channels, with bias, and with a residual where the shape
+/// has one.
+pub fn grouped(channel_groups: usize, shape: ConvShape, random: &mut Random) -> Case {
+    let params = ConvParams {
+        channel_groups,
+        ..shape.params([0, 0])
+    };
+    let [out_height, out_width] = shape.out_size();
+    let [in_quads, out_quads] = [shape.in_channels, shape.out_channels].map(quads);
+    let pixels = out_height * out_width;
+    let group_channels = shape.in_channels / channel_groups;
+    let mut bindings = vec![
+        random.floats(shape.size[0] * shape.size[1] * in_quads * 4),
+        unwritten(pixels * params.out_stride),
+        random.floats(shape.kernel * shape.kernel * group_channels * out_quads * 4),
+    ];
+    bindings.extend(shape.epilogue_bindings(random));
+    Case {
+        about: format!("{shape:?}, {channel_groups} groups"),
+        kernel: Kernel::Grouped(shape.epilogue()),
+        numbers: Numbers::F32,
+        params: params.words().0,
+        groups: grouped_groups(pixels, out_quads),
+        bindings,
     }
 }
 
@@ -510,6 +538,47 @@ pub(super) fn depthwise_cases(random: &mut Random) -> Vec<Case> {
     ]
     .map(|shape| depthwise(shape, random))
     .to_vec()
+}
+
+pub(super) fn grouped_cases(epilogue: Epilogue, random: &mut Random) -> Vec<Case> {
+    // Groups, then channels of the input and of the output in each.
+    let same = |size, groups, [inputs, outputs]: [usize; 2]| {
+        (
+            groups,
+            ConvShape::same(size, groups * inputs, groups * outputs),
+        )
+    };
+    let window = |(groups, shape): (usize, ConvShape), kernel, stride, padding| {
+        (groups, shape.window(kernel, stride, padding))
+    };
+    let shapes = [
+        same([9, 11], 2, [4, 4]),
+        same([7, 13], 32, [4, 4]),
+        same([5, 6], 8, [8, 8]),
+        same([1, 1], 2, [16, 16]),
+        same([10, 3], 2, [8, 16]),
+        same([3, 10], 8, [16, 4]),
+        window(same([15, 10], 32, [8, 8]), 3, 2, 1),
+        window(same([14, 9], 8, [4, 8]), 1, 1, 0),
+        window(same([11, 7], 2, [16, 4]), 5, 2, 2),
+    ];
+    shapes
+        .map(|(groups, shape)| {
+            let shape = match epilogue {
+                Epilogue::Residual => ConvShape {
+                    residual: Some(shape.out_size().map(|side| side.div_ceil(2))),
+                    slopes: [1.0, 0.1],
+                    ..shape
+                },
+                _ => ConvShape {
+                    beside: [4, 8],
+                    slopes: [0.0, 1.0],
+                    ..shape
+                },
+            };
+            grouped(groups, shape, random)
+        })
+        .to_vec()
 }
 
 pub(super) fn max_pool_cases(random: &mut Random) -> Vec<Case> {

@@ -14,7 +14,7 @@ pub use boxes::{
 };
 pub use case::{Case, Difference};
 pub use maps::{
-    ConvShape, PoolShape, RoiAlignShape, conv, depthwise, max_pool, preprocess, products,
+    ConvShape, PoolShape, RoiAlignShape, conv, depthwise, grouped, max_pool, preprocess, products,
     roi_align, upsample_add, winograd_input, winograd_output,
 };
 pub use models::{architectures, model};
@@ -118,6 +118,7 @@ pub fn tolerance(shader: Shader) -> f32 {
         | Kernel::WinogradInput
         | Kernel::WinogradOutput(_)
         | Kernel::Depthwise
+        | Kernel::Grouped(_)
         | Kernel::RoiAlign
         | Kernel::DecodeProposals
         | Kernel::DecodeRois
@@ -141,6 +142,7 @@ fn cases_in_32_bits(kernel: Kernel) -> Vec<Case> {
         Kernel::WinogradInput => maps::winograd_input_cases(random),
         Kernel::WinogradOutput(epilogue) => maps::winograd_output_cases(epilogue, random),
         Kernel::Depthwise => maps::depthwise_cases(random),
+        Kernel::Grouped(epilogue) => maps::grouped_cases(epilogue, random),
         Kernel::MaxPool => maps::max_pool_cases(random),
         Kernel::UpsampleAdd => maps::upsample_add_cases(random),
         Kernel::RoiAlign => maps::roi_align_cases(random),

@@ -243,6 +243,21 @@ proptest! {
     }
 
     #[test]
+    fn grouped(
+        shape in conv_shape(),
+        groups in select(vec![2_usize, 3, 8, 32]),
+        group_quads in [1..5_usize, 1..5_usize],
+        part in proptest::option::of([1..4_usize, 1..4_usize]),
+        seed: u64,
+    ) {
+        let out = shape.out_size();
+        let [in_channels, out_channels] = group_quads.map(|quads| 4 * groups * quads);
+        let residual = part.map(|part| [0, 1].map(|axis| out[axis].div_ceil(part[axis])));
+        let shape = ConvShape { in_channels, out_channels, residual, ..shape };
+        check(&verify::grouped(groups, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
     fn max_pool(size in sides(30), channels in 1..40_usize, window in select(vec![[3, 2, 1], [1, 2, 0], [3, 1, 1]]), seed: u64) {
         check(&verify::max_pool(PoolShape { size, channels, window }, &mut Random::new(seed)));
     }
