@@ -43,7 +43,33 @@ pub fn compile(
     padded: [usize; 2],
     arena_limit: usize,
 ) -> Result<Plan, CompileError> {
+    let pause = async || {};
+    pollster::block_on(compile_in_slices(
+        config,
+        transform,
+        selection,
+        padded,
+        arena_limit,
+        &pause,
+    ))
+}
+
+/// As [`compile`], with a `pause` between its parts.
+pub(crate) async fn compile_in_slices(
+    config: &ModelConfig,
+    transform: &Transform,
+    selection: Selection,
+    padded: [usize; 2],
+    arena_limit: usize,
+    pause: &impl AsyncFn(),
+) -> Result<Plan, CompileError> {
     let captured = capture(config, padded, selection)?;
-    let graph = optimize(lower(&captured)?);
-    Ok(schedule(&graph, transform, arena_limit)?)
+    pause().await;
+    let graph = lower(&captured)?;
+    pause().await;
+    let graph = optimize(graph);
+    pause().await;
+    let plan = schedule(&graph, transform, arena_limit)?;
+    pause().await;
+    Ok(plan)
 }

@@ -1,13 +1,13 @@
 //! An open device: its limits, its kernels, and what went wrong on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Limits, PollType, Queue};
 
-use super::kernels::{CompiledKernel, build};
+use super::kernels::{Builder, CompiledKernel, source};
 use crate::plan::Kernel;
 
 /// Why a GPU cannot be used.
@@ -272,12 +272,35 @@ impl Gpu {
 
     /// A kernel, compiled when it is first asked for.
     pub(super) fn kernel(&self, kernel: Kernel) -> Arc<CompiledKernel> {
-        let mut kernels = self.kernels.lock().expect("no panic holds the lock");
-        let compiled = kernels.entry(kernel).or_insert_with(|| {
+        let known = self.kernels().get(&kernel).cloned();
+        known.unwrap_or_else(|| {
+            pollster::block_on(self.compile([kernel], &async || {}));
+            self.kernels()[&kernel].clone()
+        })
+    }
+
+    /// Compile kernels that are not yet, in slices with a `pause` between them.
+    pub(super) async fn compile(
+        &self,
+        kernels: impl IntoIterator<Item = Kernel>,
+        pause: &impl AsyncFn(),
+    ) {
+        let mut kernels: BTreeSet<Kernel> = kernels.into_iter().collect();
+        kernels.retain(|kernel| !self.kernels().contains_key(kernel));
+        if kernels.is_empty() {
+            return;
+        }
+        let mut builder = Builder::new(pause).await;
+        for kernel in kernels {
+            let compiled = builder.build(&self.device, &source(kernel), pause).await;
             self.counters.add(Count::Pipeline);
-            Arc::new(build(&self.device, kernel))
-        });
-        compiled.clone()
+            self.kernels().insert(kernel, Arc::new(compiled));
+            pause().await;
+        }
+    }
+
+    fn kernels(&self) -> MutexGuard<'_, BTreeMap<Kernel, Arc<CompiledKernel>>> {
+        self.kernels.lock().expect("no panic holds the lock")
     }
 }
 
