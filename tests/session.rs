@@ -2,6 +2,7 @@
 
 mod adapter;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -54,6 +55,36 @@ fn a_new_size_compiles_nothing() {
     }
     let [_, _, after] = gpu.counters().made();
     assert_eq!(after, pipelines);
+}
+
+#[test]
+fn a_size_that_was_prepared_is_as_ready_as_one_that_was_seen() {
+    let gpu = open_gpu();
+    let detector = face_detector(gpu.clone());
+    let pauses = Cell::new(0);
+    let pause = async || pauses.set(pauses.get() + 1);
+    pollster::block_on(detector.prepare(160, 120, pause)).expect("the size suits");
+    // One a step at least, so that a browser is never held up for long.
+    assert!(pauses.get() > 30, "{pauses:?}");
+    let made = gpu.counters().made();
+    let picture = picture(160, 120);
+    assert!(detector.detect(&picture).is_ok());
+    assert_eq!(gpu.counters().made(), made);
+}
+
+#[test]
+fn building_in_slices_gives_the_same_detector() {
+    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let pauses = Cell::new(0);
+    let builder = Detector::builder(weights::seeded(&config, 1)).gpu(gpu());
+    let building = builder.build_async(async || pauses.set(pauses.get() + 1));
+    let detector = pollster::block_on(building).expect("seeded weights fit");
+    assert!(pauses.get() > 100, "{pauses:?}");
+    let picture = picture(160, 120);
+    assert_eq!(
+        detector.detect(&picture),
+        face_detector(gpu()).detect(&picture)
+    );
 }
 
 #[test]

@@ -48,9 +48,30 @@ pub fn compile(
     padded: [usize; 2],
     target: &Target,
 ) -> Result<Plan, CompileError> {
+    let pause = async || {};
+    pollster::block_on(compile_in_slices(
+        config, transform, selection, padded, target, &pause,
+    ))
+}
+
+/// As [`compile`], with a `pause` between its parts.
+pub(crate) async fn compile_in_slices(
+    config: &ModelConfig,
+    transform: &Transform,
+    selection: Selection,
+    padded: [usize; 2],
+    target: &Target,
+    pause: &impl AsyncFn(),
+) -> Result<Plan, CompileError> {
     let captured = capture(config, padded, selection)?;
-    let graph = optimize(lower(&captured)?);
-    Ok(schedule(&graph, config.architecture, transform, target)?)
+    pause().await;
+    let graph = lower(&captured)?;
+    pause().await;
+    let graph = optimize(graph);
+    pause().await;
+    let plan = schedule(&graph, config.architecture, transform, target)?;
+    pause().await;
+    Ok(plan)
 }
 
 /// The convolutions and matrix products of a model over an input of `padded` height and width, each

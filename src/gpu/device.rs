@@ -11,7 +11,7 @@ use wgpu::{
 };
 
 use super::adapters::is_software;
-use super::kernels::{CompiledKernel, build, source};
+use super::kernels::{Builder, CompiledKernel, source};
 use crate::compile::{ConvTable, Precision, Target};
 use crate::plan::{Number, Shader};
 
@@ -173,10 +173,7 @@ impl Gpu {
                     reason: error.to_string(),
                 })?;
         #[cfg(target_arch = "wasm32")]
-        let info = AdapterInfo {
-            name: browser_name(&device, info.name),
-            ..info
-        };
+        let info = browser_info(&device, info);
         let cache = pipeline_cache(&device, pipelines);
         Ok(Self::with_cache(device, queue, info, cache))
     }
@@ -380,28 +377,51 @@ impl Gpu {
     pub(super) fn kernel(&self, shader: Shader) -> Arc<CompiledKernel> {
         let known = self.kernels().get(&shader).cloned();
         known.unwrap_or_else(|| {
-            let compiled = Arc::new(build(&self.device, source(shader), self.cache.as_ref()));
-            self.counters.add(Count::Pipeline);
-            self.kernels().insert(shader, compiled.clone());
-            compiled
+            pollster::block_on(self.compile([shader], &async || {}));
+            self.kernels()[&shader].clone()
         })
     }
 
-    /// Compile the kernels that are not yet: at once, or in browsers one after the other with a `pause`
-    /// between them.
-    pub(super) async fn compile(&self, shaders: BTreeSet<Shader>, pause: &impl AsyncFn()) {
+    /// Compile the kernels that are not yet: at once, or in browsers one after the other, in slices
+    /// with a `pause` between them.
+    pub(super) async fn compile(
+        &self,
+        shaders: impl IntoIterator<Item = Shader>,
+        pause: &impl AsyncFn(),
+    ) {
+        let mut shaders: BTreeSet<Shader> = shaders.into_iter().collect();
+        shaders.retain(|shader| !self.kernels().contains_key(shader));
+        if shaders.is_empty() {
+            return;
+        }
+        let keep = |shader: Shader, compiled: CompiledKernel| {
+            self.counters.add(Count::Pipeline);
+            self.kernels().insert(shader, Arc::new(compiled));
+        };
+        let cache = self.cache.as_ref();
         #[cfg(not(target_arch = "wasm32"))]
         {
             use rayon::prelude::*;
-            shaders.into_par_iter().for_each(|shader| {
-                self.kernel(shader);
-            });
+            let at_once = || async || {};
+            shaders.into_par_iter().for_each_init(
+                || pollster::block_on(Builder::new(&at_once())),
+                |builder, shader| {
+                    let (source, pause) = (source(shader), at_once());
+                    let build = builder.build(&self.device, &source, cache, &pause);
+                    keep(shader, pollster::block_on(build));
+                },
+            );
             pause().await;
         }
         #[cfg(target_arch = "wasm32")]
-        for shader in shaders {
-            self.kernel(shader);
-            pause().await;
+        {
+            let mut builder = Builder::new(pause).await;
+            for shader in shaders {
+                let source = source(shader);
+                let compiled = builder.build(&self.device, &source, cache, pause).await;
+                keep(shader, compiled);
+                pause().await;
+            }
         }
     }
 
@@ -433,17 +453,27 @@ const WANTED: Features = Features::SUBGROUP
     .union(Features::PIPELINE_CACHE)
     .union(Features::SHADER_F16);
 
-/// What a browser tells of an adapter: its description, or else its vendor and architecture.
+/// What a browser tells of an adapter: its description, or else its vendor and architecture. It does not
+/// tell its type, but Chromium's software adapter goes by its name.
 #[cfg(target_arch = "wasm32")]
-fn browser_name(device: &Device, description: String) -> String {
-    let info = device.as_webgpu().map(|device| device.adapter_info());
-    match info {
-        Some(info) if description.is_empty() => {
-            let parts = [info.vendor(), info.architecture()];
+fn browser_info(device: &Device, info: AdapterInfo) -> AdapterInfo {
+    let told = device.as_webgpu().map(|device| device.adapter_info());
+    let name = match told {
+        Some(told) if info.name.is_empty() => {
+            let parts = [told.vendor(), told.architecture()];
             let known = parts.into_iter().filter(|part| !part.is_empty());
             known.collect::<Vec<_>>().join(" ")
         }
-        _ => description,
+        _ => info.name.clone(),
+    };
+    let device_type = match name.to_lowercase().contains("swiftshader") {
+        true => wgpu::DeviceType::Cpu,
+        false => info.device_type,
+    };
+    AdapterInfo {
+        name,
+        device_type,
+        ..info
     }
 }
 

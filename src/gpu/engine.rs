@@ -16,7 +16,7 @@ use super::session::Session;
 use super::store::Store;
 use super::{Gpu, GpuError};
 use crate::builder::BuildError;
-use crate::compile::{CompileError, ConvTable, Precision, Target, compile};
+use crate::compile::{CompileError, ConvTable, Precision, Target, compile, compile_in_slices};
 use crate::detector::{Computed, DetectError};
 use crate::models::{ModelConfig, Selection};
 use crate::ops::candidates::Candidate;
@@ -84,8 +84,8 @@ impl Engine {
         let target = gpu.target(table, precision)?;
         pause().await;
         let started = Instant::now();
-        let plan = compile(&config, &transform, selection, FIRST_INPUT, &target)?;
-        pause().await;
+        let plan = compile_in_slices(&config, &transform, selection, FIRST_INPUT, &target, pause);
+        let plan = plan.await?;
         let (needed, found) = (plan.largest_binding(), binding_limit(&gpu));
         if needed > found {
             return Err(BuildError::Gpu(GpuError::Limit {
@@ -231,9 +231,8 @@ impl Engine {
             let known = self.state().sessions.get(&frame.padded).cloned();
             let plan = match known {
                 Some(session) => session.plan.clone(),
-                None => self.plan(frame)?,
+                None => self.plan(frame, pause).await?,
             };
-            pause().await;
             let memory = self.memory(Needs::new(&plan, picture))?;
             let session = Session::new(&self.gpu, plan, &self.store, &memory, pause).await?;
             let mut state = self.state();
@@ -290,8 +289,16 @@ impl Engine {
     }
 
     /// The plan for a frame's size.
-    fn plan(&self, frame: &Frame) -> Result<Plan, DetectError> {
-        let plan = self.plan_for(frame.padded)?;
+    async fn plan(&self, frame: &Frame, pause: &impl AsyncFn()) -> Result<Plan, DetectError> {
+        let plan = compile_in_slices(
+            &self.config,
+            &self.transform,
+            self.selection,
+            frame.padded,
+            &self.target,
+            pause,
+        )
+        .await?;
         let allowed = binding_limit(&self.gpu);
         let needed = plan.largest_binding();
         if needed <= allowed {

@@ -10,8 +10,8 @@ use naga_oil::compose::{
 use wgpu::{
     BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry, BindingType,
     BufferBindingType, ComputePipeline, ComputePipelineDescriptor, Device, PipelineCache,
-    PipelineCompilationOptions, PipelineLayoutDescriptor, ShaderModuleDescriptor, ShaderSource,
-    ShaderStages,
+    PipelineCompilationOptions, PipelineLayoutDescriptor, ShaderModule, ShaderModuleDescriptor,
+    ShaderSource, ShaderStages,
 };
 
 use crate::plan::{ConvForm, Epilogue, Kernel, Number, Shader};
@@ -196,19 +196,34 @@ fn with_epilogue(mut source: Source, epilogue: Epilogue) -> Source {
     source
 }
 
-/// A kernel's shader with its imports.
+/// A kernel's shader with its imports, validated.
 ///
 /// # Errors
 /// If the text is no valid WGSL.
 pub fn compose(source: &Source) -> Result<naga::Module, Box<ComposerError>> {
     let mut composer = Composer::default().with_capabilities(CAPABILITIES);
-    for (file_path, source) in SHARED {
-        composer.add_composable_module(ComposableModuleDescriptor {
-            source,
-            file_path,
-            ..ComposableModuleDescriptor::default()
-        })?;
+    for module in SHARED {
+        add(&mut composer, module)?;
     }
+    compose_with(&mut composer, source)
+}
+
+fn add(
+    composer: &mut Composer,
+    (file_path, source): (&str, &str),
+) -> Result<(), Box<ComposerError>> {
+    composer.add_composable_module(ComposableModuleDescriptor {
+        source,
+        file_path,
+        ..ComposableModuleDescriptor::default()
+    })?;
+    Ok(())
+}
+
+fn compose_with(
+    composer: &mut Composer,
+    source: &Source,
+) -> Result<naga::Module, Box<ComposerError>> {
     let defs = source
         .defs
         .iter()
@@ -229,18 +244,48 @@ pub(super) struct CompiledKernel {
     pub pipeline: ComputePipeline,
 }
 
-pub(super) fn build(
+/// Composes kernels one after the other. The device validates what it gives.
+pub(super) struct Builder(Composer);
+
+impl Builder {
+    /// In slices with a `pause` between them, as all of it costs some milliseconds in a browser.
+    pub async fn new(pause: &impl AsyncFn()) -> Self {
+        let mut composer = Composer::non_validating().with_capabilities(CAPABILITIES);
+        for module in SHARED {
+            pause().await;
+            add(&mut composer, module).unwrap_or_else(|error| panic!("{}: {error}", module.0));
+        }
+        Self(composer)
+    }
+
+    /// A kernel on a device.
+    pub async fn build(
+        &mut self,
+        device: &Device,
+        source: &Source,
+        cache: Option<&PipelineCache>,
+        pause: &impl AsyncFn(),
+    ) -> CompiledKernel {
+        let module = compose_with(&mut self.0, source)
+            .unwrap_or_else(|error| panic!("shader {} does not compose: {error}", source.file));
+        pause().await;
+        let module = device.create_shader_module(ShaderModuleDescriptor {
+            label: Some(source.file),
+            source: ShaderSource::Naga(Cow::Owned(module)),
+        });
+        pause().await;
+        pipeline(device, source, &module, cache)
+    }
+}
+
+fn pipeline(
     device: &Device,
-    source: Source,
+    source: &Source,
+    module: &ShaderModule,
     cache: Option<&PipelineCache>,
 ) -> CompiledKernel {
-    let module = compose(&source)
-        .unwrap_or_else(|error| panic!("shader {} does not compose: {error}", source.file));
-    let module = device.create_shader_module(ShaderModuleDescriptor {
-        label: Some(source.file),
-        source: ShaderSource::Naga(Cow::Owned(module)),
-    });
-    let kinds = [BindingKind::Uniform].into_iter().chain(source.bindings);
+    let kinds = source.bindings.iter().copied();
+    let kinds = [BindingKind::Uniform].into_iter().chain(kinds);
     let entries: Vec<BindGroupLayoutEntry> = kinds.zip(0..).map(entry).collect();
     let layout = device.create_bind_group_layout(&BindGroupLayoutDescriptor {
         label: Some(source.file),
@@ -254,7 +299,7 @@ pub(super) fn build(
     let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
         label: Some(source.file),
         layout: Some(&pipeline_layout),
-        module: &module,
+        module,
         entry_point: Some("main"),
         compilation_options: PipelineCompilationOptions {
             // Every kernel writes its workgroup memory before it reads it.

@@ -5,7 +5,7 @@ use wgpu::{
     ComputePassDescriptor,
 };
 
-use super::kernels::{BindingKind, CompiledKernel, Source, build};
+use super::kernels::{BindingKind, Builder, CompiledKernel, Source};
 use super::memory::buffer;
 use super::stopwatch::Stopwatch;
 use super::{Gpu, GpuError};
@@ -100,7 +100,11 @@ struct Bench {
 impl Bench {
     /// `bytes` are the sizes of the buffers from binding 1 on.
     fn new(gpu: &Gpu, source: Source, bytes: &[usize]) -> Self {
-        let kernel = build(&gpu.device, source, None);
+        let at_once = async || {};
+        let kernel = pollster::block_on(async {
+            let mut builder = Builder::new(&at_once).await;
+            builder.build(&gpu.device, &source, None, &at_once).await
+        });
         let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
         let params = buffer(gpu, "parameters", 16, usage);
         let storage = |&bytes: &usize| buffer(gpu, "limits", bytes, BufferUsages::STORAGE);

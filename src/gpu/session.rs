@@ -32,7 +32,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A step at a time, with a `pause` between them; kernels are compiled when they are first met.
+    /// A kernel and a step at a time, with a `pause` between them.
     ///
     /// # Errors
     /// If the GPU fails.
@@ -43,8 +43,8 @@ impl Session {
         memory: &Memory,
         pause: &impl AsyncFn(),
     ) -> Result<Self, GpuError> {
-        let shaders = plan.steps.iter().map(Step::shader).collect();
-        gpu.compile(shaders, pause).await;
+        gpu.compile(plan.steps.iter().map(Step::shader), pause)
+            .await;
         let params = gpu.guarded(|| upload_params(gpu, &plan))?;
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (index, step) in plan.steps.iter().enumerate() {

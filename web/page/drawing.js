@@ -3,21 +3,29 @@
 /** One colour a pyramid level, P2 to P6. */
 const COLOURS = { 2: "#3b82d6", 3: "#18a999", 4: "#e0a92c", 5: "#e0602c", 6: "#c43d8f" };
 
-/** The picture with its detections, each in the colour of the level that it started from. */
-export function draw(picture, detections) {
-  const canvas = document.getElementById("picture");
-  canvas.width = picture.width;
-  canvas.height = picture.height;
-  const context = canvas.getContext("2d");
-  if (picture instanceof ImageBitmap) context.drawImage(picture, 0, 0);
-  else context.putImageData(picture, 0, 0);
+/** Small pictures are drawn larger, to at least this short side in pixels. */
+const LEAST_SIDE = 480;
 
-  const short = Math.min(picture.width, picture.height);
-  context.lineWidth = Math.min(8, Math.max(1, short / 250));
-  context.font = `${Math.min(48, Math.max(9, short / 28))}px system-ui, sans-serif`;
+/** Beyond so many, boxes go without their names. */
+const MOST_NAMES = 30;
+
+/** The picture with its detections, each in the colour of the level that it started from. */
+export function draw(bitmap, detections) {
+  const canvas = document.getElementById("picture");
+  const scale = Math.max(1, Math.ceil(LEAST_SIDE / Math.min(bitmap.width, bitmap.height)));
+  canvas.width = bitmap.width * scale;
+  canvas.height = bitmap.height * scale;
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+
+  const short = Math.min(canvas.width, canvas.height);
+  context.lineWidth = Math.min(8, Math.max(1.5, short / 250));
+  context.font = `${Math.min(48, Math.max(12, short / 28))}px system-ui, sans-serif`;
   context.textBaseline = "bottom";
+  const withName = detections.length <= MOST_NAMES;
   // The best last, on top.
-  for (const found of detections.toReversed()) drawOne(context, found, short >= 200);
+  for (const found of detections.toReversed()) drawOne(context, found, scale, withName);
 
   const levels = [...new Set(detections.map((found) => found.level))].sort();
   const legend = levels.map((level) => {
@@ -31,15 +39,16 @@ export function draw(picture, detections) {
   document.getElementById("levels").replaceChildren(...legend);
 }
 
-function drawOne(context, { box: [x1, y1, x2, y2], level, name, score, landmarks }, withLabel) {
+function drawOne(context, { box, level, name, score, landmarks }, scale, withName) {
+  const [x1, y1, x2, y2] = box.map((side) => side * scale);
   context.strokeStyle = context.fillStyle = COLOURS[level];
   context.strokeRect(x1, y1, x2 - x1, y2 - y1);
   for (const [x, y] of landmarks ?? []) {
     context.beginPath();
-    context.arc(x, y, context.lineWidth + 1, 0, 2 * Math.PI);
+    context.arc(x * scale, y * scale, context.lineWidth + 1, 0, 2 * Math.PI);
     context.fill();
   }
-  if (!withLabel) return;
+  if (!withName) return;
   const text = `${name} ${score.toFixed(2)}`;
   const height = parseFloat(context.font) * 1.3;
   const width = context.measureText(text).width + height / 2;

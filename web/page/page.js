@@ -131,8 +131,10 @@ async function run() {
   }
 
   const { detections } = JSON.parse(json).images[0];
-  draw(bitmap ?? new ImageData(picture.rgba(), picture.width, picture.height), detections);
+  const pixels = () => new ImageData(picture.rgba(), picture.width, picture.height);
+  draw(bitmap ?? (await createImageBitmap(pixels())), detections);
   showTable(detections);
+  document.querySelector("form").model.value = detector.model;
   showFacts(detector, picture, watch.laps);
   document.getElementById("detections").textContent = json;
   document.getElementById("timings").textContent = JSON.stringify({ ...watch.laps, frames });
@@ -165,9 +167,9 @@ function fail(error) {
 
 function fillForm(names, asked) {
   const form = document.querySelector("form");
-  form.model.append(...names.map((name) => new Option(name, name)));
-  form.model.value = asked.model ?? (asked.weights ? "" : DEFAULT_MODEL);
-  for (const name of ["weights", "image", "minSize"]) form[name].value = asked[name] ?? "";
+  form.model.append(...names.map((name) => new Option(name)));
+  for (const name of ["model", "weights", "image", "minSize"]) form[name].value = asked[name] ?? "";
+  form.hidden = false;
 }
 
 function showFacts(detector, picture, laps) {

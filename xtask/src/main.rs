@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
+mod browser;
 mod debian;
 mod vulkan;
 mod wasm;
@@ -22,6 +23,8 @@ enum Task {
     },
     /// Check formatting, lints and documentation, warnings being errors
     Check,
+    /// Measure a frame in headless Chromium beside the same library outside, on SwiftShader
+    WebBench,
     /// Build the page for browsers into target/web
     Web {
         /// Serve it then at http://localhost:PORT
@@ -34,6 +37,7 @@ fn main() -> Result<()> {
     match Task::parse() {
         Task::Test { args } => test(&args),
         Task::Check => check(),
+        Task::WebBench => browser::bench(),
         Task::Web { serve: None } => web::build().map(drop),
         Task::Web { serve: Some(port) } => web::serve(port),
     }
@@ -71,6 +75,7 @@ fn test(args: &[String]) -> Result<()> {
             "not run: tests on a second Vulkan driver, SwiftShader (Debian's package chromium)"
         ),
     }
+    browser::test()?;
     if !root().join("../shared").is_dir() {
         println!(
             "not run: the tests that need ../shared (photographs, a trained face detector, ONNX's \

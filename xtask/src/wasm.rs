@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{cargo, debian, root, run};
 
@@ -21,30 +21,52 @@ const DEBIAN_FILES: [&str; 4] = [
 ];
 
 /// Which compiler there is.
-enum Route {
+pub enum Compiler {
     /// The one that built this program, with its target installed.
     Rustup,
     /// Another version, so with a target folder of its own.
     Debian,
 }
 
-/// Compile the page's module in the profile `web`; where it lies then.
-///
-/// # Errors
-/// If there is no compiler for browsers, or the module does not compile.
-pub fn build() -> Result<PathBuf> {
-    let (mut command, folder) = match route()? {
-        Route::Rustup => (cargo(["build"]), "target"),
-        Route::Debian => (debian_cargo(), "target/wasm"),
-    };
-    command
-        .args(["--package", "fpn-web", "--lib", "--profile", "web"])
-        .args(["--target", TARGET, "--target-dir", folder])
-        // Random numbers come from the browser.
-        .env("RUSTFLAGS", "--cfg getrandom_backend=\"wasm_js\"");
-    run(&mut command)?;
-    let module = format!("{folder}/{TARGET}/web/fpn_web.wasm");
-    Ok(root().join(module))
+impl Compiler {
+    /// The one that is there, Debian's installed where that takes no password.
+    ///
+    /// # Errors
+    /// If there is none; the error says how to get one.
+    pub fn find() -> Result<Self> {
+        if has_rustup_target() {
+            return Ok(Self::Rustup);
+        }
+        let has_debian = || DEBIAN_FILES.iter().all(|file| Path::new(file).exists());
+        if !has_debian() {
+            debian::install("compiler for browsers", &PACKAGES).with_context(|| {
+                format!("run `rustup target add {TARGET}` to compile for browsers")
+            })?;
+        }
+        match has_debian() {
+            true => Ok(Self::Debian),
+            false => bail!("Debian's compiler for browsers is not where it is expected"),
+        }
+    }
+
+    /// Compile the page's module in the profile `web`; where it lies then.
+    ///
+    /// # Errors
+    /// If it does not compile.
+    pub fn build(self) -> Result<PathBuf> {
+        let (mut command, folder) = match self {
+            Self::Rustup => (cargo(["build"]), "target"),
+            Self::Debian => (debian_cargo(), "target/wasm"),
+        };
+        command
+            .args(["--package", "fpn-web", "--lib", "--profile", "web"])
+            .args(["--target", TARGET, "--target-dir", folder])
+            // Random numbers come from the browser.
+            .env("RUSTFLAGS", "--cfg getrandom_backend=\"wasm_js\"");
+        run(&mut command)?;
+        let module = format!("{folder}/{TARGET}/web/fpn_web.wasm");
+        Ok(root().join(module))
+    }
 }
 
 fn debian_cargo() -> Command {
@@ -63,22 +85,10 @@ fn debian_cargo() -> Command {
     command
 }
 
-fn route() -> Result<Route> {
+fn has_rustup_target() -> bool {
     let args = ["--print", "target-libdir", "--target", TARGET];
     let library = Command::new("rustc").args(args).output();
     let library = library.ok().filter(|output| output.status.success());
     let library = library.and_then(|output| String::from_utf8(output.stdout).ok());
-    if library.is_some_and(|folder| Path::new(folder.trim()).is_dir()) {
-        return Ok(Route::Rustup);
-    }
-    let has_debian = || DEBIAN_FILES.iter().all(|file| Path::new(file).exists());
-    if has_debian() {
-        return Ok(Route::Debian);
-    }
-    let here = debian::install("compiler for browsers", &PACKAGES);
-    match here {
-        Ok(()) if has_debian() => Ok(Route::Debian),
-        Ok(()) => bail!("Debian's compiler for browsers is not where it is expected"),
-        Err(error) => Err(error.context(format!("run `rustup target add {TARGET}`"))),
-    }
+    library.is_some_and(|folder| Path::new(folder.trim()).is_dir())
 }

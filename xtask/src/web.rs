@@ -9,7 +9,8 @@ use flate2::write::GzEncoder;
 use fpn_web_server::{Server, Site};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::{root, wasm};
+use crate::root;
+use crate::wasm::Compiler;
 
 /// What a browser fetches, but for some small files.
 const FILES: [&str; 2] = ["fpn_web_bg.wasm", "fpn_web.js"];
@@ -19,7 +20,7 @@ const FILES: [&str; 2] = ["fpn_web_bg.wasm", "fpn_web.js"];
 /// # Errors
 /// If there is no compiler for browsers, or the page does not compile.
 pub fn build() -> Result<PathBuf> {
-    let module = wasm::build()?;
+    let module = Compiler::find()?.build()?;
     let folder = root().join("target/web");
     std::fs::create_dir_all(&folder)?;
     let mut bindgen = Bindgen::new();

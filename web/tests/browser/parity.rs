@@ -66,12 +66,21 @@ fn a_seeded_two_stage_detector_finds_the_same() {
     assert_same(&report.images[0].detections, expected);
 }
 
-/// Open the page, which is to work without a complaint and without holding itself up.
+/// How often the page may try not to hold itself up: a busy machine makes any task long.
+const TRIES: usize = 3;
+
+/// Open the page, which is to work without a complaint, and without a task of more than 50 ms.
 fn detect(chromium: &Chromium, query: &str) -> Report {
-    let state = chromium.open(query);
-    assert_eq!(state, "ready", "{}", chromium.message());
-    assert_eq!(chromium.console(), Vec::<String>::new());
-    println!("long tasks: {:?} ms", chromium.long_tasks());
+    for _ in 0..TRIES {
+        let state = chromium.open(query);
+        assert_eq!(state, "ready", "{}", chromium.message());
+        assert_eq!(chromium.console(), Vec::<String>::new());
+        if chromium.long_tasks().is_empty() {
+            break;
+        }
+        println!("long tasks: {:?} ms", chromium.long_tasks());
+    }
+    assert_eq!(chromium.long_tasks(), Vec::<f64>::new());
     println!("timings: {}", chromium.json::<serde_json::Value>("timings"));
     let report: Report = chromium.json("detections");
     assert_ne!(report.device, "");

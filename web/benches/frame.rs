@@ -1,0 +1,78 @@
+//! How long a frame takes in a browser, beside the same library outside on the same driver. A frame
+//! is measured from the picture's upload to the detections.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Deserialize;
+
+use support::chromium::Chromium;
+use support::native;
+
+const MODEL: &str = "retinaface_mobilenet025";
+const SIDE: usize = 320;
+
+/// Each side runs so often, taking turns, so that both meet the same weather.
+const ROUNDS: usize = 3;
+
+/// Frames of a round; the first few warm up.
+const FRAMES: usize = 30;
+const WARM_UP: usize = 10;
+
+/// The page's timings, in milliseconds.
+#[derive(Deserialize)]
+struct Timings {
+    frames: Vec<f64>,
+}
+
+fn main() {
+    let chromium = Chromium::new(BTreeMap::new());
+    let (mut page, mut native) = (Vec::new(), Vec::new());
+    let mut devices = [String::new(), String::new()];
+    for _ in 0..ROUNDS {
+        let state = chromium.open(&format!("model={MODEL}&minSize={SIDE}&bench={FRAMES}"));
+        assert_eq!(state, "ready", "{}", chromium.message());
+        page.extend_from_slice(&chromium.json::<Timings>("timings").frames[WARM_UP..]);
+        let outside = native::page(&[
+            &format!("--model={MODEL}"),
+            &format!("--min-size={SIDE}"),
+            &format!("--bench={FRAMES}"),
+        ]);
+        native.extend_from_slice(&outside.frames[WARM_UP..]);
+        let inside: support::report::Report = chromium.json("detections");
+        devices = [inside.device, outside.report.device];
+    }
+
+    let [inside, outside] = devices;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["", "adapter", "median ms", "min", "max"]);
+    let page = row(&mut table, "Chromium", inside, page);
+    let native = row(&mut table, "native", outside, native);
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!(
+        "{MODEL} at {SIDE}×{SIDE}, {ROUNDS} × {} frames",
+        FRAMES - WARM_UP
+    );
+    println!("{table}");
+    println!(
+        "Chromium / native: {:.2} (median), {:.2} (min)",
+        page[0] / native[0],
+        page[1] / native[1]
+    );
+}
+
+/// Add a row to the table; the median and the least of the times.
+fn row(table: &mut Table, side: &str, adapter: String, mut times: Vec<f64>) -> [f64; 2] {
+    times.sort_by(f64::total_cmp);
+    let (median, least) = (times[times.len() / 2], times[0]);
+    let numbers = [median, least, times[times.len() - 1]].map(|time| format!("{time:.2}"));
+    let cells = [side.to_owned(), adapter].into_iter().chain(numbers);
+    table.add_row(cells.collect::<Vec<_>>());
+    [median, least]
+}
