@@ -180,7 +180,7 @@ impl Shader {
                 numbers(F16, F16, F16),
                 numbers(F16, F32, F16),
             ],
-            Kernel::Grouped(_) => vec![numbers(F16, F16, F32)],
+            Kernel::Grouped(_) => vec![numbers(F16, F16, F32), numbers(F16, F32, F32)],
             Kernel::Depthwise | Kernel::MaxPool | Kernel::UpsampleAdd | Kernel::RoiAlign => {
                 vec![numbers(F16, F16, F32)]
             }

@@ -253,7 +253,9 @@ fn ours_by_name(table: &ConvTable, row: usize) -> BTreeMap<String, f64> {
         .forms
         .iter()
         .map(|(form, seconds)| (form.to_string(), *seconds));
-    let winograd = row.winograd.map(|seconds| ("Winograd".to_owned(), seconds));
+    let winograd = row
+        .fastest_winograd()
+        .map(|(_, seconds)| ("Winograd".to_owned(), seconds));
     forms.chain(winograd).collect()
 }
 

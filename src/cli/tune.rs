@@ -82,6 +82,7 @@ fn describe(row: &ConvTimes) -> [String; 5] {
         format!("{height} × {width}"),
         form.to_string(),
         rate(seconds),
-        row.winograd.map_or(String::new(), rate),
+        row.fastest_winograd()
+            .map_or(String::new(), |(_, seconds)| rate(seconds)),
     ]
 }

@@ -96,7 +96,6 @@ pub fn convolution(size: ConvSize, target: &Target) -> Plan {
 /// As [`schedule`].
 pub fn without_selection(graph: &Graph, target: &Target) -> Result<Plan, ScheduleError> {
     let mut scheduler = Scheduler::new(graph, target);
-    scheduler.numbers.fill(target.precision.stored());
     for node in &graph.nodes {
         scheduler.node(node)?;
     }
@@ -309,6 +308,11 @@ pub(crate) fn conv_groups(
     ]
 }
 
+fn dispatch(form: ConvForm, size: &ConvSize, batches: usize) -> [u32; 3] {
+    let [height, width] = size.out_size;
+    conv_groups(form, height * width, quads(size.out_channels), batches)
+}
+
 /// What each value is stored in: maps as the target has it, but for those that boxes and scores are
 /// made of.
 fn numbers(graph: &Graph, target: &Target) -> Vec<Number> {
@@ -377,7 +381,7 @@ impl<'a> Scheduler<'a> {
 
     /// The numbers of a kernel that makes one map of another; without one, of what is always of 32
     /// bits.
-    fn from_to(&self, input: Option<ValueId>, output: ValueId) -> Numbers {
+    fn numbers_between(&self, input: Option<ValueId>, output: ValueId) -> Numbers {
         Numbers {
             stored: input.map_or(Number::F32, |input| self.numbers[input.0]),
             result: self.numbers[output.0],
@@ -437,7 +441,7 @@ impl<'a> Scheduler<'a> {
             stage: self.stage,
             shader: Shader {
                 kernel: Kernel::Preprocess,
-                numbers: self.from_to(None, self.graph.image),
+                numbers: self.numbers_between(None, self.graph.image),
             },
             params: Params::new()
                 .pair([height, width])
@@ -514,7 +518,7 @@ impl<'a> Scheduler<'a> {
                 stage: self.stage,
                 shader: Shader {
                     kernel: Kernel::Depthwise,
-                    numbers: self.from_to(Some(input), output),
+                    numbers: self.numbers_between(Some(input), output),
                 },
                 params,
                 touched,
@@ -559,7 +563,7 @@ impl<'a> Scheduler<'a> {
             output: out_shape,
             numbers: Numbers {
                 product: self.target.precision.product(),
-                ..self.from_to(Some(input), output)
+                ..self.numbers_between(Some(input), output)
             },
         };
         if let ConvKind::Grouped(..) = conv.kind {
@@ -570,7 +574,9 @@ impl<'a> Scheduler<'a> {
         match self.target.algorithm(&size) {
             ConvAlgorithm::Direct => {
                 let weights = self.constant(part, conv);
-                self.product(draft, weights, 1);
+                let fits = |form| dispatch(form, &size, 1)[0] as usize <= MAX_GROUPS;
+                let form = self.target.form(&size, fits);
+                self.product(draft, weights, form, 1);
             }
             ConvAlgorithm::Winograd => {
                 let weights = self.constant(ConstantPart::Winograd, conv);
@@ -611,16 +617,9 @@ impl<'a> Scheduler<'a> {
         Some((part, window, size))
     }
 
-    /// One dispatch of the form that suits.
-    fn product(&mut self, draft: ConvDraft, weights: Touched, batches: usize) {
+    /// One dispatch over some batches.
+    fn product(&mut self, draft: ConvDraft, weights: Touched, form: ConvForm, batches: usize) {
         let size = draft.params.size;
-        let dispatch = |form: ConvForm| {
-            let [height, width] = size.out_size;
-            conv_groups(form, height * width, quads(size.out_channels), batches)
-        };
-        let form = self
-            .target
-            .form(&size, |form| dispatch(form)[0] as usize <= MAX_GROUPS);
         let mut touched = vec![draft.image, draft.result, weights];
         let kernel = Kernel::Conv(form, epilogue_of(&draft.epilogue));
         touched.extend(draft.epilogue);
@@ -633,7 +632,7 @@ impl<'a> Scheduler<'a> {
             },
             params: draft.params.words(),
             touched,
-            groups: dispatch(form),
+            groups: dispatch(form, &size, batches),
             output: draft.output,
             flop: batches as u64 * size.flop(),
         });
@@ -672,6 +671,7 @@ impl<'a> Scheduler<'a> {
         let [down, across] = size.out_size.map(|side| side.div_ceil(4));
         let tiles = down * across;
         let at_once = (WINOGRAD_BYTES / (36 * 16 * (in_quads + out_quads))).max(1);
+        let form = self.target.winograd_form(&size);
         // All rounds alike, the last may be shorter.
         let at_once = tiles.div_ceil(tiles.div_ceil(at_once));
         for first in (0..tiles).step_by(at_once) {
@@ -701,7 +701,7 @@ impl<'a> Scheduler<'a> {
                 output: vec![36, count, size.out_channels],
                 numbers: draft.numbers,
             };
-            self.product(product, weights, 36);
+            self.product(product, weights, form, 36);
             let mut touched = vec![products, draft.result];
             touched.extend(&draft.epilogue);
             self.steps.push(Draft {
@@ -751,7 +751,7 @@ impl<'a> Scheduler<'a> {
             "max_pool",
             Shader {
                 kernel: Kernel::MaxPool,
-                numbers: self.from_to(Some(input), output),
+                numbers: self.numbers_between(Some(input), output),
             },
             params,
             touched,
@@ -777,7 +777,7 @@ impl<'a> Scheduler<'a> {
             "add",
             Shader {
                 kernel: Kernel::UpsampleAdd,
-                numbers: self.from_to(Some(fine), output),
+                numbers: self.numbers_between(Some(fine), output),
             },
             params,
             touched,
@@ -940,7 +940,7 @@ impl<'a> Scheduler<'a> {
             "roi_align",
             Shader {
                 kernel: Kernel::RoiAlign,
-                numbers: self.from_to(Some(p2), output),
+                numbers: self.numbers_between(Some(p2), output),
             },
             params,
             touched,

@@ -89,6 +89,11 @@ impl Target {
             .form(size, |form| fits(form) && self.allows(form))
     }
 
+    /// The form for the products of a layer that Winograd's algorithm computes.
+    pub fn winograd_form(&self, size: &ConvSize) -> ConvForm {
+        self.table.winograd_form(size, |form| self.allows(form))
+    }
+
     /// All shaders that plans of a model may use, whatever the size, given its plan for one.
     pub fn shaders(&self, plan: &Plan) -> BTreeSet<Shader> {
         let forms = self.table.forms(|form| self.allows(form));
@@ -147,6 +152,10 @@ impl ConvSize {
         2 * (self.pixels() * taps * self.in_channels * self.out_channels) as u64
     }
 
+    fn channels(&self) -> [usize; 2] {
+        [self.in_channels, self.out_channels]
+    }
+
     fn pixels(&self) -> usize {
         self.out_size[0] * self.out_size[1]
     }
@@ -183,22 +192,31 @@ pub struct ConvTimes {
     pub size: ConvSize,
     /// Seconds by each form.
     pub forms: BTreeMap<ConvForm, f64>,
-    /// Seconds of all three steps of Winograd's algorithm, where it suits.
-    pub winograd: Option<f64>,
+    /// Seconds of all three steps of Winograd's algorithm by the form of its products; none where it
+    /// does not suit.
+    pub winograd: BTreeMap<ConvForm, f64>,
 }
 
 impl ConvTimes {
     /// The fastest form and its seconds.
     pub fn fastest(&self) -> Option<(ConvForm, f64)> {
-        self.fastest_of(|_| true)
+        fastest(&self.forms, |_| true)
     }
 
-    fn fastest_of(&self, allowed: impl Fn(ConvForm) -> bool) -> Option<(ConvForm, f64)> {
-        let forms = self.forms.iter().map(|(form, seconds)| (*form, *seconds));
-        forms
-            .filter(|(form, _)| allowed(*form))
-            .min_by(|a, b| a.1.total_cmp(&b.1))
+    /// The fastest form for the products of Winograd's algorithm, and seconds of the whole.
+    pub fn fastest_winograd(&self) -> Option<(ConvForm, f64)> {
+        fastest(&self.winograd, |_| true)
     }
+}
+
+fn fastest(
+    times: &BTreeMap<ConvForm, f64>,
+    allowed: impl Fn(ConvForm) -> bool,
+) -> Option<(ConvForm, f64)> {
+    let forms = times.iter().map(|(form, seconds)| (*form, *seconds));
+    forms
+        .filter(|(form, _)| allowed(*form))
+        .min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 impl ConvTable {
@@ -218,21 +236,32 @@ impl ConvTable {
         if !size.suits_winograd() {
             return ConvAlgorithm::Direct;
         }
-        let channels = |size: &ConvSize| [size.in_channels, size.out_channels];
-        let measured = self.rows.iter().filter(|row| row.winograd.is_some());
-        let nearest = measured.min_by(|a, b| {
-            let distance = |row: &ConvTimes| distance(channels(&row.size), channels(size));
-            let larger = b.size.pixels().cmp(&a.size.pixels());
-            distance(a).total_cmp(&distance(b)).then(larger)
+        let largest = |row: &&ConvTimes| std::cmp::Reverse(row.size.pixels());
+        let rows = self.rows.iter().filter(|row| !row.winograd.is_empty());
+        let mut rows: Vec<&ConvTimes> = rows.collect();
+        rows.sort_by_key(largest);
+        let nearest = rows.into_iter().min_by(|a, b| {
+            let distance = |row: &ConvTimes| distance(row.size.channels(), size.channels());
+            distance(a).total_cmp(&distance(b))
         });
         let gains = nearest.is_some_and(|row| {
-            let direct = row.fastest().map_or(f64::INFINITY, |(_, seconds)| seconds);
-            row.winograd.is_some_and(|winograd| winograd < direct)
+            let seconds = |fastest: Option<(ConvForm, f64)>| fastest.map_or(f64::INFINITY, |f| f.1);
+            seconds(row.fastest_winograd()) < seconds(row.fastest())
         });
         match gains {
             true => ConvAlgorithm::Winograd,
             false => ConvAlgorithm::Direct,
         }
+    }
+
+    /// The form for the products of a layer that Winograd's algorithm computes.
+    fn winograd_form(&self, size: &ConvSize, allowed: impl Fn(ConvForm) -> bool) -> ConvForm {
+        let usable = self.rows.iter().filter_map(|row| {
+            let form = fastest(&row.winograd, &allowed)?.0;
+            Some((distance(row.size.product(), size.product()), form))
+        });
+        let nearest = usable.min_by(|a, b| a.0.total_cmp(&b.0));
+        nearest.map_or_else(|| self.form(size, allowed), |(_, form)| form)
     }
 
     /// The form for a product: of those that `allowed` takes, the fastest for the measured product
@@ -242,7 +271,7 @@ impl ConvTable {
     /// If `allowed` takes none of those that every adapter has.
     pub fn form(&self, size: &ConvSize, allowed: impl Fn(ConvForm) -> bool) -> ConvForm {
         let usable = self.rows.iter().filter_map(|row| {
-            let form = row.fastest_of(&allowed)?.0;
+            let form = fastest(&row.forms, &allowed)?.0;
             Some((distance(row.size.product(), size.product()), form))
         });
         let nearest = usable.min_by(|a, b| a.0.total_cmp(&b.0));
@@ -262,9 +291,9 @@ impl ConvTable {
 
     /// The forms that a product of some size takes.
     fn forms(&self, allowed: impl Fn(ConvForm) -> bool) -> BTreeSet<ConvForm> {
-        let rows = self.rows.iter();
-        let fastest: BTreeSet<ConvForm> = rows
-            .filter_map(|row| Some(row.fastest_of(&allowed)?.0))
+        let times = self.rows.iter().flat_map(|row| [&row.forms, &row.winograd]);
+        let fastest: BTreeSet<ConvForm> = times
+            .filter_map(|times| Some(fastest(times, &allowed)?.0))
             .collect();
         match fastest.is_empty() {
             true => UNMEASURED.into(),
@@ -304,10 +333,11 @@ mod tests {
     }
 
     fn row(size: ConvSize, forms: &[(ConvForm, f64)], winograd: f64) -> ConvTimes {
+        let small = ConvForm::Registers(4);
         ConvTimes {
             size,
             forms: forms.iter().copied().collect(),
-            winograd: Some(winograd),
+            winograd: [(small, winograd)].into(),
         }
     }
 

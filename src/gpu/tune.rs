@@ -33,56 +33,59 @@ pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<Con
         adapter: gpu.info().name.clone(),
         rows: Vec::new(),
     };
+    let forms: Vec<ConvForm> = forms(gpu).collect();
     for &size in sizes {
-        let mut forms = BTreeMap::new();
-        for form in ConvForm::ALL {
-            if !gpu.runs(Kernel::Conv(form, Epilogue::Bias)) {
-                continue;
-            }
-            // The only row of a table decides.
-            let only = ConvTimes {
-                size,
-                forms: [(form, 0.0)].into(),
-                winograd: None,
-            };
-            let target = target(gpu, vec![only])?;
-            let best = forms.values().copied().fold(f64::INFINITY, f64::min);
-            let taken = seconds(gpu, size, convolution(size, &target), 2.0 * best)?;
-            forms.insert(form, taken);
-            done();
-        }
-        table.rows.push(ConvTimes {
+        let mut row = ConvTimes {
             size,
-            forms,
-            winograd: None,
-        });
-    }
-    // The products of Winograd's algorithm take the forms that were found to suit.
-    for index in 0..table.rows.len() {
-        let size = table.rows[index].size;
-        if size.suits_winograd() {
-            let mut rows = table.rows.clone();
-            rows[index].winograd = Some(0.0);
-            let plan = convolution(size, &target(gpu, rows)?);
-            table.rows[index].winograd = Some(seconds(gpu, size, plan, f64::INFINITY)?);
+            forms: BTreeMap::new(),
+            winograd: BTreeMap::new(),
+        };
+        for &form in &forms {
+            let plan = convolution(size, &only(gpu, size, form, false)?);
+            let best = row.fastest().map_or(f64::INFINITY, |(_, best)| best);
+            row.forms
+                .insert(form, seconds(gpu, size, plan, 2.0 * best)?);
             done();
         }
+        if size.suits_winograd() {
+            for &form in &forms {
+                let plan = convolution(size, &only(gpu, size, form, true)?);
+                let best = row
+                    .fastest_winograd()
+                    .map_or(f64::INFINITY, |(_, best)| best);
+                row.winograd
+                    .insert(form, seconds(gpu, size, plan, 2.0 * best)?);
+                done();
+            }
+        }
+        table.rows.push(row);
     }
     Ok(table)
 }
 
-/// How many measurements [`tune`] makes.
-pub fn measurements(gpu: &Gpu, sizes: &[ConvSize]) -> usize {
+/// The forms that a device runs.
+fn forms(gpu: &Gpu) -> impl Iterator<Item = ConvForm> {
     let forms = ConvForm::ALL.into_iter();
-    let forms = forms.filter(|form| gpu.runs(Kernel::Conv(*form, Epilogue::Bias)));
-    let winograd = sizes.iter().filter(|size| size.suits_winograd());
-    sizes.len() * forms.count() + winograd.count()
+    forms.filter(|form| gpu.runs(Kernel::Conv(*form, Epilogue::Bias)))
 }
 
-fn target(gpu: &Gpu, rows: Vec<ConvTimes>) -> Result<Target, GpuError> {
+/// How many measurements [`tune`] makes.
+pub fn measurements(gpu: &Gpu, sizes: &[ConvSize]) -> usize {
+    let winograd = sizes.iter().filter(|size| size.suits_winograd());
+    (sizes.len() + winograd.count()) * forms(gpu).count()
+}
+
+/// A target that has nothing but one form, and with it one of the algorithms.
+fn only(gpu: &Gpu, size: ConvSize, form: ConvForm, winograd: bool) -> Result<Target, GpuError> {
+    let (fast, slow) = ([(form, 0.0)], [(form, 1.0)]);
+    let row = ConvTimes {
+        size,
+        forms: if winograd { slow } else { fast }.into(),
+        winograd: if winograd { fast } else { slow }.into(),
+    };
     let table = ConvTable {
         adapter: String::new(),
-        rows,
+        rows: vec![row],
     };
     gpu.target(Some(table), Precision::F32)
 }
