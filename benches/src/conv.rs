@@ -9,18 +9,18 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::Args;
 use fpn_wgpu::compile::{ConvKind, ConvSize, ConvTable, Op, capture, lower, optimize};
-use fpn_wgpu::gpu::{self, Gpu};
+use fpn_wgpu::gpu::{self, Gpu, roof};
 use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, ModelConfig};
 use fpn_wgpu::verify::ConvShape;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::Usage;
 use crate::adapter::{self, Described};
 use crate::json::JsonFile;
 use crate::table::{self, milliseconds};
 use crate::times::{Times, batched};
-use crate::{Usage, peak};
 
 /// Height and width of the network's input: a picture of 640 × 480 at 800/1333.
 const INPUT: [usize; 2] = [800, 1088];
@@ -62,7 +62,8 @@ struct Report {
     model: &'static str,
     /// Height and width.
     input: [usize; 2],
-    peak_gflop_per_second: f64,
+    /// Null where the adapter has no timestamps to measure it by.
+    peak_gflop_per_second: Option<f64>,
     convolutions: Vec<Measured>,
 }
 
@@ -93,7 +94,7 @@ impl Convolutions {
         let file = self.json.as_deref().map(JsonFile::create).transpose()?;
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
         let burn = adapter::burn_device(&adapter)?;
-        let peak = peak::flop_per_second(&gpu)?;
+        let roof = roof::measure(&gpu)?;
 
         let table_file = self.table.as_deref().map(JsonFile::create).transpose()?;
         let sizes: Vec<ConvSize> = shapes.iter().map(|(shape, _)| size(shape)).collect();
@@ -127,7 +128,7 @@ impl Convolutions {
             adapter: Described::of(&adapter.get_info()),
             model: Architecture::FasterRcnnFpn(Depth::R50).name(),
             input: INPUT,
-            peak_gflop_per_second: peak / 1e9,
+            peak_gflop_per_second: roof.map(|roof| roof.flop_per_second / 1e9),
             convolutions,
         };
         print(&report);
@@ -260,7 +261,6 @@ fn ours_by_name(table: &ConvTable, row: usize) -> BTreeMap<String, f64> {
 }
 
 fn print(report: &Report) {
-    let peak = report.peak_gflop_per_second * 1e9;
     println!("{}", report.adapter);
     let mut table = table::new(
         [
@@ -288,7 +288,9 @@ fn print(report: &Report) {
                 first(format!("{:.2}", conv.flop as f64 / 1e9)),
                 milliseconds(time),
                 format!("{:.1}", speed / 1e9),
-                format!("{:.0} %", 100.0 * speed / peak),
+                report
+                    .peak_gflop_per_second
+                    .map_or(String::new(), |peak| format!("{:.0} %", speed / peak / 1e7)),
                 match row {
                     0 => String::new(),
                     _ => format!("{:.2}", conv.burn.median / time),
@@ -306,10 +308,12 @@ fn print(report: &Report) {
     let theirs = total(&|conv| conv.burn.median);
     let ours = total(&|conv| conv.ours.values().copied().fold(f64::INFINITY, f64::min));
     println!(
-        "All together: burn-wgpu {}, ours {}, ratio {:.2}. Peak: {:.0} GFLOP/s.",
+        "All together: burn-wgpu {}, ours {}, ratio {:.2}.",
         milliseconds(theirs),
         milliseconds(ours),
         theirs / ours,
-        report.peak_gflop_per_second
     );
+    if let Some(peak) = report.peak_gflop_per_second {
+        println!("Peak: {peak:.0} GFLOP/s.");
+    }
 }

@@ -7,7 +7,6 @@ use clap::{Parser, Subcommand};
 mod adapter;
 mod conv;
 mod json;
-mod peak;
 mod peers;
 mod pytorch;
 mod table;
