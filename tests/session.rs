@@ -195,6 +195,50 @@ fn a_profile_has_a_time_for_each_step_where_the_device_has_timestamps() {
     }
 }
 
+/// What an earlier run kept spares the driver work; anything else is left aside.
+#[test]
+fn kept_pipelines_are_loaded_and_others_left_aside() {
+    let picture = picture(160, 120);
+    let gpu = open_gpu();
+    let found = face_detector(gpu.clone()).detect(&picture);
+    assert!(found.is_ok());
+    let Some(kept) = gpu.pipelines() else {
+        eprintln!("not run: {} keeps no pipelines", gpu.info().name);
+        return;
+    };
+    let adapter = pollster::block_on(adapters::best()).expect("it was there before");
+    let open = |pipelines: &[u8]| {
+        let gpu = pollster::block_on(Gpu::open_with(&adapter, Some(pipelines)));
+        gpu.expect("the adapter is sound")
+    };
+    let bytes = |gpu: &Gpu| gpu.pipelines().expect("it kept some before").len();
+    let empty = bytes(&open_gpu());
+    println!("{} of {empty}", kept.len());
+    assert!(kept.len() >= empty);
+
+    let altered = |index: usize| {
+        let mut altered = kept.clone();
+        altered[index] ^= 1;
+        altered
+    };
+    let cases = [
+        ("kept", kept.clone(), kept.len()),
+        ("nothing", Vec::new(), empty),
+        ("a text", b"no pipelines at all".repeat(100), empty),
+        ("their first half", kept[..kept.len() / 2].to_owned(), empty),
+        ("more than them", [&kept[..], &[0]].concat(), empty),
+        ("a bit of wgpu's header", altered(20), empty),
+        ("a bit of the driver's data", altered(kept.len() / 2), empty),
+        ("the last bit", altered(kept.len() - 1), empty),
+    ];
+    for (name, pipelines, loaded) in cases {
+        let gpu = open(&pipelines);
+        assert_eq!(bytes(&gpu), loaded, "{name}");
+        assert_eq!(face_detector(gpu.clone()).detect(&picture), found, "{name}");
+        assert_eq!(gpu.fault(), None, "{name}");
+    }
+}
+
 #[test]
 fn a_picture_too_large_for_the_device_says_what_fits() {
     let config = ModelConfig {

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use wgpu::{
-    Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PipelineCache,
-    PipelineCacheDescriptor, PollType, Queue,
+    Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PipelineCache, PollType,
+    Queue,
 };
 
 use super::adapters::is_software;
 use super::kernels::{Builder, CompiledKernel, source};
+use super::pipelines;
 use crate::compile::{ConvTable, Precision, Target};
 use crate::plan::{Number, Shader};
 
@@ -141,7 +142,7 @@ impl Gpu {
     }
 
     /// As [`open`](Self::open), with [`pipelines`](Self::pipelines) of an earlier run that need not be
-    /// compiled again. Those of another adapter or driver are left aside.
+    /// compiled again. Those of another adapter or driver are left aside, and damaged ones too.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -174,7 +175,7 @@ impl Gpu {
                 })?;
         #[cfg(target_arch = "wasm32")]
         let info = browser_info(&device, info);
-        let cache = pipeline_cache(&device, pipelines);
+        let cache = pipelines::cache(&device, &info, pipelines);
         Ok(Self::with_cache(device, queue, info, cache))
     }
 
@@ -370,7 +371,7 @@ impl Gpu {
     /// Everything that the driver has compiled so far, for [`open_with`](Self::open_with); none where
     /// the driver does not give it.
     pub fn pipelines(&self) -> Option<Vec<u8>> {
-        self.cache.as_ref()?.get_data()
+        pipelines::kept(self.cache.as_ref()?, &self.info)
     }
 
     /// A kernel, compiled when it is first asked for.
@@ -428,23 +429,6 @@ impl Gpu {
     fn kernels(&self) -> MutexGuard<'_, BTreeMap<Shader, Arc<CompiledKernel>>> {
         self.kernels.lock().expect("no panic holds the lock")
     }
-}
-
-/// A cache of pipelines, filled with those of an earlier run; none where the driver has none.
-fn pipeline_cache(device: &Device, pipelines: Option<&[u8]>) -> Option<PipelineCache> {
-    if !device.features().contains(Features::PIPELINE_CACHE) {
-        return None;
-    }
-    // SAFETY: The bytes are a cache's own, of an earlier run: wgpu's header before them says for which
-    // adapter and driver they hold, and the hash that nothing was changed. Others are left aside.
-    let cache = unsafe {
-        device.create_pipeline_cache(&PipelineCacheDescriptor {
-            label: None,
-            data: pipelines,
-            fallback: true,
-        })
-    };
-    Some(cache)
 }
 
 /// Features that are used where an adapter has them.

@@ -6,6 +6,7 @@ mod engine;
 mod kernels;
 mod maps;
 mod memory;
+mod pipelines;
 mod probe;
 mod profile;
 pub mod roof;

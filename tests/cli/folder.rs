@@ -1,10 +1,10 @@
-//! A folder of its own for each test, in which the command runs.
+//! A folder of its own for each test, in which the command runs, and one for what it keeps.
 
 use std::fs;
 use std::path::PathBuf;
+use std::process;
 
 use assert_cmd::Command;
-use assert_cmd::cargo::cargo_bin_cmd;
 use fpn_wgpu::weights;
 use image::{DynamicImage, RgbImage};
 use predicates::prelude::*;
@@ -15,13 +15,17 @@ use crate::files::retinaface;
 
 pub struct Folder {
     folder: TempDir,
+    home: TempDir,
 }
 
 impl Folder {
     /// With `weights.safetensors` in it.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let folder = Self { folder };
+        let new = || tempfile::tempdir().expect("a temporary folder");
+        let folder = Self {
+            folder: new(),
+            home: new(),
+        };
         folder.write("weights.safetensors", &retinaface());
         folder
     }
@@ -71,12 +75,27 @@ impl Folder {
         files.collect()
     }
 
+    /// Of what the command keeps for later runs, the file of this name.
+    pub fn kept(&self, name: &str) -> Option<PathBuf> {
+        let kept = format!("{}/**/fpn-wgpu/*/{name}", self.home.path().display());
+        let mut found = glob::glob(&kept).expect("the pattern is valid").flatten();
+        found.next()
+    }
+
     /// `fpn`, run in this folder with arguments that have no spaces in them.
     pub fn fpn(&self, arguments: &str) -> Command {
-        let mut command = cargo_bin_cmd!("fpn");
+        let mut command = Command::from_std(self.command());
+        command.args(arguments.split_whitespace());
+        command
+    }
+
+    /// `fpn`, run in this folder. It finds nothing that other runs kept, and leaves nothing.
+    pub fn command(&self) -> process::Command {
+        let mut command = process::Command::new(env!("CARGO_BIN_EXE_fpn"));
         command
             .current_dir(&self.folder)
-            .args(arguments.split_whitespace());
+            .env("HOME", self.home.path())
+            .env("XDG_CACHE_HOME", self.home.path());
         command
     }
 

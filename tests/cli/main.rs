@@ -1,6 +1,8 @@
 //! The `fpn` command from outside: what it writes, what it prints, and with which exit code it
 //! ends.
 
+#[path = "../adapter/mod.rs"]
+mod adapter;
 #[path = "../files/mod.rs"]
 mod files;
 
@@ -12,7 +14,9 @@ mod folder;
 mod formats;
 mod gpu;
 mod json;
+mod kept;
 mod options;
 mod outputs;
 mod photos;
+mod precision;
 mod verify;

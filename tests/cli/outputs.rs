@@ -171,15 +171,14 @@ fn a_link_stays_one() {
 #[cfg(target_os = "linux")]
 fn a_full_standard_output_is_an_error_and_a_closed_one_is_not() {
     use std::fs::File;
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
 
     let folder = Folder::new();
     folder.picture("a.png", 96, 64);
     let detect = |arguments: &[&str], stdout: Stdio| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fpn"));
+        let mut command = folder.command();
         command.args(["detect", "a.png", "--weights", "weights.safetensors"]);
         command.args(["--device", "cpu"]).args(arguments);
-        command.current_dir(folder.path(""));
         command.stdout(stdout).output().expect("it can be run")
     };
     for arguments in [&[][..], &["--json", "-"]] {

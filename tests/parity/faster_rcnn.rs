@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, FasterRcnn, Model, ModelConfig};
@@ -71,7 +72,7 @@ fn every_golden_has_a_test() {
 }
 
 /// One of torchvision's models, and what it made of one picture.
-struct Case {
+pub struct Case {
     name: &'static str,
     golden: TensorFile,
     config: ModelConfig,
@@ -81,7 +82,7 @@ struct Case {
 }
 
 impl Case {
-    fn open(name: &'static str) -> Self {
+    pub fn open(name: &'static str) -> Self {
         let golden = TensorFile::golden(name);
         let depth = match golden.metadata("arch").as_str() {
             "resnet18" => Depth::R18,
@@ -193,24 +194,34 @@ impl Case {
     }
 
     fn check_detections(self, gpu: Option<Arc<Gpu>>) {
+        let found = self.detections(gpu, Precision::default());
+        let selection = self.config.architecture.selection();
+        match_one_to_one(self.name, &found, &self.expected(), selection);
+    }
+
+    /// What this crate finds.
+    pub fn detections(&self, gpu: Option<Arc<Gpu>>, precision: Precision) -> Vec<Object> {
         let checkpoint = weights::seeded(&self.config, self.seed);
         let builder = Detector::builder(checkpoint)
             .min_size(self.bounds.min_size)
-            .max_size(self.bounds.max_size);
+            .max_size(self.bounds.max_size)
+            .precision(precision);
         let detector = builder.gpu(gpu).build().expect("seeded weights fit");
         assert_eq!(*detector.config(), self.config, "{}", self.name);
         let detections = detector
-            .detect(&DynamicImage::ImageRgba8(self.picture))
+            .detect(&DynamicImage::ImageRgba8(self.picture.clone()))
             .expect("the picture suits");
-        let found: Vec<Object> = detections.items.iter().map(Object::from).collect();
-        let expected = self.golden.boxes("boxes").into_iter();
-        let expected: Vec<Object> = expected
+        detections.items.iter().map(Object::from).collect()
+    }
+
+    /// What torchvision found.
+    pub fn expected(&self) -> Vec<Object> {
+        let boxes = self.golden.boxes("boxes").into_iter();
+        boxes
             .zip(self.golden.counts("labels"))
             .zip(self.golden.floats("scores"))
             .map(|((bbox, label), score)| Object { bbox, label, score })
-            .collect();
-        let selection = self.config.architecture.selection();
-        match_one_to_one(self.name, &found, &expected, selection);
+            .collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whole models on the CPU engine against PyTorch's: the same weights and pictures, stage by
-//! stage, so that a difference shows where it begins, then the detections one to one.
+//! stage, so that a difference shows where it begins, then the detections one to one. The GPU engine's
+//! detections, in 32 bits and in 16.
 //!
 //! `--nocapture` prints the largest difference of every stage.
 
@@ -11,5 +12,6 @@ mod support;
 mod faster_rcnn;
 mod matching;
 mod photos;
+mod precision;
 mod retinaface;
 mod stages;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::{Architecture, Model, ModelConfig, Selection};
-use fpn_wgpu::{Detector, weights};
+use fpn_wgpu::{Detection, Detector, weights};
 use image::{DynamicImage, RgbaImage};
 
 use crate::matching::{Object, largest_difference, match_one_to_one};
@@ -77,8 +78,6 @@ fn check_stages(case: &str) {
 
 fn check_detections(case: &str, gpu: Option<Arc<Gpu>>) {
     let golden = TensorFile::golden(case);
-    let picture = picture(&golden);
-    let checkpoint = weights::seeded(&CONFIG, golden.number("seed"));
     let selection = CONFIG.architecture.selection();
     let of_golden = Selection {
         score_threshold: golden.number("threshold"),
@@ -87,27 +86,12 @@ fn check_detections(case: &str, gpu: Option<Arc<Gpu>>) {
         ..selection
     };
     assert_eq!(selection, of_golden, "{case}");
-    let builder = Detector::builder(checkpoint);
-    let detections = builder
-        .gpu(gpu)
-        .build()
-        .expect("seeded weights fit")
-        .detect(&DynamicImage::ImageRgba8(picture))
-        .expect("the picture suits");
-    let found: Vec<Object> = detections.items.iter().map(Object::from).collect();
-    let expected = golden.boxes("boxes").into_iter();
-    let expected: Vec<Object> = expected
-        .zip(golden.floats("scores"))
-        .map(|(bbox, score)| Object {
-            bbox,
-            label: 1,
-            score,
-        })
-        .collect();
+    let detections = detections(&golden, gpu, Precision::default());
+    let found: Vec<Object> = detections.iter().map(Object::from).collect();
     let (levels, landmarks) = (golden.counts("levels"), golden.floats("landmarks"));
     let mut largest = 0.0_f32;
-    for (ours, theirs) in match_one_to_one(case, &found, &expected, selection) {
-        let face = &detections.items[ours];
+    for (ours, theirs) in match_one_to_one(case, &found, &expected(&golden), selection) {
+        let face = &detections[ours];
         assert_eq!(face.level, levels[theirs], "{case}: {face:?}");
         let points = face.landmarks.as_ref().expect("a face has landmarks");
         let expected = &landmarks[theirs * 10..][..10];
@@ -116,4 +100,31 @@ fn check_detections(case: &str, gpu: Option<Arc<Gpu>>) {
         largest = largest.max(difference);
     }
     println!("{case}: landmarks {largest:.1e} px");
+}
+
+/// What this crate finds.
+pub fn detections(
+    golden: &TensorFile,
+    gpu: Option<Arc<Gpu>>,
+    precision: Precision,
+) -> Vec<Detection> {
+    let checkpoint = weights::seeded(&CONFIG, golden.number("seed"));
+    let builder = Detector::builder(checkpoint).precision(precision);
+    let detector = builder.gpu(gpu).build().expect("seeded weights fit");
+    let picture = DynamicImage::ImageRgba8(picture(golden));
+    let detections = detector.detect(&picture).expect("the picture suits");
+    detections.items
+}
+
+/// What PyTorch found.
+pub fn expected(golden: &TensorFile) -> Vec<Object> {
+    let boxes = golden.boxes("boxes").into_iter();
+    boxes
+        .zip(golden.floats("scores"))
+        .map(|(bbox, score)| Object {
+            bbox,
+            label: 1,
+            score,
+        })
+        .collect()
 }
