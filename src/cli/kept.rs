@@ -52,12 +52,9 @@ pub fn pipelines(adapter: &AdapterInfo) -> Option<Vec<u8>> {
     std::fs::read(path(adapter, "pipelines.bin")?).ok()
 }
 
-/// Keep what the driver compiled for the next run, unless it is known already. That it cannot be kept
-/// is no failure of the run.
+/// Keep what the driver compiled for the next run. That it cannot be kept is no failure of the run.
 pub fn keep_pipelines(gpu: &Gpu) {
-    let compiled = gpu.pipelines();
-    if let Some(compiled) = compiled
-        && pipelines(gpu.info()).is_none_or(|known| known != compiled)
+    if let Some(compiled) = gpu.pipelines()
         && let Err(error) = keep(gpu.info(), "pipelines.bin", &compiled)
     {
         eprintln!("note: compiled pipelines are not kept: {error:#}");

@@ -5,14 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use wgpu::{
-    Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PipelineCache, PollType,
-    Queue,
-};
+use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PollType, Queue};
 
 use super::adapters::is_software;
 use super::kernels::{Builder, CompiledKernel, source};
-use super::pipelines;
+use super::pipelines::Pipelines;
 use crate::compile::{ConvTable, Precision, Target};
 use crate::plan::{Number, Shader};
 
@@ -126,7 +123,7 @@ pub struct Gpu {
     pub(super) queue: Queue,
     info: AdapterInfo,
     kernels: Mutex<BTreeMap<Shader, Arc<CompiledKernel>>>,
-    cache: Option<PipelineCache>,
+    pipelines: Option<Pipelines>,
     fault: Arc<Mutex<Option<GpuError>>>,
     counters: Counters,
 }
@@ -175,21 +172,21 @@ impl Gpu {
                 })?;
         #[cfg(target_arch = "wasm32")]
         let info = browser_info(&device, info);
-        let cache = pipelines::cache(&device, &info, pipelines);
-        Ok(Self::with_cache(device, queue, info, cache))
+        let pipelines = Pipelines::open(&device, &info, pipelines);
+        Ok(Self::with_pipelines(device, queue, info, pipelines))
     }
 
     /// Share a device that is already open. Its error handlers become this crate's: errors are
     /// reported by [`fault`](Self::fault) and by whatever is computed next.
     pub fn from_device(device: Device, queue: Queue, info: AdapterInfo) -> Arc<Self> {
-        Self::with_cache(device, queue, info, None)
+        Self::with_pipelines(device, queue, info, None)
     }
 
-    fn with_cache(
+    fn with_pipelines(
         device: Device,
         queue: Queue,
         info: AdapterInfo,
-        cache: Option<PipelineCache>,
+        pipelines: Option<Pipelines>,
     ) -> Arc<Self> {
         let fault = Arc::new(Mutex::new(None));
         let keep = |fault: &Arc<Mutex<Option<GpuError>>>| {
@@ -217,7 +214,7 @@ impl Gpu {
             queue,
             info,
             kernels: Mutex::default(),
-            cache,
+            pipelines,
             fault,
             counters: Counters::default(),
         })
@@ -368,10 +365,10 @@ impl Gpu {
         self.fault().map_or(Ok(()), Err)
     }
 
-    /// Everything that the driver has compiled so far, for [`open_with`](Self::open_with); none where
-    /// the driver does not give it.
+    /// Everything that the driver has compiled, for [`open_with`](Self::open_with); none where that is
+    /// nothing new since then, or the driver does not give it.
     pub fn pipelines(&self) -> Option<Vec<u8>> {
-        pipelines::kept(self.cache.as_ref()?, &self.info)
+        self.pipelines.as_ref()?.compiled(&self.info)
     }
 
     /// A kernel, compiled when it is first asked for.
@@ -399,7 +396,7 @@ impl Gpu {
             self.counters.add(Count::Pipeline);
             self.kernels().insert(shader, Arc::new(compiled));
         };
-        let cache = self.cache.as_ref();
+        let cache = self.pipelines.as_ref().map(|pipelines| &pipelines.cache);
         #[cfg(not(target_arch = "wasm32"))]
         {
             use rayon::prelude::*;

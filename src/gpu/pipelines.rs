@@ -4,31 +4,41 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use wgpu::{AdapterInfo, Device, Features, PipelineCache, PipelineCacheDescriptor};
 
-/// A cache of pipelines, filled with those that were [`kept`]; none where the driver has none.
-pub(super) fn cache(
-    device: &Device,
-    info: &AdapterInfo,
-    kept: Option<&[u8]>,
-) -> Option<PipelineCache> {
-    if !device.features().contains(Features::PIPELINE_CACHE) {
-        return None;
-    }
-    // SAFETY: The bytes are a cache's own, of this adapter and driver, and unchanged: drivers need not
-    // check more than whose they are, and wgpu does not.
-    let cache = unsafe {
-        device.create_pipeline_cache(&PipelineCacheDescriptor {
-            label: None,
-            data: kept.and_then(|kept| unsealed(info, kept)),
-            fallback: true,
-        })
-    };
-    Some(cache)
+/// A driver's cache of pipelines, and what it held when it was opened.
+#[derive(Debug)]
+pub(super) struct Pipelines {
+    pub(super) cache: PipelineCache,
+    opened_with: Option<Vec<u8>>,
 }
 
-/// Everything that the driver has compiled so far, behind a seal.
-pub(super) fn kept(cache: &PipelineCache, info: &AdapterInfo) -> Option<Vec<u8>> {
-    let data = cache.get_data()?;
-    Some([&seal(info, &data)[..], &data].concat())
+impl Pipelines {
+    /// A cache filled with those that were [`compiled`](Self::compiled) before; none where the driver
+    /// has none.
+    pub(super) fn open(device: &Device, info: &AdapterInfo, kept: Option<&[u8]>) -> Option<Self> {
+        if !device.features().contains(Features::PIPELINE_CACHE) {
+            return None;
+        }
+        // SAFETY: The bytes are a cache's own, of this adapter and driver, and unchanged: drivers need
+        // not check more than whose they are, and wgpu does not.
+        let cache = unsafe {
+            device.create_pipeline_cache(&PipelineCacheDescriptor {
+                label: None,
+                data: kept.and_then(|kept| unsealed(info, kept)),
+                fallback: true,
+            })
+        };
+        Some(Self {
+            opened_with: cache.get_data(),
+            cache,
+        })
+    }
+
+    /// Everything that the driver has compiled, behind a seal; none where that is nothing new. Software
+    /// drivers give an empty cache always, and SwiftShader puts another header before it at each opening.
+    pub(super) fn compiled(&self, info: &AdapterInfo) -> Option<Vec<u8>> {
+        let data = self.cache.get_data()?;
+        (self.opened_with.as_ref() != Some(&data)).then(|| [&seal(info, &data)[..], &data].concat())
+    }
 }
 
 /// What is behind the seal, if it is whole and of this adapter and driver.
