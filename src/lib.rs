@@ -9,6 +9,7 @@
 mod builder;
 pub mod compile;
 mod cpu;
+pub mod data;
 mod detections;
 mod detector;
 pub mod gpu;
