@@ -7,7 +7,8 @@ struct Params {
     sampling_ratio: u32, // 0: as many as the cell is pixels wide
     aligned: u32,
     cells: vec2<u32>, // rows, columns of the output
-    unused: vec2<u32>,
+    canonical_size: f32, // side of the boxes that belong to P4, in pixels
+    unused: u32,
 }
 
 #import fpn::numbers::{Stored, Result, packed, unpacked}
@@ -31,10 +32,10 @@ fn load(level: u32, cell: u32, quad: u32) -> vec4<f32> {
     }
 }
 
-// The level for a box of this size: P4 (2) for the 224 pixels of an ImageNet picture.
+// The level for a box of this size: P4 (2) for the canonical size.
 fn level_of(box: vec4<f32>) -> u32 {
     let side = sqrt((box.z - box.x) * (box.w - box.y));
-    let level = floor(4.0 + log2(side / 224.0) + 1e-6);
+    let level = floor(4.0 + log2(side / params.canonical_size) + 1e-6);
     return u32(clamp(level, 2.0, 5.0)) - 2u;
 }
 

@@ -300,7 +300,7 @@ fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>,
 fn default_names(config: &ModelConfig) -> Vec<String> {
     match config.architecture {
         Architecture::RetinaFaceMobileNet025 => vec!["background".to_owned(), "face".to_owned()],
-        Architecture::FasterRcnnFpn(_) => {
+        Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => {
             let others = (1..config.classes).map(|label| format!("class {label}"));
             ["background".to_owned()]
                 .into_iter()

@@ -96,6 +96,8 @@ fn only_known_operations_are_recorded() {
                 // The pyramid, and the RPN head at each level.
                 body + 8 + 3 * 5
             }
+            // The stem, blocks of two, a projection in each stage.
+            Architecture::PyramidTiny => 1 + 14 + 4 + 8 + 3 * 5,
             // Body, pyramid, context modules, heads.
             Architecture::RetinaFaceMobileNet025 => 27 + 5 + 15 + 9,
         };
@@ -109,7 +111,7 @@ fn only_known_operations_are_recorded() {
         ];
         let found = others.map(|name| counts.get(name).copied().unwrap_or_default());
         let expected = match architecture {
-            Architecture::FasterRcnnFpn(_) => [3, 2, 4, 1, 0],
+            Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => [3, 2, 4, 1, 0],
             Architecture::RetinaFaceMobileNet025 => [2, 0, 0, 0, 3],
         };
         assert_eq!(found, expected, "{architecture}: {others:?}");
@@ -137,7 +139,7 @@ fn inputs_and_outputs_are_declared() {
             "{architecture}"
         );
         let (limit, row) = match architecture {
-            Architecture::FasterRcnnFpn(_) => (100, 4),
+            Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => (100, 4),
             // With five landmarks.
             Architecture::RetinaFaceMobileNet025 => (750, 4 + 10),
         };
@@ -153,11 +155,14 @@ fn inputs_and_outputs_are_declared() {
             "{architecture}"
         );
         let levels = match architecture {
-            Architecture::FasterRcnnFpn(_) => vec![[16, 24], [8, 12], [4, 6], [2, 3], [1, 2]],
+            Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => {
+                vec![[16, 24], [8, 12], [4, 6], [2, 3], [1, 2]]
+            }
             Architecture::RetinaFaceMobileNet025 => vec![[8, 12], [4, 6], [2, 3]],
         };
         let channels = match architecture {
             Architecture::FasterRcnnFpn(_) => 256,
+            Architecture::PyramidTiny => 48,
             Architecture::RetinaFaceMobileNet025 => 64,
         };
         let levels = levels.into_iter();

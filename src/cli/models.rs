@@ -30,7 +30,7 @@ impl Models {
         align_right(&mut table, 1..4);
         say(format_args!("{table}"))?;
         say(format_args!(
-            "GFLOP: two operations for a multiplication with addition, 1000 proposals."
+            "GFLOP: two operations for a multiplication with addition; as many proposals as the model takes, 1000 or 200."
         ))?;
         Ok(())
     }
@@ -46,6 +46,7 @@ fn accepted(architecture: Architecture) -> &'static str {
         Architecture::FasterRcnnFpn(_) => {
             "torchvision (fasterrcnn_resnet50_fpn, resnet_fpn_backbone), any number of classes; .pth, .safetensors"
         }
+        Architecture::PyramidTiny => "this crate's, of any number of classes; .safetensors",
         Architecture::RetinaFaceMobileNet025 => {
             "RetinaFace in PyTorch, MobileNet-0.25; .pth, .safetensors"
         }

@@ -48,7 +48,7 @@ impl Summarize {
     pub fn run(&self) -> Result<()> {
         let mut config = ModelConfig::of(self.model);
         if let Some(classes) = self.classes {
-            let fixed = self.model.depth().is_none() && classes != config.classes;
+            let fixed = !self.model.is_two_stage() && classes != config.classes;
             if fixed || !(2..=10_000).contains(&classes) {
                 let expected = if fixed { "2" } else { "2 to 10000" };
                 return Err(Usage(format!("--classes is {classes}: expected {expected}")).into());

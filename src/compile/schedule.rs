@@ -824,7 +824,7 @@ impl<'a> Scheduler<'a> {
             unreachable!("proposal selection has three outputs")
         };
         node.inputs.iter().for_each(|&map| self.check_finite(map));
-        let grid = AnchorGrid::torchvision();
+        let grid = AnchorGrid::pyramid(options.anchor_size);
         let slots = logits.len() * options.per_level;
         let slot_boxes = Touched::Block(self.temporary(slots * 16));
         let slot_keys = Touched::Block(self.temporary(slots * 4));
@@ -931,7 +931,8 @@ impl<'a> Scheduler<'a> {
             .u(options.sampling_ratio)
             .u(options.aligned.into())
             .pair([rows, columns])
-            .unused(2);
+            .f(options.canonical_size)
+            .unused(1);
         let touched = [p2, p3, p4, p5, boxes, count, output]
             .map(|value| self.block(value))
             .to_vec();

@@ -3,14 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::transform::ResizeBounds;
+
 use super::resnet::Depth;
-use super::{FasterRcnn, RetinaFace, Selection, Stage, Transform};
+use super::{FasterRcnn, FasterRcnnConfig, RetinaFace, Selection, Stage, Transform};
 
 /// A detector that can be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
     /// Faster R-CNN on a ResNet with a pyramid, as torchvision's `resnet_fpn_backbone` builds it.
     FasterRcnnFpn(Depth),
+    /// Faster R-CNN made slim, for integrated GPUs and browsers, with weights of its own.
+    PyramidTiny,
     /// RetinaFace with MobileNetV1-0.25.
     RetinaFaceMobileNet025,
 }
@@ -22,7 +26,8 @@ pub struct UnknownArchitecture(String);
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::PyramidTiny,
         Self::FasterRcnnFpn(Depth::R18),
         Self::FasterRcnnFpn(Depth::R34),
         Self::FasterRcnnFpn(Depth::R50),
@@ -47,22 +52,38 @@ impl Architecture {
             Self::FasterRcnnFpn(Depth::R50) => "fasterrcnn_resnet50_fpn",
             Self::FasterRcnnFpn(Depth::R101) => "fasterrcnn_resnet101_fpn",
             Self::FasterRcnnFpn(Depth::R152) => "fasterrcnn_resnet152_fpn",
+            Self::PyramidTiny => "pyramid_tiny",
             Self::RetinaFaceMobileNet025 => "retinaface_mobilenet025",
         }
     }
 
-    /// Depth of the ResNet, where there is one.
-    pub fn depth(self) -> Option<Depth> {
+    /// What the two-stage model is built from; none for a model of one stage.
+    pub fn faster_rcnn(self, classes: usize, bn_eps: f64) -> Option<FasterRcnnConfig> {
         match self {
-            Self::FasterRcnnFpn(depth) => Some(depth),
+            Self::FasterRcnnFpn(depth) => {
+                Some(FasterRcnnConfig::torchvision(depth, classes, bn_eps))
+            }
+            Self::PyramidTiny => Some(FasterRcnnConfig::tiny(classes, bn_eps)),
             Self::RetinaFaceMobileNet025 => None,
         }
+    }
+
+    /// Whether it looks at proposals again.
+    pub fn is_two_stage(self) -> bool {
+        !matches!(self, Self::RetinaFaceMobileNet025)
     }
 
     /// How its pictures are prepared.
     pub fn transform(self) -> Transform {
         match self {
             Self::FasterRcnnFpn(_) => Transform::torchvision(),
+            Self::PyramidTiny => Transform {
+                resize: Some(ResizeBounds {
+                    min_size: 384,
+                    max_size: 640,
+                }),
+                ..Transform::torchvision()
+            },
             Self::RetinaFaceMobileNet025 => Transform::retinaface(),
         }
     }
@@ -75,6 +96,10 @@ impl Architecture {
                 nms_threshold: 0.5,
                 limit: 100,
                 proposals: 1000,
+            },
+            Self::PyramidTiny => Selection {
+                proposals: 200,
+                ..Self::FasterRcnnFpn(Depth::R50).selection()
             },
             Self::RetinaFaceMobileNet025 => Selection {
                 score_threshold: 0.5,
@@ -91,7 +116,7 @@ impl Architecture {
     /// If the module has no such part.
     pub fn stage(self, parameter: &str) -> Stage {
         let stages = match self {
-            Self::FasterRcnnFpn(_) => &FasterRcnn::STAGES[..],
+            Self::FasterRcnnFpn(_) | Self::PyramidTiny => &FasterRcnn::STAGES[..],
             Self::RetinaFaceMobileNet025 => &RetinaFace::STAGES,
         };
         let part = stages.iter().find(|(part, _)| parameter.starts_with(part));
@@ -102,15 +127,17 @@ impl Architecture {
     /// Number of the finest pyramid level: 2 for P2.
     pub fn finest_level(self) -> usize {
         match self {
-            Self::FasterRcnnFpn(_) => 2,
+            Self::FasterRcnnFpn(_) | Self::PyramidTiny => 2,
             Self::RetinaFaceMobileNet025 => 3,
         }
     }
 
-    /// Classes where nothing says otherwise, background included: COCO's 91, or face.
+    /// Classes where nothing says otherwise, background included: COCO's 91, the scenes' shapes, or
+    /// face.
     pub fn default_classes(self) -> usize {
         match self {
             Self::FasterRcnnFpn(_) => 91,
+            Self::PyramidTiny => 9,
             Self::RetinaFaceMobileNet025 => 2,
         }
     }

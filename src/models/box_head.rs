@@ -5,9 +5,6 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-/// Width of the two hidden layers.
-const HIDDEN: usize = 1024;
-
 /// Two fully connected layers over a flattened RoI.
 #[derive(Module, Debug)]
 pub struct BoxHead {
@@ -16,15 +13,15 @@ pub struct BoxHead {
 }
 
 impl BoxHead {
-    /// A head for RoIs of `inputs` values; weights unloaded.
-    pub fn new(inputs: usize, device: &Device) -> Self {
+    /// A head for RoIs of `inputs` values, its layers `hidden` wide; weights unloaded.
+    pub fn new(inputs: usize, hidden: usize, device: &Device) -> Self {
         Self {
-            fc6: LinearConfig::new(inputs, HIDDEN).init(device),
-            fc7: LinearConfig::new(HIDDEN, HIDDEN).init(device),
+            fc6: LinearConfig::new(inputs, hidden).init(device),
+            fc7: LinearConfig::new(hidden, hidden).init(device),
         }
     }
 
-    /// `[R, C, 7, 7]` → `[R, 1024]`.
+    /// `[R, C, 7, 7]` → `[R, hidden]`.
     pub fn forward(&self, rois: Tensor<4>) -> Tensor<2> {
         let x = relu(self.fc6.forward(rois.flatten(1, 3)));
         relu(self.fc7.forward(x))
@@ -39,15 +36,15 @@ pub struct BoxPredictor {
 }
 
 impl BoxPredictor {
-    /// A predictor of `classes` classes, background included; weights unloaded.
-    pub fn new(classes: usize, device: &Device) -> Self {
+    /// A predictor of `classes` classes, background included, from `hidden` values; weights unloaded.
+    pub fn new(hidden: usize, classes: usize, device: &Device) -> Self {
         Self {
-            cls_score: LinearConfig::new(HIDDEN, classes).init(device),
-            bbox_pred: LinearConfig::new(HIDDEN, 4 * classes).init(device),
+            cls_score: LinearConfig::new(hidden, classes).init(device),
+            bbox_pred: LinearConfig::new(hidden, 4 * classes).init(device),
         }
     }
 
-    /// `[R, 1024]` → logits `[R, classes]` and deltas `[R, 4 · classes]`.
+    /// `[R, hidden]` → logits `[R, classes]` and deltas `[R, 4 · classes]`.
     pub fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         (self.cls_score.forward(x.clone()), self.bbox_pred.forward(x))
     }

@@ -1,12 +1,13 @@
 //! Faster R-CNN on a feature pyramid, as torchvision's `FasterRCNN` with
-//! `resnet_fpn_backbone`: `fasterrcnn_resnet50_fpn` and its siblings of other depths.
+//! `resnet_fpn_backbone`: `fasterrcnn_resnet50_fpn` and its siblings of other depths; and
+//! `pyramid_tiny`, the same network made slim.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::box_head::{BoxHead, BoxPredictor};
-use super::fpn::{FeaturePyramid, PYRAMID_CHANNELS};
-use super::resnet::{Depth, ResNet};
+use super::fpn::FeaturePyramid;
+use super::resnet::{Depth, ResNet, ResNetConfig};
 use super::rpn::RpnHead;
 use super::{Output, Selection, Stage};
 use crate::ops::anchors::AnchorGrid;
@@ -18,12 +19,52 @@ use crate::ops::select::select_detections;
 /// What a [`FasterRcnn`] is built from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FasterRcnnConfig {
-    /// Depth of the ResNet.
-    pub depth: Depth,
+    /// The bottom-up network.
+    pub body: ResNetConfig,
+    /// Channels of every pyramid level.
+    pub pyramid_channels: usize,
+    /// Width of the box head's two layers.
+    pub hidden: usize,
+    /// Side of P2's square anchor, in pixels of the resized picture; each level doubles it.
+    pub anchor_size: f32,
+    /// Side of the boxes that belong to P4, in pixels of the resized picture.
+    pub canonical_size: f32,
     /// Classes, background included.
     pub classes: usize,
-    /// `eps` of the frozen batch norms: 1e-5, but 0 for torchvision's COCO checkpoints.
-    pub bn_eps: f64,
+}
+
+impl FasterRcnnConfig {
+    /// torchvision's. `bn_eps` is 1e-5, but 0 for its COCO checkpoints.
+    pub fn torchvision(depth: Depth, classes: usize, bn_eps: f64) -> Self {
+        Self {
+            body: ResNetConfig::torchvision(depth, bn_eps),
+            pyramid_channels: 256,
+            hidden: 1024,
+            anchor_size: 32.0,
+            canonical_size: 224.0,
+            classes,
+        }
+    }
+
+    /// `pyramid_tiny`: for pictures of some 400 pixels, where things are half as large as in
+    /// torchvision's 800, and for integrated GPUs and browsers. 1.8 million parameters.
+    pub fn tiny(classes: usize, bn_eps: f64) -> Self {
+        Self {
+            body: ResNetConfig {
+                stem_kernel: 3,
+                stem: 16,
+                blocks: [1, 2, 2, 2],
+                widths: [24, 48, 96, 160],
+                is_bottleneck: false,
+                bn_eps,
+            },
+            pyramid_channels: 48,
+            hidden: 256,
+            anchor_size: 16.0,
+            canonical_size: 112.0,
+            classes,
+        }
+    }
 }
 
 /// The detector: backbone with pyramid, region proposals, box head.
@@ -32,6 +73,8 @@ pub struct FasterRcnn {
     backbone: Backbone,
     rpn: Rpn,
     roi_heads: RoiHeads,
+    anchor_size: f32,
+    canonical_size: f32,
 }
 
 #[derive(Module, Debug)]
@@ -65,19 +108,22 @@ impl FasterRcnn {
 
     /// The model with unloaded weights.
     pub fn new(config: &FasterRcnnConfig, device: &Device) -> Self {
-        let anchors = AnchorGrid::torchvision().anchors_per_cell();
+        let anchors = AnchorGrid::pyramid(config.anchor_size).anchors_per_cell();
+        let channels = config.pyramid_channels;
         Self {
             backbone: Backbone {
-                body: ResNet::new(config.depth, config.bn_eps, device),
-                fpn: FeaturePyramid::new(config.depth.channels(), device),
+                body: ResNet::new(&config.body, device),
+                fpn: FeaturePyramid::new(config.body.channels(), channels, device),
             },
             rpn: Rpn {
-                head: RpnHead::new(PYRAMID_CHANNELS, anchors, device),
+                head: RpnHead::new(channels, anchors, device),
             },
             roi_heads: RoiHeads {
-                box_head: BoxHead::new(PYRAMID_CHANNELS * ROI_SIZE * ROI_SIZE, device),
-                box_predictor: BoxPredictor::new(config.classes, device),
+                box_head: BoxHead::new(channels * ROI_SIZE * ROI_SIZE, config.hidden, device),
+                box_predictor: BoxPredictor::new(config.hidden, config.classes, device),
             },
+            anchor_size: config.anchor_size,
+            canonical_size: config.canonical_size,
         }
     }
 
@@ -89,6 +135,7 @@ impl FasterRcnn {
         let pyramid = self.pyramid(self.bottom_up(image));
         let options = ProposalOptions {
             limit: selection.proposals,
+            anchor_size: self.anchor_size,
             ..ProposalOptions::torchvision([height, width])
         };
         let proposals = self.proposals(pyramid.clone(), frame.clone(), options);
@@ -118,6 +165,11 @@ impl FasterRcnn {
         self.backbone.fpn.forward(features)
     }
 
+    /// The anchors of P2…P6.
+    pub fn anchors(&self) -> AnchorGrid {
+        AnchorGrid::pyramid(self.anchor_size)
+    }
+
     /// P2…P6 → objectness logits `[1, 3, H, W]` and deltas `[1, 12, H, W]` of each level.
     pub fn rpn_maps(&self, pyramid: [Tensor<4>; 5]) -> RpnMaps {
         let [p2, p3, p4, p5, p6] = pyramid.map(|level| self.rpn.head.forward(level));
@@ -137,9 +189,12 @@ impl FasterRcnn {
         select_proposals(self.rpn_maps(pyramid), frame, options)
     }
 
-    /// RoIAlign over P2…P5: `[R, 256, 7, 7]`.
+    /// RoIAlign over P2…P5: `[R, C, 7, 7]`.
     pub fn roi_features(&self, [p2, p3, p4, p5, _]: [Tensor<4>; 5], rois: &Proposals) -> Tensor<4> {
-        let options = RoiAlignOptions::torchvision([ROI_SIZE; 2]);
+        let options = RoiAlignOptions {
+            canonical_size: self.canonical_size,
+            ..RoiAlignOptions::torchvision([ROI_SIZE; 2])
+        };
         roi_align(
             [p2, p3, p4, p5],
             rois.boxes.clone(),
@@ -148,7 +203,7 @@ impl FasterRcnn {
         )
     }
 
-    /// `[R, 256, 7, 7]` → class logits `[R, classes]` and deltas `[R, 4 · classes]`.
+    /// `[R, C, 7, 7]` → class logits `[R, classes]` and deltas `[R, 4 · classes]`.
     pub fn box_outputs(&self, rois: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let x = self.roi_heads.box_head.forward(rois);
         self.roi_heads.box_predictor.forward(x)

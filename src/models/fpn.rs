@@ -10,9 +10,6 @@ use burn::tensor::{Device, Tensor};
 
 use super::conv::Conv;
 
-/// Channels of every pyramid level.
-pub const PYRAMID_CHANNELS: usize = 256;
-
 /// Lateral 1×1 and output 3×3 convolutions of the levels P2…P5, and P6.
 #[derive(Module, Debug)]
 pub struct FeaturePyramid {
@@ -22,22 +19,19 @@ pub struct FeaturePyramid {
 }
 
 impl FeaturePyramid {
-    /// A pyramid over maps with the given channels, C2 first; weights unloaded.
-    pub fn new(channels: [usize; 4], device: &Device) -> Self {
-        let conv = |input, kernel| {
-            Conv::new(input, PYRAMID_CHANNELS, kernel)
-                .bias()
-                .init(device)
-        };
+    /// A pyramid of `output` channels a level, over maps with the given channels, C2 first; weights
+    /// unloaded.
+    pub fn new(channels: [usize; 4], output: usize, device: &Device) -> Self {
+        let conv = |input, kernel| Conv::new(input, output, kernel).bias().init(device);
         Self {
             inner_blocks: channels.map(|input| conv(input, 1)).into(),
-            layer_blocks: channels.map(|_| conv(PYRAMID_CHANNELS, 3)).into(),
+            layer_blocks: channels.map(|_| conv(output, 3)).into(),
             // A 1×1 window with stride 2: every second pixel of P5.
             p6: MaxPool2dConfig::new([1, 1]).with_strides([2, 2]).init(),
         }
     }
 
-    /// C2…C5 → P2…P6, each `[1, 256, H, W]` at strides 4…64.
+    /// C2…C5 → P2…P6, each `[N, C, H, W]` at strides 4…64.
     pub fn forward(&self, [c2, c3, c4, c5]: [Tensor<4>; 4]) -> [Tensor<4>; 5] {
         let lateral = |level: usize, c: Tensor<4>| self.inner_blocks[level].forward(c);
         let output = |level: usize, m: Tensor<4>| self.layer_blocks[level].forward(m);

@@ -91,15 +91,13 @@ pub enum Model {
 impl Model {
     /// The model with unloaded weights.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        match config.architecture.depth() {
-            Some(depth) => Self::FasterRcnn(FasterRcnn::new(
-                &FasterRcnnConfig {
-                    depth,
-                    classes: config.classes,
-                    bn_eps: config.bn_eps,
-                },
-                device,
-            )),
+        let ModelConfig {
+            architecture,
+            classes,
+            bn_eps,
+        } = *config;
+        match architecture.faster_rcnn(classes, bn_eps) {
+            Some(config) => Self::FasterRcnn(FasterRcnn::new(&config, device)),
             None => Self::RetinaFace(RetinaFace::new(config.bn_eps, device)),
         }
     }

@@ -26,30 +26,45 @@ pub enum Depth {
     R152,
 }
 
-impl Depth {
+/// What a [`ResNet`] is built from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ResNetConfig {
+    /// Side of the stem's window, in pixels.
+    pub stem_kernel: usize,
+    /// Channels of the stem.
+    pub stem: usize,
     /// Blocks in each of the four stages.
-    fn blocks(self) -> [usize; 4] {
-        match self {
-            Self::R18 => [2, 2, 2, 2],
-            Self::R34 | Self::R50 => [3, 4, 6, 3],
-            Self::R101 => [3, 4, 23, 3],
-            Self::R152 => [3, 8, 36, 3],
+    pub blocks: [usize; 4],
+    /// Channels of the 3×3 convolutions in each of the four stages.
+    pub widths: [usize; 4],
+    /// Whether the blocks are bottlenecks, four times wider than their 3×3.
+    pub is_bottleneck: bool,
+    /// `eps` of every batch norm.
+    pub bn_eps: f64,
+}
+
+impl ResNetConfig {
+    /// torchvision's, of this depth.
+    pub fn torchvision(depth: Depth, bn_eps: f64) -> Self {
+        Self {
+            stem_kernel: 7,
+            stem: 64,
+            blocks: match depth {
+                Depth::R18 => [2, 2, 2, 2],
+                Depth::R34 | Depth::R50 => [3, 4, 6, 3],
+                Depth::R101 => [3, 4, 23, 3],
+                Depth::R152 => [3, 8, 36, 3],
+            },
+            widths: [64, 128, 256, 512],
+            is_bottleneck: !matches!(depth, Depth::R18 | Depth::R34),
+            bn_eps,
         }
     }
 
-    /// Whether its blocks are bottlenecks.
-    pub fn is_bottleneck(self) -> bool {
-        !matches!(self, Self::R18 | Self::R34)
-    }
-
-    /// How many times wider a block's output is than its 3×3.
-    fn expansion(self) -> usize {
-        if self.is_bottleneck() { 4 } else { 1 }
-    }
-
     /// Channels of C2, C3, C4, C5.
-    pub fn channels(self) -> [usize; 4] {
-        [64, 128, 256, 512].map(|width| width * self.expansion())
+    pub fn channels(&self) -> [usize; 4] {
+        let expansion = if self.is_bottleneck { 4 } else { 1 };
+        self.widths.map(|width| width * expansion)
     }
 }
 
@@ -66,26 +81,28 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// A network with unloaded weights; `eps` is that of every batch norm.
-    pub fn new(depth: Depth, eps: f64, device: &Device) -> Self {
+    /// A network with unloaded weights.
+    pub fn new(config: &ResNetConfig, device: &Device) -> Self {
         let stage = |index: usize| -> Vec<Block> {
-            let width = 64 << index;
-            let output = depth.channels()[index];
+            let width = config.widths[index];
+            let output = config.channels()[index];
             let input = match index {
-                0 => 64,
-                _ => depth.channels()[index - 1],
+                0 => config.stem,
+                _ => config.channels()[index - 1],
             };
             let stride = if index == 0 { 1 } else { 2 };
-            (0..depth.blocks()[index])
+            (0..config.blocks[index])
                 .map(|block| match block {
-                    0 => Block::new(depth, [input, width, output], stride, eps, device),
-                    _ => Block::new(depth, [output, width, output], 1, eps, device),
+                    0 => Block::new(config, [input, width, output], stride, device),
+                    _ => Block::new(config, [output, width, output], 1, device),
                 })
                 .collect()
         };
         Self {
-            conv1: Conv::new(3, 64, 7).stride(2).init(device),
-            bn1: batch_norm(64, eps, device),
+            conv1: Conv::new(3, config.stem, config.stem_kernel)
+                .stride(2)
+                .init(device),
+            bn1: batch_norm(config.stem, config.bn_eps, device),
             maxpool: MaxPool2dConfig::new([3, 3])
                 .with_strides([2, 2])
                 .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
@@ -124,15 +141,15 @@ pub enum Block {
 
 impl Block {
     fn new(
-        depth: Depth,
+        config: &ResNetConfig,
         [input, width, output]: [usize; 3],
         stride: usize,
-        eps: f64,
         device: &Device,
     ) -> Self {
+        let eps = config.bn_eps;
         let downsample = (stride != 1 || input != output)
             .then(|| Conv::new(input, output, 1).stride(stride).norm(eps, device));
-        match depth.is_bottleneck() {
+        match config.is_bottleneck {
             false => Self::Basic(BasicBlock {
                 conv1: Conv::new(input, width, 3).stride(stride).init(device),
                 bn1: batch_norm(width, eps, device),

@@ -9,11 +9,12 @@ pub struct AnchorGrid {
 }
 
 impl AnchorGrid {
-    /// torchvision's `AnchorGenerator` with Faster R-CNN's sizes: 32…512 pixels at P2…P6, aspect
-    /// ratios (height / width) 0.5, 1 and 2; a cell's anchors rounded half to even and centred on
-    /// the cell's top left corner.
-    pub fn torchvision() -> Self {
-        let cells = [32.0_f32, 64.0, 128.0, 256.0, 512.0].map(|size| {
+    /// torchvision's `AnchorGenerator`: `size` pixels at P2, twice as many at each level up to P6,
+    /// aspect ratios (height / width) 0.5, 1 and 2; a cell's anchors rounded half to even and centred
+    /// on the cell's top left corner. Faster R-CNN's `size` is 32.
+    pub fn pyramid(size: f32) -> Self {
+        let cells = [1.0_f32, 2.0, 4.0, 8.0, 16.0].map(|scale| {
+            let size = size * scale;
             [0.5_f32, 1.0, 2.0]
                 .map(|ratio| {
                     let height = ratio.sqrt();

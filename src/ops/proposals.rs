@@ -37,6 +37,8 @@ pub struct ProposalOptions {
     /// Height and width of the network's input, padding included: anchors are spaced by
     /// `padded / map`, an integer division.
     pub padded: [usize; 2],
+    /// Side of P2's square anchor, in pixels; see [`AnchorGrid::pyramid`].
+    pub anchor_size: f32,
     /// Best anchors taken from each level.
     pub per_level: usize,
     /// Best boxes kept over all levels.
@@ -52,6 +54,7 @@ impl ProposalOptions {
     pub fn torchvision(padded: [usize; 2]) -> Self {
         Self {
             padded,
+            anchor_size: 32.0,
             per_level: 1000,
             limit: 1000,
             nms_threshold: 0.7,
@@ -67,6 +70,7 @@ impl ProposalOptions {
             ScalarIr::UInt(self.limit as u64),
             ScalarIr::Float(self.nms_threshold.into()),
             ScalarIr::Float(self.min_side.into()),
+            ScalarIr::Float(self.anchor_size.into()),
         ]
     }
 
@@ -78,6 +82,7 @@ impl ProposalOptions {
             limit: size(scalars[3]),
             nms_threshold: scalars[4].elem(),
             min_side: scalars[5].elem(),
+            anchor_size: scalars[6].elem(),
         }
     }
 }
@@ -190,7 +195,7 @@ pub fn select(
     resized: [f32; 2],
     options: ProposalOptions,
 ) -> (Vec<BBox>, Vec<i32>) {
-    let grid = AnchorGrid::torchvision();
+    let grid = AnchorGrid::pyramid(options.anchor_size);
     let mut kept: Vec<(f32, BBox, i32)> = Vec::new();
     for level in 0..logits.len() {
         let mut scored: Vec<(f32, BBox)> = top_anchors(&logits[level], options.per_level)

@@ -24,6 +24,8 @@ pub struct RoiAlignOptions {
     pub sampling_ratio: usize,
     /// Whether pixel centres sit at half coordinates (detectron2) or at whole ones (torchvision).
     pub aligned: bool,
+    /// Side of the boxes that belong to P4, in pixels of the resized picture.
+    pub canonical_size: f32,
 }
 
 impl RoiAlignOptions {
@@ -33,6 +35,7 @@ impl RoiAlignOptions {
             output,
             sampling_ratio: 2,
             aligned: false,
+            canonical_size: 224.0,
         }
     }
 
@@ -42,6 +45,7 @@ impl RoiAlignOptions {
             ScalarIr::UInt(self.output[1] as u64),
             ScalarIr::UInt(self.sampling_ratio as u64),
             ScalarIr::Bool(self.aligned),
+            ScalarIr::Float(self.canonical_size.into()),
         ]
     }
 
@@ -51,6 +55,7 @@ impl RoiAlignOptions {
             output: [size(scalars[0]), size(scalars[1])],
             sampling_ratio: size(scalars[2]),
             aligned: scalars[3].elem(),
+            canonical_size: scalars[4].elem(),
         }
     }
 }
@@ -123,11 +128,11 @@ impl RoiAlignOps for Capture {
     }
 }
 
-/// The level, 0 for P2 … 3 for P5, that a box of this size is cropped from: P4 for the 224 pixels
-/// of an ImageNet picture, a level up or down for each doubling.
-pub fn level_of(bbox: BBox) -> usize {
+/// The level, 0 for P2 … 3 for P5, that a box of this size is cropped from: P4 for the canonical
+/// size (224, that of an ImageNet picture), a level up or down for each doubling.
+pub fn level_of(bbox: BBox, canonical_size: f32) -> usize {
     let side = area(bbox).sqrt();
-    let level = (4.0 + (side / 224.0).log2() + 1e-6).floor();
+    let level = (4.0 + (side / canonical_size).log2() + 1e-6).floor();
     level.clamp(2.0, 5.0) as usize - 2
 }
 
@@ -138,7 +143,7 @@ pub fn align_levels(maps: &[Map<'_>; 4], boxes: &[BBox], options: RoiAlignOption
     rois.par_chunks_exact_mut(size.max(1))
         .zip(boxes)
         .for_each(|(out, &bbox)| {
-            let level = level_of(bbox);
+            let level = level_of(bbox, options.canonical_size);
             align(&maps[level], bbox, 1.0 / (4 << level) as f32, options, out);
         });
     rois
@@ -241,11 +246,16 @@ mod tests {
     #[test]
     fn a_box_of_a_border_size_belongs_to_the_coarser_level() {
         let square = |side: f32| [10.0, 10.0, 10.0 + side, 10.0 + side];
-        assert_eq!(level_of(square(0.0)), 0);
-        assert_eq!(level_of(square(111.9)), 0);
-        assert_eq!(level_of(square(112.0)), 1);
-        assert_eq!(level_of(square(224.0)), 2);
-        assert_eq!(level_of(square(448.0)), 3);
-        assert_eq!(level_of(square(5000.0)), 3);
+        for (side, level) in [
+            (0.0, 0),
+            (111.9, 0),
+            (112.0, 1),
+            (224.0, 2),
+            (448.0, 3),
+            (5000.0, 3),
+        ] {
+            assert_eq!(level_of(square(side), 224.0), level, "{side}");
+            assert_eq!(level_of(square(side / 2.0), 112.0), level, "{side}");
+        }
     }
 }

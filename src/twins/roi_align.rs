@@ -4,10 +4,10 @@ use std::array::from_fn;
 
 use super::{Vec4, words};
 
-/// The level for a box of this size: P4 (2) for the 224 pixels of an `ImageNet` picture.
-fn level_of([x1, y1, x2, y2]: Vec4) -> usize {
+/// The level for a box of this size: P4 (2) for the canonical size.
+fn level_of([x1, y1, x2, y2]: Vec4, canonical_size: f32) -> usize {
     let side = ((x2 - x1) * (y2 - y1)).sqrt();
-    let level = (4.0 + (side / 224.0).log2() + 1e-6).floor();
+    let level = (4.0 + (side / canonical_size).log2() + 1e-6).floor();
     // NaN becomes 0: the finest level.
     (level.clamp(2.0, 5.0) as usize).saturating_sub(2)
 }
@@ -75,6 +75,7 @@ pub fn roi_align(
         _,
         _,
     ] = words(params);
+    let canonical_size = f32::from_bits(params[14]);
     let sizes = [[h2, w2], [h3, w3], [h4, w4], [h5, w5]];
     let cells = rows * columns;
     for index in 0..rois * cells * quads {
@@ -89,7 +90,7 @@ pub fn roi_align(
         let row = (cell / columns) as f32;
         let column = (cell % columns) as f32;
 
-        let level = level_of(boxes[roi]);
+        let level = level_of(boxes[roi], canonical_size);
         let [height, width] = sizes[level];
         let load = |y: usize, x: usize| levels[level][(y * width + x) * quads + quad];
         let offset = if aligned == 1 { 0.5 } else { 0.0 };

@@ -73,7 +73,7 @@ pub struct ProposalsShape {
 
 /// [`Kernel::DecodeProposals`].
 pub fn decode_proposals(shape: ProposalsShape, random: &mut Random) -> Case {
-    let grid = AnchorGrid::torchvision();
+    let grid = AnchorGrid::pyramid(32.0);
     let cells = shape.size[0] * shape.size[1];
     let params = (0..3)
         .map(|a| grid.anchor(1, a, [0, 0], [8, 8]))

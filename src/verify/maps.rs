@@ -354,7 +354,7 @@ pub fn preprocess(
 }
 
 /// RoIAlign over P2…P5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoiAlignShape {
     /// Height and width of P2; each level after it has half of both, rounded up.
     pub finest: [usize; 2],
@@ -368,6 +368,8 @@ pub struct RoiAlignShape {
     pub sampling_ratio: usize,
     /// Whether pixel centres sit at half coordinates.
     pub aligned: bool,
+    /// Side of the boxes that belong to P4, in pixels.
+    pub canonical_size: f32,
 }
 
 /// [`Kernel::RoiAlign`]; what is missing of `boxes` up to the capacity is not meant.
@@ -382,7 +384,8 @@ pub fn roi_align(shape: RoiAlignShape, boxes: &[[f32; 4]], random: &mut Random) 
         .u(shape.sampling_ratio)
         .u(shape.aligned.into())
         .pair(shape.cells)
-        .unused(2);
+        .f(shape.canonical_size)
+        .unused(1);
     let mut bindings: Vec<Vec<u32>> = sizes
         .iter()
         .map(|[height, width]| random.floats(height * width * quads * 4))
@@ -619,6 +622,7 @@ pub(super) fn roi_align_cases(random: &mut Random) -> Vec<Case> {
         cells: [7, 7],
         sampling_ratio: 2,
         aligned: false,
+        canonical_size: 224.0,
     };
     let picture = [200, 244];
     let mut boxes: Vec<[f32; 4]> = (0..24)
@@ -660,6 +664,7 @@ pub(super) fn roi_align_cases(random: &mut Random) -> Vec<Case> {
             RoiAlignShape {
                 cells: [3, 14],
                 aligned: true,
+                canonical_size: 112.0,
                 ..shape
             },
             &boxes,

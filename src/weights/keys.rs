@@ -21,7 +21,7 @@ pub(super) fn older_layout(key: &str) -> String {
 pub(super) fn key_of(architecture: Architecture, path: &str) -> String {
     let parts: Vec<&str> = path.split('.').collect();
     match architecture {
-        Architecture::FasterRcnnFpn(_) => torchvision(&parts),
+        Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => torchvision(&parts),
         Architecture::RetinaFaceMobileNet025 => retinaface(&parts),
     }
 }

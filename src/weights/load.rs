@@ -25,7 +25,7 @@ pub fn class_count(
 ) -> Result<usize, WeightsError> {
     match architecture {
         Architecture::RetinaFaceMobileNet025 => Ok(architecture.default_classes()),
-        Architecture::FasterRcnnFpn(_) => {
+        Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => {
             let key = "roi_heads.box_predictor.cls_score.bias";
             let classifier = checkpoint
                 .tensors

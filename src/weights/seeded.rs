@@ -75,9 +75,10 @@ fn distribution(architecture: Architecture, name: &str, shape: &[usize]) -> (f64
 
 /// Whether a batch norm is the last of its residual block.
 fn ends_residual_branch(architecture: Architecture, name: &str) -> bool {
-    let last = match architecture.depth() {
+    let config = architecture.faster_rcnn(architecture.default_classes(), 0.0);
+    let last = match config {
         None => return false,
-        Some(depth) if depth.is_bottleneck() => ".bn3.",
+        Some(config) if config.body.is_bottleneck => ".bn3.",
         Some(_) => ".bn2.",
     };
     name.contains("layer") && name.contains(last)

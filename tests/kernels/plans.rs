@@ -211,7 +211,7 @@ fn the_steps_of_a_plan_are_told_by_stage() {
     for architecture in Architecture::ALL {
         let steps = plan(architecture, [320, 320], &Target::webgpu()).steps;
         let lacks = |stage: Stage| {
-            architecture.depth().is_none() && matches!(stage, Stage::Proposals | Stage::BoxHead)
+            !architecture.is_two_stage() && matches!(stage, Stage::Proposals | Stage::BoxHead)
         };
         for stage in Stage::ALL {
             let any = steps.iter().any(|step| step.stage == stage);

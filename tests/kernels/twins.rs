@@ -80,6 +80,7 @@ fn roi_align_is_that_of_the_cpu_engine() {
             output: [7, 5],
             sampling_ratio,
             aligned,
+            canonical_size: 224.0,
         };
         let random = &mut Random::new(5);
         let boxes: Vec<[f32; 4]> = (0..capacity)
@@ -97,7 +98,7 @@ fn roi_align_is_that_of_the_cpu_engine() {
         let found = &case.expected()[6];
         let cells = options.output[0] * options.output[1];
         for (roi, &bbox) in boxes.iter().enumerate() {
-            let level = level_of(bbox);
+            let level = level_of(bbox, options.canonical_size);
             let size = finest.map(|side: usize| side.div_ceil(1 << level));
             let stored = &case.bindings[level];
             let values: Vec<f32> = (0..channels)

@@ -120,6 +120,7 @@ fn roi_align() {
                 output: ["output_height", "output_width"].map(|side| vector.count(side)),
                 sampling_ratio: vector.count("sampling_ratio"),
                 aligned,
+                canonical_size: 224.0,
             };
             let scale = vector
                 .attribute("spatial_scale")

@@ -53,6 +53,7 @@ proptest! {
             limit,
             nms_threshold,
             min_side: 1e-3,
+            anchor_size: 32.0,
         };
         // The picture ends within the padding.
         let resized = [32 * height - 5, 32 * width - 9].map(|side| side as f32);
@@ -144,7 +145,7 @@ impl RpnMaps {
 
     /// Logit and decoded box of every anchor, by cell and anchor.
     fn anchors(&self, level: usize, padded: [usize; 2]) -> Vec<(f32, BBox)> {
-        let grid = AnchorGrid::torchvision();
+        let grid = AnchorGrid::pyramid(32.0);
         let [height, width] = self.sizes[level];
         let stride = [padded[0] / height, padded[1] / width];
         let cells = height * width;

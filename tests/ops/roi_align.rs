@@ -25,6 +25,7 @@ fn over_one_map() {
                 output,
                 sampling_ratio,
                 aligned,
+                canonical_size: 224.0,
             };
             let [rows, columns] = output;
             let kind = if aligned { "aligned" } else { "plain" };
@@ -54,7 +55,10 @@ fn over_the_levels_of_a_pyramid() {
         map
     });
     let boxes = golden.boxes("multiscale.boxes");
-    let found: Vec<usize> = boxes.iter().map(|&bbox| level_of(bbox) + 2).collect();
+    let found: Vec<usize> = boxes
+        .iter()
+        .map(|&bbox| level_of(bbox, 224.0) + 2)
+        .collect();
     assert_eq!(found, golden.counts("multiscale.levels"));
 
     let rois = roi_align(
