@@ -18,6 +18,8 @@ pub mod ops;
 pub mod plan;
 mod report;
 mod summary;
+#[cfg(feature = "train")]
+pub mod train;
 pub mod transform;
 pub mod twins;
 pub mod verify;

@@ -114,7 +114,7 @@ impl Frame {
 
 /// CPU twin of the preprocessing kernel: planes `[3, H, W]` of the padded input. Bilinear, half-pixel
 /// centres, no antialiasing; the scale is that of the integer sizes.
-fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Frame) -> Vec<f32> {
+pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Frame) -> Vec<f32> {
     let [height, width] = frame.resized;
     let [padded_height, padded_width] = frame.padded;
     let xs: Vec<Tap> = (0..width)

@@ -11,7 +11,10 @@ pub struct Parameter<'a> {
     pub path: String,
     /// In PyTorch's layout: a linear layer's weight is `[out, in]`.
     pub shape: Vec<usize>,
+    /// Whether Burn's own layout is the other way round: that of a linear layer's weight.
+    pub is_transposed: bool,
     tensor: &'a dyn Fn() -> DispatchTensor,
+    values: &'a dyn Fn() -> Vec<f32>,
 }
 
 impl Parameter<'_> {
@@ -19,6 +22,11 @@ impl Parameter<'_> {
     /// `[in, out]`.
     pub fn tensor(&self) -> DispatchTensor {
         (self.tensor)()
+    }
+
+    /// Its values, row-major in PyTorch's layout.
+    pub fn values(&self) -> Vec<f32> {
+        (self.values)()
     }
 }
 
@@ -30,6 +38,20 @@ pub fn for_each(module: &impl Module, visit: impl FnMut(Parameter<'_>)) {
     });
 }
 
+/// What is made of each parameter of a module; see [`map`].
+pub trait Mapping {
+    /// The parameter at `place`, replaced.
+    fn map<const D: usize>(&mut self, place: &Place, param: Param<Tensor<D>>) -> Param<Tensor<D>>;
+}
+
+/// The module with every parameter replaced, in a fixed order.
+pub fn map<M: Module>(module: M, mapping: &mut impl Mapping) -> M {
+    module.map(&mut Mapper {
+        place: Place::default(),
+        mapping,
+    })
+}
+
 /// The module with every parameter replaced by what `read` returns for its path and shape:
 /// row-major values in PyTorch's layout.
 ///
@@ -39,12 +61,8 @@ pub fn fill<M: Module, E>(
     module: M,
     read: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, E>,
 ) -> Result<M, E> {
-    let mut filler = Filler {
-        place: Place::default(),
-        read,
-        error: None,
-    };
-    let module = module.map(&mut filler);
+    let mut filler = Filler { read, error: None };
+    let module = map(module, &mut filler);
     match filler.error {
         Some(error) => Err(error),
         None => Ok(module),
@@ -53,7 +71,7 @@ pub fn fill<M: Module, E>(
 
 /// Where in a module a walk is.
 #[derive(Default)]
-struct Place {
+pub struct Place {
     /// Name and container type of each module entered.
     stack: Vec<(String, String)>,
 }
@@ -67,7 +85,8 @@ impl Place {
         self.stack.pop();
     }
 
-    fn path(&self) -> String {
+    /// As [`Parameter::path`].
+    pub fn path(&self) -> String {
         let names: Vec<&str> = self
             .stack
             .iter()
@@ -115,18 +134,25 @@ impl<F: FnMut(Parameter<'_>)> ModuleVisitor for Visitor<F> {
         (self.visit)(Parameter {
             path: self.place.path(),
             shape: self.place.shape(param),
+            is_transposed: self.place.is_transposed(),
             tensor: &|| param.val().into_dispatch(),
+            values: &|| {
+                let tensor = match self.place.is_transposed() {
+                    true => param.val().transpose(),
+                    false => param.val(),
+                };
+                tensor.into_data().try_to_vec().expect("weights are f32")
+            },
         });
     }
 }
 
-struct Filler<F, E> {
+struct Mapper<'a, M> {
     place: Place,
-    read: F,
-    error: Option<E>,
+    mapping: &'a mut M,
 }
 
-impl<E, F: FnMut(&str, &[usize]) -> Result<Vec<f32>, E>> ModuleMapper for Filler<F, E> {
+impl<M: Mapping> ModuleMapper for Mapper<'_, M> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         self.place.enter(name, container_type);
     }
@@ -136,11 +162,22 @@ impl<E, F: FnMut(&str, &[usize]) -> Result<Vec<f32>, E>> ModuleMapper for Filler
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        self.mapping.map(&self.place, param)
+    }
+}
+
+struct Filler<F, E> {
+    read: F,
+    error: Option<E>,
+}
+
+impl<E, F: FnMut(&str, &[usize]) -> Result<Vec<f32>, E>> Mapping for Filler<F, E> {
+    fn map<const D: usize>(&mut self, place: &Place, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         if self.error.is_some() {
             return param;
         }
-        let shape = self.place.shape(&param);
-        match (self.read)(&self.place.path(), &shape) {
+        let shape = place.shape(&param);
+        match (self.read)(&place.path(), &shape) {
             Err(error) => {
                 self.error = Some(error);
                 param
@@ -148,7 +185,7 @@ impl<E, F: FnMut(&str, &[usize]) -> Result<Vec<f32>, E>> ModuleMapper for Filler
             Ok(values) => {
                 let device = param.lazy_device();
                 let tensor = Tensor::from_data(TensorData::new(values, shape), &device);
-                let tensor = match self.place.is_transposed() {
+                let tensor = match place.is_transposed() {
                     true => tensor.transpose(),
                     false => tensor,
                 };

@@ -5,6 +5,7 @@ use super::boxes::BBox;
 /// The anchors of one cell at every level, and how cells are laid out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnchorGrid {
+    size: f32,
     cells: Vec<Vec<BBox>>,
 }
 
@@ -26,6 +27,7 @@ impl AnchorGrid {
                 .to_vec()
         });
         Self {
+            size,
             cells: cells.into(),
         }
     }
@@ -48,8 +50,14 @@ impl AnchorGrid {
                 .to_vec()
         });
         Self {
+            size: 16.0,
             cells: cells.into(),
         }
+    }
+
+    /// Side of the finest level's least square anchor, in pixels.
+    pub fn size(&self) -> f32 {
+        self.size
     }
 
     /// Anchors of one cell; the same number at every level.

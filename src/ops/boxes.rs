@@ -32,6 +32,23 @@ pub fn decode(anchor: BBox, deltas: [f32; 4], weights: CoderWeights) -> BBox {
     [cx - half_w, cy - half_h, cx + half_w, cy + half_h]
 }
 
+/// The inverse of [`decode`]: torchvision's `BoxCoder.encode_single`, the deltas that turn `anchor` into
+/// `bbox`.
+pub fn encode(anchor: BBox, bbox: BBox, weights: CoderWeights) -> [f32; 4] {
+    let centre = |[x1, y1, x2, y2]: BBox| {
+        let (width, height) = (x2 - x1, y2 - y1);
+        [x1 + 0.5 * width, y1 + 0.5 * height, width, height]
+    };
+    let [ax, ay, aw, ah] = centre(anchor);
+    let [x, y, w, h] = centre(bbox);
+    [
+        weights[0] * (x - ax) / aw,
+        weights[1] * (y - ay) / ah,
+        weights[2] * (w / aw).ln(),
+        weights[3] * (h / ah).ln(),
+    ]
+}
+
 /// The box cut to a picture of `[height, width]`.
 pub fn clip([x1, y1, x2, y2]: BBox, [height, width]: [f32; 2]) -> BBox {
     [

@@ -46,6 +46,19 @@ pub(super) fn map(tensor: &FlexTensor) -> Map<'_> {
     }
 }
 
+/// The maps of a contiguous tensor `[N, C, H, W]`.
+pub(super) fn maps(tensor: &FlexTensor) -> Vec<Map<'_>> {
+    let [_, channels, height, width] = tensor.shape().dims();
+    let size = (channels * height * width).max(1);
+    let pictures = values(tensor).chunks_exact(size);
+    pictures
+        .map(|values| Map {
+            values,
+            shape: [channels, height, width],
+        })
+        .collect()
+}
+
 /// Rows of four from a contiguous tensor `[N, 4]`.
 pub(super) fn boxes(tensor: &FlexTensor) -> &[[f32; 4]] {
     bytemuck::cast_slice(values::<f32>(tensor))

@@ -16,6 +16,11 @@ macro_rules! levels {
         }
 
         impl<B: Backend> $name<B> {
+            /// From the maps, finest first.
+            pub fn from_array([$($field),+]: [FloatTensor<B>; $count]) -> Self {
+                Self { $($field),+ }
+            }
+
             /// The maps, finest first.
             pub fn into_array(self) -> [FloatTensor<B>; $count] {
                 [$(self.$field),+]

@@ -4,6 +4,8 @@
 //! One difference: torchvision infers each level's scale from the map's and the unpadded picture's
 //! sizes, which goes wrong for tiny pictures; here P2…P5 are 1/4…1/32.
 
+use std::ops::Range;
+
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{DType, Int, Shape, Tensor};
@@ -12,7 +14,7 @@ use rayon::prelude::*;
 
 use super::boxes::{BBox, area};
 use super::capture::{record, size};
-use super::flex::{self, Map};
+use super::flex::{self, FlexTensor, Map};
 use super::levels::Levels4;
 
 /// How a RoI is laid over a map.
@@ -62,9 +64,12 @@ impl RoiAlignOptions {
 
 /// Crop each RoI from the level that suits its size.
 ///
-/// - `levels`: P2…P5, each `[1, C, H, W]`;
-/// - `boxes`: `[R, 4]` in pixels of the resized picture; `count`: `[1]`, how many rows are meant;
+/// - `levels`: P2…P5, each `[N, C, H, W]`;
+/// - `boxes`: `[R, 4]` in pixels of the resized picture, those of the first picture first; `count`:
+///   `[N]`, how many rows are each picture's;
 /// - returns `[R, C, output…]`.
+///
+/// The levels have gradients, the boxes have none, as in torchvision. Captured, `N` is 1.
 pub fn roi_align(
     levels: [Tensor<4>; 4],
     boxes: Tensor<2>,
@@ -80,7 +85,7 @@ pub fn roi_align(
 }
 
 /// Backends that can run [`roi_align`].
-#[backend_extension(Flex, Capture)]
+#[backend_extension(Flex, Capture, Autodiff: cfg(feature = "train"))]
 pub trait RoiAlignOps: Backend {
     /// See [`roi_align`].
     fn roi_align(
@@ -89,25 +94,143 @@ pub trait RoiAlignOps: Backend {
         count: IntTensor<Self>,
         options: RoiAlignOptions,
     ) -> FloatTensor<Self>;
+
+    /// The gradients of the levels, whose shapes are `shapes`, from the output's, `[R, C, output…]`.
+    fn roi_align_backward(
+        gradient: FloatTensor<Self>,
+        boxes: FloatTensor<Self>,
+        count: IntTensor<Self>,
+        shapes: [[usize; 4]; 4],
+        options: RoiAlignOptions,
+    ) -> Levels4<Self>;
 }
 
 impl RoiAlignOps for Flex {
     fn roi_align(
         levels: Levels4<Self>,
         boxes: FloatTensor<Self>,
-        _count: IntTensor<Self>, // an eager tensor has exactly as many rows
+        count: IntTensor<Self>,
         options: RoiAlignOptions,
     ) -> FloatTensor<Self> {
         let levels = levels.into_array().map(flex::contiguous);
-        let maps = levels.each_ref().map(flex::map);
+        let levels = levels.each_ref().map(flex::maps);
         let boxes = flex::contiguous(boxes);
         let boxes = flex::boxes(&boxes);
+        let channels = levels[0][0].shape[0];
+        let mut rois = Vec::new();
+        for (picture, rows) in rows_of(&count).enumerate() {
+            let maps = levels.each_ref().map(|maps| maps[picture]);
+            rois.extend(align_levels(&maps, &boxes[rows], options));
+        }
         let [rows, columns] = options.output;
-        let channels = maps[0].shape[0];
-        flex::tensor(
-            align_levels(&maps, boxes, options),
-            [boxes.len(), channels, rows, columns],
-        )
+        flex::tensor(rois, [boxes.len(), channels, rows, columns])
+    }
+
+    fn roi_align_backward(
+        gradient: FloatTensor<Self>,
+        boxes: FloatTensor<Self>,
+        count: IntTensor<Self>,
+        shapes: [[usize; 4]; 4],
+        options: RoiAlignOptions,
+    ) -> Levels4<Self> {
+        let gradient = flex::contiguous(gradient);
+        let boxes = flex::contiguous(boxes);
+        let pictures: Vec<Range<usize>> = rows_of(&count).collect();
+        let gradients = scatter_levels(
+            flex::values(&gradient),
+            flex::boxes(&boxes),
+            &pictures,
+            shapes,
+            options,
+        );
+        let mut levels = gradients.into_iter().zip(shapes);
+        Levels4::from_array(std::array::from_fn(|_| {
+            let (values, shape) = levels.next().expect("there are four levels");
+            flex::tensor(values, shape)
+        }))
+    }
+}
+
+/// The rows of each picture.
+fn rows_of(count: &FlexTensor) -> impl Iterator<Item = Range<usize>> {
+    let counts = flex::values::<i32>(count).iter();
+    counts.scan(0, |start, &count| {
+        let rows = *start..*start + count as usize;
+        *start = rows.end;
+        Some(rows)
+    })
+}
+
+#[cfg(feature = "train")]
+mod gradient {
+    use burn::backend::Autodiff;
+    use burn::backend::autodiff::checkpoint::base::Checkpointer;
+    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::autodiff::grads::Gradients;
+    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Align;
+
+    impl<B: RoiAlignOps> Backward<B, 4> for Align {
+        type State = (
+            FloatTensor<B>,
+            IntTensor<B>,
+            [[usize; 4]; 4],
+            RoiAlignOptions,
+        );
+
+        fn backward(
+            self,
+            ops: Ops<Self::State, 4>,
+            gradients: &mut Gradients,
+            _checkpointer: &mut Checkpointer,
+        ) {
+            let gradient = gradients.consume::<B>(&ops.node);
+            let (boxes, count, shapes, options) = ops.state;
+            let levels = B::roi_align_backward(gradient, boxes, count, shapes, options);
+            for (node, level) in ops.parents.into_iter().zip(levels.into_array()) {
+                if let Some(node) = node {
+                    gradients.register::<B>(node.id, level);
+                }
+            }
+        }
+    }
+
+    impl<B: RoiAlignOps, C: CheckpointStrategy> RoiAlignOps for Autodiff<B, C> {
+        fn roi_align(
+            levels: Levels4<Self>,
+            boxes: FloatTensor<Self>,
+            count: IntTensor<Self>,
+            options: RoiAlignOptions,
+        ) -> FloatTensor<Self> {
+            let levels = levels.into_array();
+            let shapes = levels.each_ref().map(|level| level.shape().dims());
+            let nodes = levels.each_ref().map(|level| level.node());
+            let boxes = boxes.into_primitive();
+            let levels = Levels4::from_array(levels.map(|level| level.into_primitive()));
+            match Align.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prepared) => {
+                    let rois = B::roi_align(levels, boxes.clone(), count.clone(), options);
+                    prepared.finish((boxes, count, shapes, options), rois)
+                }
+                OpsKind::UnTracked(prepared) => {
+                    prepared.finish(B::roi_align(levels, boxes, count, options))
+                }
+            }
+        }
+
+        fn roi_align_backward(
+            _gradient: FloatTensor<Self>,
+            _boxes: FloatTensor<Self>,
+            _count: IntTensor<Self>,
+            _shapes: [[usize; 4]; 4],
+            _options: RoiAlignOptions,
+        ) -> Levels4<Self> {
+            unimplemented!("RoIAlign has no second derivative")
+        }
     }
 }
 
@@ -125,6 +248,16 @@ impl RoiAlignOps for Capture {
         let outputs = [(shape, DType::F32)];
         let [rois] = record("fpn::roi_align", inputs, options.to_scalars(), outputs);
         rois
+    }
+
+    fn roi_align_backward(
+        _gradient: FloatTensor<Self>,
+        _boxes: FloatTensor<Self>,
+        _count: IntTensor<Self>,
+        _shapes: [[usize; 4]; 4],
+        _options: RoiAlignOptions,
+    ) -> Levels4<Self> {
+        unimplemented!("graphs are captured for inference")
     }
 }
 
@@ -149,50 +282,140 @@ pub fn align_levels(maps: &[Map<'_>; 4], boxes: &[BBox], options: RoiAlignOption
     rois
 }
 
+/// CPU twin of the gradient of [`roi_align`]: for each level its gradient, of the shape in `shapes`.
+/// `gradient` is `[R, C, rows, columns]`; `pictures` says which rows are each picture's.
+fn scatter_levels(
+    gradient: &[f32],
+    boxes: &[BBox],
+    pictures: &[Range<usize>],
+    shapes: [[usize; 4]; 4],
+    options: RoiAlignOptions,
+) -> [Vec<f32>; 4] {
+    let channels = shapes[0][1];
+    let cells = options.output[0] * options.output[1];
+    let sizes = shapes.map(|[_, _, height, width]| [height, width]);
+    let rois: Vec<(usize, Samples)> = boxes
+        .iter()
+        .map(|&bbox| {
+            let level = level_of(bbox, options.canonical_size);
+            let scale = 1.0 / (4 << level) as f32;
+            (level, Samples::of(sizes[level], bbox, scale, options))
+        })
+        .collect();
+    let mut gradients = shapes.map(|shape| vec![0.0; shape.iter().product()]);
+    let [p2, p3, p4, p5] = &mut gradients;
+    let planes = |level: usize| sizes[level][0] * sizes[level][1];
+    // Each plane is one thread's, so that sums do not depend on how the work is shared.
+    p2.par_chunks_exact_mut(planes(0))
+        .zip(p3.par_chunks_exact_mut(planes(1)))
+        .zip(p4.par_chunks_exact_mut(planes(2)))
+        .zip(p5.par_chunks_exact_mut(planes(3)))
+        .enumerate()
+        .for_each(|(plane, (((p2, p3), p4), p5))| {
+            let (picture, channel) = (plane / channels, plane % channels);
+            let levels = [p2, p3, p4, p5];
+            for roi in pictures[picture].clone() {
+                let gradient = &gradient[(roi * channels + channel) * cells..][..cells];
+                let (level, samples) = &rois[roi];
+                samples.scatter(
+                    gradient,
+                    levels[*level],
+                    sizes[*level][1],
+                    options.output[1],
+                );
+            }
+        });
+    gradients
+}
+
 /// RoIAlign of one box over one map whose cells are `1 / scale` pixels apart; `out` is
 /// `[C, rows, columns]`.
 pub fn align(map: &Map<'_>, bbox: BBox, scale: f32, options: RoiAlignOptions, out: &mut [f32]) {
-    let offset = if options.aligned { 0.5 } else { 0.0 };
-    let [x1, y1, x2, y2] = bbox.map(|side| side * scale - offset);
-    let least = if options.aligned { 0.0 } else { 1.0 };
-    let (width, height) = ((x2 - x1).max(least), (y2 - y1).max(least));
-    let [rows, columns] = options.output;
-    let (cell_h, cell_w) = (height / rows as f32, width / columns as f32);
-    let samples = |cell: f32| match options.sampling_ratio {
-        0 => cell.ceil() as usize,
-        ratio => ratio,
-    };
-    let (samples_y, samples_x) = (samples(cell_h), samples(cell_w));
-    let taken = (samples_y * samples_x).max(1) as f32;
-
     let [channels, map_h, map_w] = map.shape;
-    let taps = |start: f32, cell: f32, count: usize, samples: usize, size: usize| -> Vec<Tap> {
-        (0..count)
-            .flat_map(|index| (0..samples).map(move |sample| (index, sample)))
-            .map(|(index, sample)| {
-                let within = (sample as f32 + 0.5) * cell / samples as f32;
-                Tap::at(start + index as f32 * cell + within, size)
-            })
-            .collect()
-    };
-    let ys = taps(y1, cell_h, rows, samples_y, map_h);
-    let xs = taps(x1, cell_w, columns, samples_x, map_w);
-
+    let [rows, columns] = options.output;
+    let samples = Samples::of([map_h, map_w], bbox, scale, options);
     for channel in 0..channels {
         let plane = &map.values[channel * map_h * map_w..][..map_h * map_w];
-        for row in 0..rows {
-            for column in 0..columns {
-                let mut sum = 0.0;
-                for y in &ys[row * samples_y..][..samples_y] {
-                    for x in &xs[column * samples_x..][..samples_x] {
-                        let (top, bottom) = (&plane[y.low * map_w..], &plane[y.high * map_w..]);
-                        sum += y.far * x.far * top[x.low]
-                            + y.far * x.near * top[x.high]
-                            + y.near * x.far * bottom[x.low]
-                            + y.near * x.near * bottom[x.high];
-                    }
-                }
-                out[(channel * rows + row) * columns + column] = sum / taken;
+        let out = &mut out[channel * rows * columns..][..rows * columns];
+        samples.gather(plane, map_w, columns, out);
+    }
+}
+
+/// Where a RoI's samples lie on a map.
+struct Samples {
+    /// Along each side of a cell: down, across.
+    per_cell: [usize; 2],
+    ys: Vec<Tap>,
+    xs: Vec<Tap>,
+}
+
+impl Samples {
+    /// On a map of `size` (height, width).
+    fn of(size: [usize; 2], bbox: BBox, scale: f32, options: RoiAlignOptions) -> Self {
+        let offset = if options.aligned { 0.5 } else { 0.0 };
+        let [x1, y1, x2, y2] = bbox.map(|side| side * scale - offset);
+        let least = if options.aligned { 0.0 } else { 1.0 };
+        let (width, height) = ((x2 - x1).max(least), (y2 - y1).max(least));
+        let [rows, columns] = options.output;
+        let (cell_h, cell_w) = (height / rows as f32, width / columns as f32);
+        let samples = |cell: f32| match options.sampling_ratio {
+            0 => cell.ceil() as usize,
+            ratio => ratio,
+        };
+        let per_cell = [samples(cell_h), samples(cell_w)];
+        let taps = |start: f32, cell: f32, count: usize, samples: usize, size: usize| {
+            (0..count)
+                .flat_map(|index| (0..samples).map(move |sample| (index, sample)))
+                .map(|(index, sample)| {
+                    let within = (sample as f32 + 0.5) * cell / samples as f32;
+                    Tap::at(start + index as f32 * cell + within, size)
+                })
+                .collect()
+        };
+        Self {
+            per_cell,
+            ys: taps(y1, cell_h, rows, per_cell[0], size[0]),
+            xs: taps(x1, cell_w, columns, per_cell[1], size[1]),
+        }
+    }
+
+    /// What a cell's sum is divided by.
+    fn taken(&self) -> f32 {
+        (self.per_cell[0] * self.per_cell[1]).max(1) as f32
+    }
+
+    /// The taps of an output cell, across and down.
+    fn of_cell(&self, row: usize, column: usize) -> impl Iterator<Item = (&Tap, &Tap)> {
+        let [down, across] = self.per_cell;
+        let xs = &self.xs[column * across..][..across];
+        let ys = &self.ys[row * down..][..down];
+        ys.iter().flat_map(move |y| xs.iter().map(move |x| (y, x)))
+    }
+
+    /// The output's cells from a plane `map_w` wide.
+    fn gather(&self, plane: &[f32], map_w: usize, columns: usize, out: &mut [f32]) {
+        for (cell, out) in out.iter_mut().enumerate() {
+            let mut sum = 0.0;
+            for (y, x) in self.of_cell(cell / columns, cell % columns) {
+                let (top, bottom) = (&plane[y.low * map_w..], &plane[y.high * map_w..]);
+                sum += y.far * x.far * top[x.low]
+                    + y.far * x.near * top[x.high]
+                    + y.near * x.far * bottom[x.low]
+                    + y.near * x.near * bottom[x.high];
+            }
+            *out = sum / self.taken();
+        }
+    }
+
+    /// The transpose of [`gather`](Self::gather): what the output's gradient means for the plane.
+    fn scatter(&self, gradient: &[f32], plane: &mut [f32], map_w: usize, columns: usize) {
+        for (cell, gradient) in gradient.iter().enumerate() {
+            let share = gradient / self.taken();
+            for (y, x) in self.of_cell(cell / columns, cell % columns) {
+                plane[y.low * map_w + x.low] += y.far * x.far * share;
+                plane[y.low * map_w + x.high] += y.far * x.near * share;
+                plane[y.high * map_w + x.low] += y.near * x.far * share;
+                plane[y.high * map_w + x.high] += y.near * x.near * share;
             }
         }
     }

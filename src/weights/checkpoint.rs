@@ -28,6 +28,11 @@ enum Source {
 }
 
 impl StoredTensor {
+    /// A tensor in memory: its values row-major, in PyTorch's layout.
+    pub fn of(shape: Vec<usize>, values: Vec<f32>) -> Self {
+        Self::whole(shape, move || Ok(values.clone()))
+    }
+
     /// A tensor of which `read` gives all values.
     pub(crate) fn whole(
         shape: Vec<usize>,

@@ -71,6 +71,36 @@ pub fn load(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Model, Weig
     parameters::fill(model, |path, _| parameter(config, checkpoint, path).read())
 }
 
+/// The model with those of the checkpoint's weights that fit, and the keys of the parameters that it
+/// has none for, or some of another shape.
+///
+/// # Errors
+/// If a tensor that fits cannot be read, or holds NaN or an infinity.
+#[cfg(feature = "train")]
+pub fn load_fitting(
+    config: &ModelConfig,
+    checkpoint: &Checkpoint,
+    model: Model,
+) -> Result<(Model, Vec<String>), WeightsError> {
+    let mut current = BTreeMap::new();
+    parameters::for_each(&model, |parameter| {
+        current.insert(parameter.path.clone(), parameter.values());
+    });
+    let mut fresh = Vec::new();
+    let model = parameters::fill(model, |path, shape| {
+        let key = key_of(config.architecture, path);
+        let stored = checkpoint.tensors.get(&key);
+        match stored.is_some_and(|tensor| tensor.shape == shape) {
+            true => parameter(config, checkpoint, path).read(),
+            false => {
+                fresh.push(key);
+                Ok(current.remove(path).expect("a path is met once"))
+            }
+        }
+    })?;
+    Ok((model, fresh))
+}
+
 /// The parameter at `path` of a model that the checkpoint fits. To read it is an error if it holds
 /// NaN, an infinity, or a negative variance.
 pub(crate) fn parameter(config: &ModelConfig, checkpoint: &Checkpoint, path: &str) -> StoredTensor {

@@ -8,6 +8,7 @@ use crate::models::Architecture;
 const MODEL: &str = "fpn.model";
 const CLASS_NAMES: &str = "fpn.class_names";
 const BN_EPS: &str = "fpn.bn_eps";
+const TRAINING: &str = "fpn.training";
 
 /// What is known of a checkpoint besides its tensors; all of it optional.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Metadata {
     pub class_names: Option<Vec<String>>,
     /// `eps` of the batch norms.
     pub bn_eps: Option<f64>,
+    /// How far a training is, as its own JSON; none in weights that are for use.
+    pub training: Option<String>,
 }
 
 impl Metadata {
@@ -55,6 +58,7 @@ impl Metadata {
             architecture,
             class_names,
             bn_eps,
+            training: map.get(TRAINING).cloned(),
         })
     }
 
@@ -65,9 +69,15 @@ impl Metadata {
             .as_ref()
             .map(|names| serde_json::json!(names).to_string());
         let eps = self.bn_eps.map(|eps| eps.to_string());
-        [(MODEL, model), (CLASS_NAMES, names), (BN_EPS, eps)]
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-            .collect()
+        let training = self.training.clone();
+        [
+            (MODEL, model),
+            (CLASS_NAMES, names),
+            (BN_EPS, eps),
+            (TRAINING, training),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
     }
 }

@@ -9,12 +9,16 @@ pub mod official;
 #[cfg(not(target_arch = "wasm32"))]
 mod pytorch;
 mod safetensors;
+mod save;
 mod seeded;
 
 pub use checkpoint::{Checkpoint, StoredTensor};
+#[cfg(feature = "train")]
+pub use load::load_fitting;
 pub(crate) use load::{check_fit, parameter};
 pub use load::{class_count, load};
 pub use metadata::Metadata;
+pub use save::save;
 pub(crate) use seeded::Stream;
 pub use seeded::{picture, seeded};
 

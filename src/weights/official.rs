@@ -37,6 +37,7 @@ impl Official {
             architecture: Some(self.architecture),
             class_names: Some(COCO_NAMES.map(str::to_owned).into()),
             bn_eps: Some(0.0),
+            training: None,
         }
     }
 }

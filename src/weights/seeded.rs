@@ -22,6 +22,7 @@ pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
         architecture: Some(architecture),
         class_names: None,
         bn_eps: Some(config.bn_eps),
+        training: None,
     };
     Checkpoint::new(tensors, metadata).expect("a model has no parameter twice")
 }

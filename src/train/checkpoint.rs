@@ -1,0 +1,102 @@
+//! A training on disk: the weights, the optimizer's state and how far it came, in one file.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::trainer::{TrainError, TrainOptions, Trainer};
+use crate::models::{Architecture, parameters};
+use crate::weights::{Checkpoint, StoredTensor, WeightsError};
+
+/// What the tensors of the optimizer are called, before the path of a parameter.
+const OPTIMIZER: &str = "optimizer.";
+
+/// How far a training is: the JSON beside its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done.
+    pub step: usize,
+    /// What the training is.
+    pub options: TrainOptions,
+}
+
+impl Trainer {
+    /// All that [`resume`] needs.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let mut checkpoint = self.weights();
+        let progress = Progress {
+            step: self.step,
+            options: self.options.clone(),
+        };
+        let progress = serde_json::to_string(&progress).expect("plain data");
+        checkpoint.metadata.training = Some(progress);
+        let velocities = self.optimizer.state().iter().map(|(path, velocity)| {
+            let values = velocity.clone().try_to_vec().expect("velocities are f32");
+            let shape = velocity.shape().to_vec();
+            (
+                format!("{OPTIMIZER}{path}"),
+                StoredTensor::of(shape, values),
+            )
+        });
+        checkpoint.tensors.extend(velocities);
+        checkpoint
+    }
+}
+
+/// The training that a checkpoint was made of, as if it had never stopped.
+///
+/// # Errors
+/// If the checkpoint is of no training, of another model than `model`, or damaged.
+pub fn resume(
+    checkpoint: &Checkpoint,
+    model: Option<Architecture>,
+    device: Device,
+) -> Result<Trainer, TrainError> {
+    let progress = checkpoint.metadata.training.as_deref();
+    let progress: Progress = progress
+        .and_then(|json| serde_json::from_str(json).ok())
+        .ok_or(TrainError::NoTraining)?;
+    if let Some(asked) = model.filter(|asked| asked.name() != progress.options.model) {
+        return Err(TrainError::OtherModel {
+            asked,
+            found: progress.options.model,
+        });
+    }
+    let (velocities, weights) = checkpoint
+        .tensors
+        .clone()
+        .into_iter()
+        .partition::<BTreeMap<_, _>, _>(|(key, _)| key.starts_with(OPTIMIZER));
+    let weights = Checkpoint {
+        tensors: weights,
+        metadata: checkpoint.metadata.clone(),
+    };
+    let options = progress.options;
+    crate::weights::check_fit(&options.config()?, &weights)?;
+    let (mut trainer, _) = Trainer::from_checkpoint(options, &weights, device)?;
+    let mut shapes = BTreeMap::new();
+    parameters::for_each(&trainer.model, |parameter| {
+        let mut shape = parameter.shape.clone();
+        // The optimizer sees a layer's weights as Burn lays them out.
+        if parameter.is_transposed {
+            shape.reverse();
+        }
+        shapes.insert(parameter.path.clone(), shape);
+    });
+    let velocities = velocities.into_iter().map(|(key, tensor)| {
+        let path = key[OPTIMIZER.len()..].to_owned();
+        if shapes.get(&path) != Some(&tensor.shape) {
+            return Err(WeightsError::Tensor {
+                tensor: key,
+                reason: format!("no parameter has the shape {:?}", tensor.shape),
+            });
+        }
+        Ok((path, TensorData::new(tensor.read()?, tensor.shape)))
+    });
+    trainer
+        .optimizer
+        .restore(velocities.collect::<Result<_, WeightsError>>()?);
+    trainer.step = progress.step;
+    Ok(trainer)
+}

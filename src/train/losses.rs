@@ -1,0 +1,51 @@
+//! The losses of Faster R-CNN.
+
+use burn::tensor::activation::{log_sigmoid, log_softmax};
+use burn::tensor::{Int, Tensor};
+
+/// The smooth L1 loss of box deltas (Girshick, 2015, <https://arxiv.org/abs/1504.08083>): of a
+/// difference x, `(σx)² / 2` where `|x| < 1/σ²`, else `|x| − 1/(2σ²)`. torchvision's `beta` is `1/σ²`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SmoothL1 {
+    /// How soon it becomes linear.
+    pub sigma: f64,
+    /// What differences of dx, dy, dw and dh are multiplied by first ("inside weights").
+    pub inside: [f32; 4],
+}
+
+impl SmoothL1 {
+    /// torchvision's: beta 1/9.
+    pub fn torchvision() -> Self {
+        Self {
+            sigma: 3.0,
+            inside: [1.0; 4],
+        }
+    }
+
+    /// The sum over rows `[R, 4]`, each times `outside` ("outside weights": one over the number of
+    /// samples).
+    pub fn loss(self, deltas: Tensor<2>, targets: Tensor<2>, outside: f64) -> Tensor<1> {
+        let inside = Tensor::<1>::from_data(self.inside, &deltas.device()).unsqueeze();
+        let difference = (deltas - targets) * inside;
+        let size = difference.clone().abs();
+        let border = 1.0 / (self.sigma * self.sigma);
+        let is_small = size.clone().lower_elem(border);
+        let near = difference.powi_scalar(2).mul_scalar(0.5 / border);
+        let far = size.sub_scalar(0.5 * border);
+        far.mask_where(is_small, near).sum().mul_scalar(outside)
+    }
+}
+
+/// Mean binary cross-entropy of logits `[R]` with targets `[R]` of 0 and 1.
+pub fn binary_cross_entropy(logits: Tensor<1>, targets: Tensor<1>) -> Tensor<1> {
+    let against = targets.clone().neg().add_scalar(1.0);
+    let yes = log_sigmoid(logits.clone()) * targets;
+    let no = log_sigmoid(logits.neg()) * against;
+    (yes + no).mean().neg()
+}
+
+/// Mean cross-entropy of logits `[R, classes]` with labels `[R]`.
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    let of_label = log_softmax(logits, 1).gather(1, labels.unsqueeze_dim(1));
+    of_label.mean().neg()
+}

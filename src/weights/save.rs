@@ -1,0 +1,24 @@
+//! From a module into a checkpoint.
+
+use super::keys::key_of;
+use super::{Checkpoint, Metadata, StoredTensor};
+use crate::models::{Model, ModelConfig, parameters};
+
+/// A checkpoint of a model's weights as they are now, under the keys that [`load`](super::load) expects.
+pub fn save(config: &ModelConfig, model: &Model, class_names: &[String]) -> Checkpoint {
+    let mut checkpoint = Checkpoint {
+        metadata: Metadata {
+            architecture: Some(config.architecture),
+            class_names: Some(class_names.to_vec()),
+            bn_eps: Some(config.bn_eps),
+            training: None,
+        },
+        ..Checkpoint::default()
+    };
+    parameters::for_each(model, |parameter| {
+        let key = key_of(config.architecture, &parameter.path);
+        let tensor = StoredTensor::of(parameter.shape.clone(), parameter.values());
+        checkpoint.tensors.insert(key, tensor);
+    });
+    checkpoint
+}
