@@ -69,4 +69,41 @@ impl Coverage {
         }
         fits
     }
+
+    /// Which share of object `number`, in the order of laying, is seen.
+    pub fn visible(&self, number: usize) -> f32 {
+        self.seen[number] as f32 / self.whole[number] as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::scenes::projection::Projection;
+    use crate::data::scenes::shape::Shape;
+
+    /// A disc of radius 10.
+    fn disc(x: f32) -> Figure {
+        let projection = Projection::placed([x, 50.0], 10.0, 0.0);
+        Figure::new(&Shape::Circle.contours(0.0), projection, true, 0.0).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_hidden_beyond_measure() {
+        let mut coverage = Coverage::new([100, 100]);
+        assert!(coverage.lay(&disc(50.0), 0.5));
+        assert!(!coverage.lay(&disc(52.0), 0.5));
+        assert_eq!(coverage.visible(0), 1.0);
+        assert!(coverage.lay(&disc(60.0), 0.5));
+        assert!((0.5..0.7).contains(&coverage.visible(0)));
+        assert_eq!(coverage.visible(1), 1.0);
+    }
+
+    #[test]
+    fn the_border_hides_too() {
+        let mut coverage = Coverage::new([100, 100]);
+        assert!(!coverage.lay(&disc(-3.0), 0.5));
+        assert!(coverage.lay(&disc(3.0), 0.5));
+        assert!((0.5..0.8).contains(&coverage.visible(0)));
+    }
 }

@@ -131,3 +131,57 @@ pub(super) fn by_hand(contour: &Contour, amplitude: f32, phase: f32) -> Contour 
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tiny_skia::Color;
+
+    use super::*;
+    use crate::data::scenes::shape::Shape;
+
+    /// Bounds of the pixels that are not white.
+    fn drawn(canvas: &Pixmap) -> BBox {
+        let width = canvas.width() as usize;
+        let mut bounds = [f32::MAX, f32::MAX, 0.0, 0.0_f32];
+        for (index, pixel) in canvas.pixels().iter().enumerate() {
+            if pixel.red() < 255 {
+                let (x, y) = ((index % width) as f32, (index / width) as f32);
+                bounds = [
+                    bounds[0].min(x),
+                    bounds[1].min(y),
+                    bounds[2].max(x + 1.0),
+                    bounds[3].max(y + 1.0),
+                ];
+            }
+        }
+        bounds
+    }
+
+    #[test]
+    fn boxes_are_those_of_the_pixels() {
+        for (case, shape) in Shape::ALL.into_iter().cycle().take(96).enumerate() {
+            let part = case as f32 / 96.0;
+            let size = 10.0 * 25.0_f32.powf((7.0 * part).fract());
+            let mut contours = shape.contours(part);
+            if case % 3 == 0 {
+                contours = contours.iter().map(|c| by_hand(c, 0.04, part)).collect();
+            }
+            let projection = Projection::placed([0.0; 2], 1.0, 9.0 * part)
+                .then(Projection::tilted(5.0 * part, 0.6 * part))
+                .then(Projection::placed([200.3, 199.6], size / 2.0, 0.0));
+            let (filled, line_width) =
+                [(true, 0.0), (true, 0.06 * size), (false, 0.08 * size)][case / 8 % 3];
+            let figure = Figure::new(&contours, projection, filled, line_width).unwrap();
+            let mut canvas = Pixmap::new(400, 400).unwrap();
+            canvas.fill(Color::WHITE);
+            let black = || Shader::SolidColor(Color::BLACK);
+            figure.draw(&mut canvas, black(), black());
+            for (told, seen) in figure.bounds.iter().zip(drawn(&canvas)) {
+                assert!(
+                    (told - seen).abs() <= 1.0,
+                    "{shape:?} of {size}: {told}, drawn {seen}"
+                );
+            }
+        }
+    }
+}

@@ -4,7 +4,10 @@
 //! pictures look as taken by a camera. [`Scene`] draws the same without a camera, [`Animation`]
 //! lets the shapes move.
 
+mod animation;
 mod background;
+#[cfg(feature = "train")]
+mod camera;
 mod colour;
 mod coverage;
 mod figure;
@@ -15,6 +18,7 @@ mod set;
 mod shape;
 mod style;
 
+pub use animation::Animation;
 pub use scene::Scene;
 #[cfg(feature = "train")]
 pub use set::SceneSet;

@@ -18,7 +18,7 @@ use crate::data::{Example, Object};
 use crate::ops::boxes::{BBox, area, clip, iou};
 
 /// Least share of an object that is not hidden by others nor cut off at the border.
-const LEAST_VISIBLE: f32 = 0.45;
+pub(super) const LEAST_VISIBLE: f32 = 0.45;
 /// Largest overlap of two boxes (IoU): of more, non-maximum suppression would lose one.
 const LARGEST_OVERLAP: f32 = 0.5;
 /// Smallest size of an object in pixels; the largest is a share of the picture's short side.
@@ -155,35 +155,27 @@ impl Scene {
     fn paint(&mut self, rng: &mut Pcg64Mcg, figure: &Figure, style: Style) {
         let colours = match self.sheet {
             Some(_) => {
-                let ink = of_contrast(rng, ink, &self.behind(figure.bounds), self.contrast);
+                let ink = of_contrast(
+                    rng,
+                    ink,
+                    &colours_below(&self.canvas, figure.bounds),
+                    self.contrast,
+                );
                 Colours {
                     fill: ink,
                     second: mix(ink, Color::WHITE, 0.4),
                     line: ink,
                 }
             }
-            None => Colours::random(rng, style, &self.behind(figure.bounds), self.contrast),
+            None => Colours::random(
+                rng,
+                style,
+                &colours_below(&self.canvas, figure.bounds),
+                self.contrast,
+            ),
         };
         let interior = colours.interior(style.fill, figure.bounds, rng.random_range(0.0..TAU));
         figure.draw(&mut self.canvas, interior, Shader::SolidColor(colours.line));
-    }
-
-    /// Samples of what is there in and around a box.
-    fn behind(&self, [x1, y1, x2, y2]: BBox) -> Vec<Color> {
-        const SIDE: usize = 7;
-        let at = |low: f32, high: f32, index: usize| {
-            let part = 1.2 * index as f32 / (SIDE - 1) as f32 - 0.1;
-            low + (high - low) * part
-        };
-        (0..SIDE * SIDE)
-            .map(|i| (at(x1, x2, i % SIDE), at(y1, y2, i / SIDE)))
-            .filter(|&(x, y)| x >= 0.0 && y >= 0.0)
-            .filter_map(|(x, y)| self.canvas.pixel(x as u32, y as u32))
-            .map(|pixel| {
-                let pixel = pixel.demultiply();
-                Color::from_rgba8(pixel.red(), pixel.green(), pixel.blue(), 255)
-            })
-            .collect()
     }
 
     fn finish(self) -> Example {
@@ -192,6 +184,21 @@ impl Scene {
             objects: self.objects,
         }
     }
+}
+
+/// Samples of what is there in and around a box.
+pub(super) fn colours_below(canvas: &Pixmap, [x1, y1, x2, y2]: BBox) -> Vec<Color> {
+    const SIDE: usize = 7;
+    let at = |low: f32, high: f32, index: usize| {
+        let part = 1.2 * index as f32 / (SIDE - 1) as f32 - 0.1;
+        low + (high - low) * part
+    };
+    (0..SIDE * SIDE)
+        .map(|i| (at(x1, x2, i % SIDE), at(y1, y2, i / SIDE)))
+        .filter(|&(x, y)| x >= 0.0 && y >= 0.0)
+        .filter_map(|(x, y)| canvas.pixel(x as u32, y as u32))
+        .map(|pixel| Color::from_rgba8(pixel.red(), pixel.green(), pixel.blue(), 255))
+        .collect()
 }
 
 /// The canvas as a picture. Everything drawn is opaque, so nothing has to be divided by alpha.

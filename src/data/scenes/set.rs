@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::{Scene, class_names};
+use super::{Scene, camera, class_names};
 use crate::data::{DataError, Example, ImageSet};
 
 /// Heights and widths of pictures, in pixels.
@@ -64,6 +64,10 @@ impl ImageSet for SceneSet {
     fn example(&self, index: usize) -> Result<Example, DataError> {
         let mut rng = self.generator(index);
         let size = Self::size_by(&mut rng);
-        Ok(Scene::draw(rng.next_u64(), size))
+        let drawn = Scene::draw(rng.next_u64(), size);
+        Ok(Example {
+            picture: camera::take(drawn.picture, &mut rng),
+            ..drawn
+        })
     }
 }
