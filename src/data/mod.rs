@@ -1,5 +1,7 @@
 //! Pictures with what is in them: to train on, and to measure detectors by.
 
+pub mod scenes;
+
 use image::RgbaImage;
 
 use crate::ops::boxes::BBox;

@@ -1,0 +1,163 @@
+//! Scenes that move.
+
+use std::f32::consts::TAU;
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use tiny_skia::{Color, Pixmap, Shader};
+
+use super::background;
+use super::coverage::Coverage;
+use super::figure::Figure;
+use super::projection::Projection;
+use super::scene::{LEAST_VISIBLE, colours_below, object, picture};
+use super::shape::{Contour, Shape};
+use super::style::{Colours, Fill, Style};
+use crate::data::Example;
+use crate::ops::boxes::clip;
+
+/// Size of the farthest object in pixels; the nearest is a share of the picture's short side.
+const SMALLEST: f32 = 12.0;
+const LARGEST_SHARE: f32 = 0.6;
+
+/// One shape of each kind, on its way: each drifts, turns, and comes near and goes far again.
+#[derive(Clone, Debug)]
+pub struct Animation {
+    background: Pixmap,
+    movers: Vec<Mover>,
+}
+
+/// An object and how it moves.
+#[derive(Clone, Debug)]
+struct Mover {
+    shape: Shape,
+    contours: Vec<Contour>,
+    style: Style,
+    colours: Colours,
+    /// The axis of its tilt, and the direction of its shading, in radians.
+    axis: f32,
+    /// Of its way across, its way down, its nearness and its tilt.
+    swings: [Swing; 4],
+    /// Radians a second.
+    turning: f32,
+}
+
+/// A value that goes to and fro between −1 and 1.
+#[derive(Clone, Copy, Debug)]
+struct Swing {
+    /// Seconds.
+    period: f32,
+    /// Radians.
+    phase: f32,
+}
+
+impl Swing {
+    fn random(rng: &mut Pcg64Mcg) -> Self {
+        Self {
+            period: rng.random_range(8.0..20.0),
+            phase: rng.random_range(0.0..TAU),
+        }
+    }
+
+    fn at(self, seconds: f32) -> f32 {
+        (TAU * seconds / self.period + self.phase).sin()
+    }
+}
+
+impl Animation {
+    /// The animation of a seed, `width` × `height` pixels (at least 64 each; less is taken as 64).
+    pub fn new(seed: u64, width: u32, height: u32) -> Self {
+        let mut rng = Pcg64Mcg::seed_from_u64(seed);
+        let mut background = Pixmap::new(width.max(64), height.max(64))
+            .expect("a picture small enough to be held in memory");
+        background::paint(&mut background, &mut rng);
+        let all = [
+            0.0,
+            0.0,
+            background.width() as f32,
+            background.height() as f32,
+        ];
+        let below = colours_below(&background, all);
+        let movers = Shape::ALL
+            .map(|shape| Mover::random(&mut rng, shape, &below))
+            .to_vec();
+        Self { background, movers }
+    }
+
+    /// The picture at a time, and the objects in it. Far ones are drawn over near ones, so that they
+    /// are seen; one that is hidden or gone beyond the border for more than a half is not listed.
+    pub fn frame(&self, time_seconds: f32) -> Example {
+        let mut canvas = self.background.clone();
+        let size = [canvas.height() as usize, canvas.width() as usize];
+        let mut coverage = Coverage::new(size);
+        let [height, width] = size.map(|side| side as f32);
+        let mut figures: Vec<_> = self
+            .movers
+            .iter()
+            .filter_map(|mover| {
+                let size = mover.size(time_seconds, [height, width]);
+                let figure = mover.figure(time_seconds, [height, width])?;
+                Some((mover, figure, size))
+            })
+            .collect();
+        figures.sort_by(|a, b| b.2.total_cmp(&a.2));
+        figures.retain(|(mover, figure, _)| {
+            mover.draw(&mut canvas, figure);
+            coverage.lay(figure, 0.0)
+        });
+        let objects = figures
+            .iter()
+            .enumerate()
+            .filter(|&(number, _)| coverage.visible(number) >= LEAST_VISIBLE)
+            .map(|(_, (mover, figure, _))| {
+                object(mover.shape, clip(figure.bounds, [height, width]))
+            })
+            .collect();
+        Example {
+            picture: picture(canvas),
+            objects,
+        }
+    }
+}
+
+impl Mover {
+    fn random(rng: &mut Pcg64Mcg, shape: Shape, below: &[Color]) -> Self {
+        // Styles of a size in the middle: a pattern must do for all that the object goes through.
+        let style = Style::random(rng, 64.0);
+        Self {
+            shape,
+            contours: shape.contours(rng.random()),
+            style,
+            colours: Colours::random(rng, style, below, 0.3),
+            axis: rng.random_range(0.0..TAU),
+            swings: [(); 4].map(|()| Swing::random(rng)),
+            turning: rng.random_range(-0.8..0.8),
+        }
+    }
+
+    /// Its diameter in pixels: changes by equal factors, not by equal steps.
+    fn size(&self, seconds: f32, [height, width]: [f32; 2]) -> f32 {
+        let nearness = 0.5 + 0.5 * self.swings[2].at(seconds);
+        let largest = LARGEST_SHARE * height.min(width);
+        SMALLEST * (largest / SMALLEST).powf(nearness)
+    }
+
+    fn figure(&self, seconds: f32, [height, width]: [f32; 2]) -> Option<Figure> {
+        let [across, down, _, tilt] = self.swings.map(|swing| swing.at(seconds));
+        let size = self.size(seconds, [height, width]);
+        let centre = [width * (0.5 + 0.45 * across), height * (0.5 + 0.45 * down)];
+        let projection = Projection::placed([0.0; 2], 1.0, self.turning * seconds)
+            .then(Projection::tilted(self.axis, 0.5 * tilt))
+            .then(Projection::placed(centre, size / 2.0, 0.0));
+        let line_width = self.style.line_width / 64.0 * size;
+        let filled = self.style.fill != Fill::None;
+        Figure::new(&self.contours, projection, filled, line_width)
+    }
+
+    fn draw(&self, canvas: &mut Pixmap, figure: &Figure) {
+        let interior = self
+            .colours
+            .interior(self.style.fill, figure.bounds, self.axis);
+        figure.draw(canvas, interior, Shader::SolidColor(self.colours.line));
+    }
+}
