@@ -20,6 +20,7 @@ mod plan;
 mod report;
 mod sheet;
 mod summary;
+mod train;
 mod tune;
 mod verify;
 
@@ -41,6 +42,7 @@ enum Command {
     Adapters(adapters::Adapters),
     Verify(verify::Verify),
     Tune(tune::Tune),
+    Train(train::Train),
     Bench(bench::Bench),
     Demo(demo::Demo),
 }
@@ -61,6 +63,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Adapters(adapters) => adapters.run(),
         Command::Verify(verify) => verify.run(),
         Command::Tune(tune) => tune.run(),
+        Command::Train(train) => train.run(),
         Command::Bench(bench) => bench.run(),
         Command::Demo(demo) => demo.run(),
     }

@@ -1,6 +1,11 @@
 //! Pictures with what is in them: to train on, and to measure detectors by.
 
 pub mod scenes;
+#[cfg(feature = "train")]
+mod spec;
+
+#[cfg(feature = "train")]
+pub use spec::open;
 
 use image::RgbaImage;
 

@@ -44,6 +44,8 @@ pub struct TrainOptions {
     pub batch_norms: BatchNorms,
     /// How many parts of the bottom-up network stay as they are, from the stem on: 0 to 5.
     pub frozen_stages: usize,
+    /// Proposals that RoIs are chosen from, a picture.
+    pub proposals: usize,
     /// RoIs that the box head learns from, a picture.
     pub rois: usize,
     /// Pictures in a batch.
@@ -173,10 +175,12 @@ impl Trainer {
     ) -> Self {
         let loss_options = LossOptions {
             rois: options.rois,
+            proposals: options.proposals,
             ..LossOptions::torchvision()
         };
         Self {
-            model: frozen(model, &options),
+            // Values that were filled in do not ask for gradients yet.
+            model: frozen(model.unfreeze(), &options),
             optimizer: Optimizer::new(options.momentum, options.weight_decay),
             step: 0,
             options,

@@ -1,0 +1,138 @@
+//! The steps of a training, and what is written on the way.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use fpn_wgpu::data::ImageSet;
+use fpn_wgpu::train::{BatchOptions, Batches, StepReport, TrainError, Trainer};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::output::{PendingFile, say};
+
+/// The file to go on with.
+pub const TRAINING: &str = "training.safetensors";
+/// The weights to use.
+const MODEL: &str = "model.safetensors";
+/// A line for each step.
+const LOG: &str = "log.jsonl";
+
+/// Train to the end, or until Ctrl-C.
+pub fn run(
+    mut trainer: Trainer,
+    set: Box<dyn ImageSet>,
+    folder: &Path,
+    save_every: usize,
+) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("folder {} cannot be made", folder.display()))?;
+    let options = trainer.options().clone();
+    let batch_options = BatchOptions {
+        size: options.batch,
+        short_sides: options.short_sides.clone(),
+        long_side: options.long_side,
+        transform: trainer.config().architecture.transform(),
+        seed: options.seed,
+    };
+    let set: Arc<dyn ImageSet> = set.into();
+    let batches = Batches::start(set, batch_options, trainer.steps_done())?;
+    let mut log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join(LOG))
+        .with_context(|| format!("{} cannot be written", folder.join(LOG).display()))?;
+    let stop = stop_on_ctrl_c()?;
+    let progress = progress(options.schedule.steps, trainer.steps_done(), options.batch);
+
+    while trainer.steps_done() < options.schedule.steps {
+        let batch = batches.next(trainer.device())?;
+        let report = match trainer.step(&batch) {
+            Ok(report) => report,
+            Err(error @ TrainError::Diverged { .. }) => {
+                progress.abandon();
+                bail!(
+                    "{error}; the last good checkpoint is {}",
+                    folder.join(TRAINING).display()
+                );
+            }
+            Err(error) => return Err(error.into()),
+        };
+        writeln!(log, "{}", serde_json::to_string(&report)?)
+            .with_context(|| format!("{} cannot be written", folder.join(LOG).display()))?;
+        show(&progress, &report);
+        let is_stopped = stop.load(Ordering::Relaxed);
+        if is_stopped || report.step % save_every == 0 {
+            save(&trainer, folder)?;
+        }
+        if is_stopped {
+            progress.abandon();
+            say(format_args!(
+                "stopped after step {} of {}: go on with fpn train --resume {}",
+                report.step,
+                options.schedule.steps,
+                folder.display()
+            ))?;
+            return Ok(());
+        }
+    }
+    save(&trainer, folder)?;
+    progress.finish_and_clear();
+    say(format_args!(
+        "{} steps: the weights are in {}",
+        trainer.steps_done(),
+        folder.join(MODEL).display()
+    ))
+}
+
+fn save(trainer: &Trainer, folder: &Path) -> Result<()> {
+    for (name, checkpoint) in [(TRAINING, trainer.checkpoint()), (MODEL, trainer.weights())] {
+        PendingFile::create(&folder.join(name))?.write(&checkpoint.to_safetensors(false)?)?;
+    }
+    Ok(())
+}
+
+/// Becomes true at the first Ctrl-C; a second one ends the program.
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = stop.clone();
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after this step; once more to stop at once");
+    })
+    .context("Ctrl-C cannot be listened to")?;
+    Ok(stop)
+}
+
+fn progress(steps: usize, done: usize, batch: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{bar:30} {pos}/{len} steps, {images} pictures/s, {eta} left, {msg}",
+    );
+    let style = style.expect("the template is sound").with_key(
+        "images",
+        move |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.1}", state.per_sec() * batch as f64);
+        },
+    );
+    let progress = ProgressBar::new(steps as u64).with_style(style);
+    progress.set_position(done as u64);
+    progress.reset_eta();
+    progress
+}
+
+fn show(progress: &ProgressBar, report: &StepReport) {
+    progress.set_message(format!(
+        "loss {:.3} (rpn {:.3} + {:.3}, box {:.3} + {:.3}), rate {:.5}",
+        report.loss,
+        report.objectness,
+        report.rpn_box,
+        report.classifier,
+        report.box_reg,
+        report.learning_rate
+    ));
+    progress.set_position(report.step as u64);
+}
