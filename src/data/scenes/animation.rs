@@ -145,7 +145,7 @@ impl Mover {
     fn figure(&self, seconds: f32, [height, width]: [f32; 2]) -> Option<Figure> {
         let [across, down, _, tilt] = self.swings.map(|swing| swing.at(seconds));
         let size = self.size(seconds, [height, width]);
-        let centre = [width * (0.5 + 0.45 * across), height * (0.5 + 0.45 * down)];
+        let centre = [width * (0.5 + 0.36 * across), height * (0.5 + 0.36 * down)];
         let projection = Projection::placed([0.0; 2], 1.0, self.turning * seconds)
             .then(Projection::tilted(self.axis, 0.5 * tilt))
             .then(Projection::placed(centre, size / 2.0, 0.0));

@@ -92,7 +92,7 @@ impl Scene {
         };
         let mut contours = shape.contours(rng.random());
         if self.sheet.is_some() && rng.random_bool(0.6) {
-            let (amplitude, phase) = (rng.random_range(0.0..0.05), rng.random_range(0.0..TAU));
+            let (amplitude, phase) = (rng.random_range(0.0..0.03), rng.random_range(0.0..TAU));
             for contour in &mut contours {
                 *contour = by_hand(contour, amplitude, phase);
             }
