@@ -1,11 +1,19 @@
 //! Pictures with what is in them: to train on, and to measure detectors by.
 
+#[cfg(feature = "train")]
+mod coco;
+#[cfg(feature = "train")]
+mod combined;
+#[cfg(feature = "train")]
+mod files;
 pub mod scenes;
 #[cfg(feature = "train")]
 mod spec;
+#[cfg(feature = "train")]
+mod voc;
 
 #[cfg(feature = "train")]
-pub use spec::open;
+pub use spec::{check, open};
 
 use image::RgbaImage;
 

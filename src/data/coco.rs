@@ -1,0 +1,128 @@
+//! Instances in COCO's JSON format (Lin et al., 2014, <https://arxiv.org/abs/1405.0312>).
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::files::{Listed, Listing, fitting};
+use super::{DataError, Object};
+
+/// Reads such files.
+pub struct CocoSet;
+
+#[derive(Deserialize)]
+struct Instances {
+    images: Vec<Image>,
+    annotations: Vec<Annotation>,
+    categories: Vec<Category>,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    id: u64,
+    file_name: String,
+    width: usize,
+    height: usize,
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    id: u64,
+    image_id: u64,
+    category_id: u64,
+    /// Left, top, width, height in pixels.
+    bbox: [f32; 4],
+    area: Option<f32>,
+    #[serde(default)]
+    iscrowd: u8,
+}
+
+#[derive(Deserialize)]
+struct Category {
+    id: u64,
+    name: String,
+}
+
+impl CocoSet {
+    /// The pictures of `json`, whose files lie in `images`, in its order. Categories become labels in
+    /// the order of their ids. What cannot be is left out, and added to `problems`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is of another format.
+    pub fn load(
+        json: &Path,
+        images: &Path,
+        problems: &mut Vec<String>,
+    ) -> Result<Listing, DataError> {
+        let name = json.display();
+        let text = std::fs::read_to_string(json)
+            .map_err(|error| DataError(format!("{name} cannot be read: {error}")))?;
+        let instances: Instances = serde_json::from_str(&text)
+            .map_err(|error| DataError(format!("{name} holds no COCO instances: {error}")))?;
+
+        let categories: BTreeMap<u64, String> = instances
+            .categories
+            .into_iter()
+            .map(|category| (category.id, category.name))
+            .collect();
+        let labels: HashMap<u64, usize> = categories.keys().copied().zip(1..).collect();
+        let mut class_names = vec!["background".to_owned()];
+        class_names.extend(categories.into_values());
+
+        let mut pictures = Vec::new();
+        let mut places = HashMap::new();
+        for image in instances.images {
+            let path = images.join(&image.file_name);
+            if !path.is_file() {
+                problems.push(format!("{} is missing", path.display()));
+            }
+            if places.insert(image.id, pictures.len()).is_some() {
+                problems.push(format!("{name} has image {} twice", image.id));
+            }
+            pictures.push(Listed {
+                path,
+                size: Some([image.height, image.width]),
+                objects: Vec::new(),
+            });
+        }
+        for annotation in instances.annotations {
+            let Annotation { id, bbox, .. } = annotation;
+            let Some(&place) = places.get(&annotation.image_id) else {
+                let image = annotation.image_id;
+                problems.push(format!(
+                    "{name}: annotation {id} is of image {image}, which is not listed"
+                ));
+                continue;
+            };
+            let Some(&label) = labels.get(&annotation.category_id) else {
+                let category = annotation.category_id;
+                problems.push(format!(
+                    "{name}: annotation {id} is of category {category}, which is not listed"
+                ));
+                continue;
+            };
+            let picture: &mut Listed = &mut pictures[place];
+            let size = picture.size.expect("the file says it");
+            let [x, y, width, height] = bbox;
+            match fitting([x, y, x + width, y + height], size) {
+                Some(bbox) => picture.objects.push(Object {
+                    bbox,
+                    label,
+                    area: annotation.area.unwrap_or(width * height),
+                    crowd: annotation.iscrowd != 0,
+                    difficult: false,
+                }),
+                None => problems.push(format!(
+                    "{name}: annotation {id} has the box {x}, {y}, {width} wide and {height} high, \
+                     which is not in a picture of {} × {} pixels",
+                    size[1], size[0]
+                )),
+            }
+        }
+        Ok(Listing {
+            class_names,
+            pictures,
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! COCO's average precision and recall (Lin et al., 2014, <https://arxiv.org/abs/1405.0312>), decision
+//! for decision as pycocotools' `COCOeval` takes them for boxes.
+
+use super::{Found, area, intersection, iou};
+use crate::data::Object;
+
+/// Overlaps that are asked for: 0.50, 0.55, …, 0.95.
+const OVERLAPS: usize = 10;
+/// Recalls at which precision is read: 0.00, 0.01, …, 1.00.
+const RECALLS: usize = 101;
+/// Most detections of a picture and class.
+const MOST_FOUND: usize = 100;
+
+/// Which objects are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Size {
+    All,
+    Small,
+    Medium,
+    Large,
+}
+
+impl Size {
+    const ALL: [Self; 4] = [Self::All, Self::Small, Self::Medium, Self::Large];
+
+    /// Least and greatest area in square pixels, both included.
+    fn range(self) -> [f64; 2] {
+        let (small, medium, all) = (32.0 * 32.0, 96.0 * 96.0, 1e10);
+        match self {
+            Self::All => [0.0, all],
+            Self::Small => [0.0, small],
+            Self::Medium => [small, medium],
+            Self::Large => [medium, all],
+        }
+    }
+
+    fn excludes(self, area: f64) -> bool {
+        let [least, greatest] = self.range();
+        area < least || area > greatest
+    }
+}
+
+/// numpy's `linspace`.
+fn linspace(start: f64, stop: f64, count: usize, index: usize) -> f64 {
+    match index + 1 == count {
+        true => stop,
+        false => start + index as f64 * ((stop - start) / (count - 1) as f64),
+    }
+}
+
+/// Precision and recall of one class: for each [`Size`] that has objects, for each overlap the precision
+/// at each of the recalls, and the greatest recall.
+pub struct Curves([Option<Vec<([f64; RECALLS], f64)>>; 4]);
+
+impl Curves {
+    /// Of each picture's objects and detections, the detections best first.
+    pub fn of(pictures: &[(Vec<Object>, Vec<Found>)]) -> Self {
+        Self(Size::ALL.map(|size| {
+            let overlaps = (0..OVERLAPS).map(|index| {
+                let threshold = linspace(0.5, 0.95, OVERLAPS, index);
+                curve(pictures, size, threshold)
+            });
+            overlaps.collect()
+        }))
+    }
+
+    /// Mean over overlaps and recalls.
+    pub fn ap(&self, size: Size) -> Option<f64> {
+        let curves = self.0[size as usize].as_ref()?;
+        let precisions = curves.iter().flat_map(|(precisions, _)| precisions);
+        Some(precisions.sum::<f64>() / (OVERLAPS * RECALLS) as f64)
+    }
+
+    /// Mean over recalls at an overlap, by its index.
+    pub fn ap_at(&self, overlap: usize) -> Option<f64> {
+        let curves = self.0[Size::All as usize].as_ref()?;
+        Some(curves[overlap].0.iter().sum::<f64>() / RECALLS as f64)
+    }
+
+    /// Mean over overlaps of the greatest recall.
+    pub fn recall(&self) -> Option<f64> {
+        let curves = self.0[Size::All as usize].as_ref()?;
+        Some(curves.iter().map(|(_, recall)| recall).sum::<f64>() / OVERLAPS as f64)
+    }
+}
+
+/// A detection that counts.
+struct Judged {
+    score: f32,
+    is_true: bool,
+}
+
+/// The precision at each recall, and the greatest recall; none if no object is asked for.
+fn curve(
+    pictures: &[(Vec<Object>, Vec<Found>)],
+    size: Size,
+    threshold: f64,
+) -> Option<([f64; RECALLS], f64)> {
+    let mut judged = Vec::new();
+    let mut asked = 0;
+    for (objects, found) in pictures {
+        let is_ignored = |object: &Object| object.crowd || size.excludes(object.area.into());
+        asked += objects.iter().filter(|object| !is_ignored(object)).count();
+        let found = &found[..found.len().min(MOST_FOUND)];
+        judge(objects, found, size, threshold, &mut judged);
+    }
+    if asked == 0 {
+        return None;
+    }
+    judged.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut recalls = Vec::with_capacity(judged.len());
+    let mut precisions = Vec::with_capacity(judged.len());
+    let mut hits = 0;
+    for (index, judged) in judged.iter().enumerate() {
+        hits += usize::from(judged.is_true);
+        recalls.push(hits as f64 / asked as f64);
+        precisions.push(hits as f64 / ((index + 1) as f64 + f64::EPSILON));
+    }
+    // The best precision at this recall or a greater one.
+    for index in (1..precisions.len()).rev() {
+        precisions[index - 1] = precisions[index].max(precisions[index - 1]);
+    }
+    let at_recall = |index: usize| {
+        let wanted = linspace(0.0, 1.0, RECALLS, index);
+        let place = recalls.partition_point(|&recall| recall < wanted);
+        precisions.get(place).copied().unwrap_or(0.0)
+    };
+    let greatest = recalls.last().copied().unwrap_or(0.0);
+    Some((std::array::from_fn(at_recall), greatest))
+}
+
+/// Match a picture's detections, best first, each with the object that it overlaps most of those not
+/// taken. Objects that are not asked for come last, and what matches them does not count.
+fn judge(
+    objects: &[Object],
+    found: &[Found],
+    size: Size,
+    threshold: f64,
+    judged: &mut Vec<Judged>,
+) {
+    let mut objects: Vec<(&Object, bool)> = objects
+        .iter()
+        .map(|object| (object, object.crowd || size.excludes(object.area.into())))
+        .collect();
+    objects.sort_by_key(|&(_, is_ignored)| is_ignored);
+    let mut is_taken = vec![false; objects.len()];
+    for found in found {
+        let mut best: Option<usize> = None;
+        let mut most = threshold.min(1.0 - 1e-10);
+        for (index, &(object, is_ignored)) in objects.iter().enumerate() {
+            if is_taken[index] && !object.crowd {
+                continue;
+            }
+            // Once there is one that is asked for, the others no longer matter.
+            if is_ignored && best.is_some_and(|best| !objects[best].1) {
+                break;
+            }
+            let overlap = match object.crowd {
+                true => intersection(found.bbox, object.bbox) / area(found.bbox),
+                false => iou(found.bbox, object.bbox),
+            };
+            if overlap >= most {
+                most = overlap;
+                best = Some(index);
+            }
+        }
+        let is_ignored = match best {
+            Some(best) => {
+                is_taken[best] = true;
+                objects[best].1
+            }
+            None => size.excludes(area(found.bbox)),
+        };
+        if !is_ignored {
+            judged.push(Judged {
+                score: found.score,
+                is_true: best.is_some(),
+            });
+        }
+    }
+}
