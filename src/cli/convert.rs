@@ -45,8 +45,8 @@ impl Convert {
         check_distinct([&self.input], [self.output.as_path()])?;
         let pending = PendingFile::create(&self.output)?;
         // Building the detector checks everything that the file will promise.
-        let builder = self.model.builder(&self.input)?;
-        let detector = self.model.build(builder, &self.input)?;
+        let builder = self.model.builder(Some(&self.input))?;
+        let detector = self.model.build(builder, Some(&self.input))?;
         let mut checkpoint = open(&self.input)?;
         checkpoint.metadata.architecture = Some(detector.config().architecture);
         checkpoint.metadata.class_names = Some(detector.class_names().to_vec());

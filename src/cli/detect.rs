@@ -8,16 +8,16 @@ use clap::builder::NonEmptyStringValueParser;
 use fpn_wgpu::{Detections, Detector, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::device::PrecisionArgs;
-use super::model::ModelArgs;
+use super::detector::DetectorArgs;
 use super::output::{Gallery, PendingFile, check_distinct, say};
 use super::report;
-use super::{Usage, annotate, device, kept, pictures, sheet};
+use super::{annotate, kept, pictures, sheet};
 
 /// Find objects in pictures
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  fpn detect shapes.jpg --out found.png
   fpn detect street.jpg --weights fasterrcnn_resnet50_fpn_coco-258fb6c6.pth --out found.png
   fpn detect faces/ --model retinaface_mobilenet025 --weights face.pth --json -
   fpn detect 'frames/*.png' --weights mine.safetensors --score 0.5 --out found/ --pyramid levels/
@@ -29,35 +29,8 @@ pub struct Detect {
     #[arg(value_name = "INPUT", required = true, value_parser = NonEmptyStringValueParser::new())]
     inputs: Vec<String>,
 
-    /// Checkpoint: PyTorch (.pth) or safetensors
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-
     #[command(flatten)]
-    model: ModelArgs,
-
-    /// Where to compute: auto, gpu, cpu, or a part of an adapter's name [see `fpn adapters`]
-    #[arg(long, value_name = "NAME", default_value = "auto")]
-    device: String,
-
-    #[command(flatten)]
-    precision: PrecisionArgs,
-
-    /// The model's own score threshold, 0 to 1
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
-    score: Option<f32>,
-
-    /// Most detections of a picture
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    max: Option<usize>,
-
-    /// Resize a picture's short side to this many pixels
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    min_size: Option<usize>,
-
-    /// but its long side to no more than this
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    max_size: Option<usize>,
+    detector: DetectorArgs,
 
     /// Write detections as JSON; - is standard output
     #[arg(long, value_name = "FILE")]
@@ -79,7 +52,7 @@ pub struct Detect {
 impl Detect {
     pub fn run(&self) -> Result<()> {
         let (files, mut failures) = self.files();
-        let detector = self.detector()?;
+        let detector = self.detector.build()?;
         let outputs = Outputs::new(self, &files)?;
 
         let progress = progress(files.len());
@@ -125,44 +98,6 @@ impl Detect {
         }
         (files, failures)
     }
-
-    fn detector(&self) -> Result<Detector> {
-        let Some(weights) = &self.weights else {
-            return Err(Usage(
-                "--weights FILE is missing: this version brings no trained weights (try `fpn demo`)"
-                    .to_owned(),
-            )
-            .into());
-        };
-        let mut builder = self.model.builder(weights)?;
-        if let Some(score) = self.score {
-            builder = builder.score_threshold(score);
-        }
-        if let Some(max) = self.max {
-            builder = builder.limit(max);
-        }
-        if let Some(pixels) = self.min_size {
-            builder = builder.min_size(pixels);
-        }
-        if let Some(pixels) = self.max_size {
-            builder = builder.max_size(pixels);
-        }
-        let builder = device::place(
-            builder,
-            device::gpu(&self.device)?,
-            self.precision.precision,
-        )?;
-        let detector = self.model.build(builder, weights)?;
-        let config = detector.config();
-        eprintln!(
-            "{}, {} classes, batch norm eps {:?}, on {}",
-            config.architecture,
-            config.classes,
-            config.bn_eps,
-            detector.device_name()
-        );
-        Ok(detector)
-    }
 }
 
 /// What is written besides the table.
@@ -192,7 +127,10 @@ impl Outputs {
         let drawn = [&out, &pyramid].into_iter().flatten();
         let drawn = drawn.flat_map(|gallery| gallery.files.iter().map(PathBuf::as_path));
         check_distinct(
-            files.iter().chain(&args.weights).chain(&args.model.labels),
+            files
+                .iter()
+                .chain(&args.detector.weights)
+                .chain(&args.detector.model.labels),
             drawn.chain(json_file).chain(coco_file),
         )?;
         Ok(Self {

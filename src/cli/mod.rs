@@ -8,7 +8,9 @@ mod bench;
 mod convert;
 mod demo;
 mod detect;
+mod detector;
 mod device;
+mod eval;
 mod heat;
 mod kept;
 mod labels;
@@ -42,6 +44,7 @@ enum Command {
     Adapters(adapters::Adapters),
     Verify(verify::Verify),
     Tune(tune::Tune),
+    Eval(eval::Eval),
     Train(train::Train),
     Bench(bench::Bench),
     Demo(demo::Demo),
@@ -63,6 +66,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Adapters(adapters) => adapters.run(),
         Command::Verify(verify) => verify.run(),
         Command::Tune(tune) => tune.run(),
+        Command::Eval(eval) => eval.run(),
         Command::Train(train) => train.run(),
         Command::Bench(bench) => bench.run(),
         Command::Demo(demo) => demo.run(),

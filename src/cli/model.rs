@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::models::Architecture;
-use fpn_wgpu::weights::Checkpoint;
+use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 
 use super::{Usage, labels};
@@ -36,9 +36,20 @@ pub fn architecture_parser() -> impl TypedValueParser<Value = Architecture> {
 }
 
 impl ModelArgs {
-    /// The checkpoint at `path`, and a builder that has been told what these options say.
-    pub fn builder(&self, path: &Path) -> Result<DetectorBuilder> {
-        let mut builder = Detector::builder(open(path)?);
+    /// The checkpoint at `path`, or else the built-in one, and a builder that has been told what these
+    /// options say.
+    pub fn builder(&self, path: Option<&Path>) -> Result<DetectorBuilder> {
+        let checkpoint = match (path, self.model) {
+            (Some(path), _) => open(path)?,
+            (None, None | Some(Architecture::PyramidTiny)) => weights::builtin(),
+            (None, Some(model)) => {
+                return Err(Usage(format!(
+                    "--weights FILE is missing: {model} has no weights of its own, as pyramid_tiny has"
+                ))
+                .into());
+            }
+        };
+        let mut builder = Detector::builder(checkpoint);
         if let Some(model) = self.model {
             builder = builder.architecture(model);
         }
@@ -52,7 +63,8 @@ impl ModelArgs {
     }
 
     /// The detector, its errors told with the names of files and options.
-    pub fn build(&self, builder: DetectorBuilder, weights: &Path) -> Result<Detector> {
+    pub fn build(&self, builder: DetectorBuilder, weights: Option<&Path>) -> Result<Detector> {
+        let weights = weights.unwrap_or(Path::new("the built-in checkpoint"));
         let names = self.labels.as_deref().unwrap_or(weights).display();
         let weights = weights.display();
         builder.build().map_err(|error| match error {

@@ -1,5 +1,7 @@
 //! Weights: checkpoints of several origins and formats, and how they get into a module.
 
+#[cfg(feature = "builtin")]
+mod builtin;
 mod checkpoint;
 mod element;
 mod keys;
@@ -12,6 +14,8 @@ mod safetensors;
 mod save;
 mod seeded;
 
+#[cfg(feature = "builtin")]
+pub use builtin::builtin;
 pub use checkpoint::{Checkpoint, StoredTensor};
 #[cfg(feature = "train")]
 pub use load::load_fitting;

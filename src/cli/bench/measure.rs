@@ -139,8 +139,8 @@ fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
     let precision = bench.precision.precision;
     match &bench.weights {
         Some(file) => {
-            let builder = model.builder(file)?.min_size(short).max_size(long);
-            model.build(device::place(builder, gpu, precision)?, file)
+            let builder = model.builder(Some(file))?.min_size(short).max_size(long);
+            model.build(device::place(builder, gpu, precision)?, Some(file))
         }
         None => {
             let weights = weights::seeded(&ModelConfig::of(bench.model), SEED);

@@ -1,0 +1,176 @@
+//! `fpn eval`.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use fpn_wgpu::Detector;
+use fpn_wgpu::data::{self, ImageSet};
+use fpn_wgpu::eval::{Evaluation, Found, Metrics};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::detector::DetectorArgs;
+use super::kept;
+use super::output::{PendingFile, say};
+use super::report::{align_right, new_table};
+
+/// Measure how well a detector finds what is in a data set
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  fpn eval --data scenes:9:500
+  fpn eval --data voc:VOC2007:test --weights mine.safetensors --json metrics.json
+
+Data sets: voc:DIR[:SPLIT], coco:JSON:IMAGES, scenes:SEED[:COUNT]; several joined by '+'. Classes are
+matched by name. docs/evaluation.md says what the figures are.")]
+pub struct Eval {
+    /// What to look at
+    #[arg(long, value_name = "DATA")]
+    data: String,
+
+    #[command(flatten)]
+    detector: DetectorArgs,
+
+    /// Write the figures as JSON; - is standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Pictures read ahead of the detector.
+const AHEAD: usize = 4;
+
+impl Eval {
+    pub fn run(&self) -> Result<()> {
+        let set = data::open(&self.data)?;
+        let detector = self.detector.build()?;
+        let labels = labels_of(set.as_ref(), detector.class_names(), &self.data)?;
+        let json_file = self.json.as_deref().filter(|path| *path != Path::new("-"));
+        let json_file = json_file.map(PendingFile::create).transpose()?;
+
+        let (evaluation, failures) = evaluate(set.as_ref(), &detector, &labels);
+        if let Some(engine) = detector.gpu_engine() {
+            kept::keep_pipelines(engine.gpu());
+        }
+        if failures.len() < set.len() {
+            let metrics = evaluation.metrics();
+            let json = || serde_json::to_string_pretty(&metrics);
+            match (&self.json, json_file) {
+                (Some(_), None) => say(json()?)?,
+                (_, file) => {
+                    print(&metrics)?;
+                    if let Some(file) = file {
+                        file.write((json()? + "\n").as_bytes())?;
+                    }
+                }
+            }
+        }
+        for failure in &failures {
+            eprintln!("error: {failure:#}");
+        }
+        match failures.len() {
+            0 => Ok(()),
+            failed => bail!("{failed} failed, {} done", set.len() - failed),
+        }
+    }
+}
+
+/// The data set's label of each of the model's, by name; none where the data set has no such class.
+fn labels_of(set: &dyn ImageSet, model: &[String], data: &str) -> Result<Vec<Option<usize>>> {
+    let names = set.class_names();
+    let unknown: Vec<&str> = names[1..]
+        .iter()
+        .filter(|name| !model.contains(name))
+        .map(String::as_str)
+        .collect();
+    if !unknown.is_empty() {
+        bail!(
+            "{data} has classes that the model does not know: {}; it knows {}",
+            unknown.join(", "),
+            model[1..].join(", ")
+        );
+    }
+    let label = |name: &String| names.iter().position(|known| known == name);
+    Ok(model.iter().map(label).collect())
+}
+
+/// Look at all pictures; those that fail are left out.
+fn evaluate(
+    set: &dyn ImageSet,
+    detector: &Detector,
+    labels: &[Option<usize>],
+) -> (Evaluation, Vec<anyhow::Error>) {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec}, {eta} left");
+    let progress = ProgressBar::new(set.len() as u64);
+    progress.set_style(style.expect("the template is sound"));
+    let mut evaluation = Evaluation::new(set.class_names());
+    let mut failures = Vec::new();
+    thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(AHEAD);
+        scope.spawn(move || {
+            for index in 0..set.len() {
+                if sender.send((index, set.example(index))).is_err() {
+                    break;
+                }
+            }
+        });
+        for (index, example) in receiver {
+            let looked_at = example.map_err(anyhow::Error::from).and_then(|example| {
+                let pending = detector
+                    .start(&example.picture)
+                    .and_then(|pending| pending.wait());
+                let found = pending.map_err(|error| anyhow!("{}: {error}", set.name(index)))?;
+                Ok((example.objects, found))
+            });
+            match looked_at {
+                Ok((objects, found)) => {
+                    let found = found.items.iter().filter_map(|item| {
+                        Some(Found {
+                            bbox: item.bbox,
+                            score: item.score,
+                            label: labels[item.label]?,
+                        })
+                    });
+                    evaluation.add(objects, found.collect());
+                }
+                Err(error) => failures.push(error),
+            }
+            progress.inc(1);
+        }
+    });
+    progress.finish_and_clear();
+    (evaluation, failures)
+}
+
+fn print(metrics: &Metrics) -> Result<()> {
+    let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
+    let mut table = new_table(["class", "objects", "AP", "AP50", "VOC AP50"]);
+    for class in &metrics.classes {
+        table.add_row([
+            class.name.clone(),
+            class.objects.to_string(),
+            figure(class.ap),
+            figure(class.ap50),
+            figure(class.voc_ap50),
+        ]);
+    }
+    let objects: usize = metrics.classes.iter().map(|class| class.objects).sum();
+    table.add_row([
+        "all".to_owned(),
+        objects.to_string(),
+        figure(metrics.ap),
+        figure(metrics.ap50),
+        figure(metrics.voc_ap50),
+    ]);
+    align_right(&mut table, 1..5);
+    say(table)?;
+    say(format_args!(
+        "AP75 {}; AP of small objects {}, medium {}, large {}; AR100 {}",
+        figure(metrics.ap75),
+        figure(metrics.ap_small),
+        figure(metrics.ap_medium),
+        figure(metrics.ap_large),
+        figure(metrics.ar100)
+    ))
+}
