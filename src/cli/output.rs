@@ -58,7 +58,8 @@ impl PendingFile {
     /// The whole content; the file appears under its name.
     pub fn write(mut self, bytes: &[u8]) -> Result<()> {
         let cannot = || format!("{} cannot be written", self.path.display());
-        self.temporary.write_all(bytes).with_context(cannot)?;
+        let file = self.temporary.as_file_mut();
+        file.write_all(bytes).with_context(cannot)?;
         self.temporary
             .persist(&self.path)
             .with_context(|| format!("{} cannot be written", self.path.display()))?;

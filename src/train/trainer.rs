@@ -86,7 +86,7 @@ pub enum TrainError {
     #[error("{0} cannot be trained: expected a two-stage model")]
     Model(String),
     /// The training diverged.
-    #[error("the loss of step {step} is {loss}: try a smaller learning rate")]
+    #[error("the loss of step {step} is {loss}")]
     Diverged {
         /// Counted from 1.
         step: usize,
@@ -110,7 +110,7 @@ pub enum TrainError {
 }
 
 /// What a step came to.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// Counted from 1.
     pub step: usize,

@@ -19,4 +19,5 @@ mod options;
 mod outputs;
 mod photos;
 mod precision;
+mod train;
 mod verify;

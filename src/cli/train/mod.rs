@@ -8,12 +8,16 @@ use clap::{Args, ValueEnum};
 use fpn_wgpu::data::{self, ImageSet};
 use fpn_wgpu::models::Architecture;
 use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainOptions, Trainer, resume};
+use indicatif::ProgressBar;
 
 use super::model::{architecture_parser, open};
 use super::output::say;
 use super::{Usage, labels};
 
+mod log;
+mod plot;
 mod run;
+mod samples;
 
 /// Train a two-stage detector
 #[derive(Args)]
@@ -147,6 +151,16 @@ impl Train {
             return run::run(trainer, set, folder, self.save_every);
         }
         let data = self.data.as_deref().expect("clap asks for it");
+        if self.check {
+            return check(data);
+        }
+        let folder = self.out.as_deref().expect("clap asks for it");
+        if folder.join(run::TRAINING).exists() {
+            bail!(
+                "{} holds a training already: go on with --resume, or choose another --out",
+                folder.display()
+            );
+        }
         let set = data::open(data)?;
         let options = self.options(data, set.as_ref())?;
         let trainer = match &self.init {
@@ -162,13 +176,6 @@ impl Train {
                 trainer
             }
         };
-        let folder = self.out.as_deref().expect("clap asks for it");
-        if folder.join(run::TRAINING).exists() {
-            bail!(
-                "{} holds a training already: go on with --resume, or choose another --out",
-                folder.display()
-            );
-        }
         run::run(trainer, set, folder, self.save_every)
     }
 
@@ -184,6 +191,9 @@ impl Train {
                 self.batch
             ))
             .into());
+        }
+        if set.class_names().len() < 2 {
+            bail!("{data} has no classes");
         }
         let class_names = match &self.labels {
             Some(path) => class_list(path, set)?,
@@ -228,6 +238,26 @@ impl Train {
             seed: self.seed,
             data: data.to_owned(),
         })
+    }
+}
+
+/// All problems of a data set, a line each.
+fn check(data: &str) -> Result<()> {
+    let progress = ProgressBar::no_length();
+    let mut looked_at = 0;
+    let problems = data::check(data, |pictures| {
+        progress.set_length(pictures as u64);
+        progress.inc(1);
+        looked_at += 1;
+    });
+    progress.finish_and_clear();
+    for problem in &problems {
+        say(problem)?;
+    }
+    match problems.len() {
+        0 => say(format_args!("{data}: {looked_at} pictures, no problems")),
+        1 => bail!("{data} has a problem"),
+        count => bail!("{data} has {count} problems"),
     }
 }
 

@@ -1,16 +1,18 @@
 //! The steps of a training, and what is written on the way.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
+use fpn_wgpu::DetectError;
 use fpn_wgpu::data::ImageSet;
 use fpn_wgpu::train::{BatchOptions, Batches, StepReport, TrainError, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::log::Log;
+use super::{plot, samples};
 use crate::cli::output::{PendingFile, say};
 
 /// The file to go on with.
@@ -19,6 +21,10 @@ pub const TRAINING: &str = "training.safetensors";
 const MODEL: &str = "model.safetensors";
 /// A line for each step.
 const LOG: &str = "log.jsonl";
+/// The losses, drawn.
+const LOSSES: &str = "losses.svg";
+/// What the model finds in some pictures, drawn.
+const SAMPLES: &str = "samples.png";
 
 /// Train to the end, or until Ctrl-C.
 pub fn run(
@@ -38,12 +44,8 @@ pub fn run(
         seed: options.seed,
     };
     let set: Arc<dyn ImageSet> = set.into();
-    let batches = Batches::start(set, batch_options, trainer.steps_done())?;
-    let mut log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.join(LOG))
-        .with_context(|| format!("{} cannot be written", folder.join(LOG).display()))?;
+    let batches = Batches::start(set.clone(), batch_options, trainer.steps_done())?;
+    let mut log = Log::open(&folder.join(LOG), trainer.steps_done())?;
     let stop = stop_on_ctrl_c()?;
     let progress = progress(options.schedule.steps, trainer.steps_done(), options.batch);
 
@@ -53,19 +55,15 @@ pub fn run(
             Ok(report) => report,
             Err(error @ TrainError::Diverged { .. }) => {
                 progress.abandon();
-                bail!(
-                    "{error}; the last good checkpoint is {}",
-                    folder.join(TRAINING).display()
-                );
+                return Err(diverged(error, folder));
             }
             Err(error) => return Err(error.into()),
         };
-        writeln!(log, "{}", serde_json::to_string(&report)?)
-            .with_context(|| format!("{} cannot be written", folder.join(LOG).display()))?;
+        log.push(report)?;
         show(&progress, &report);
         let is_stopped = stop.load(Ordering::Relaxed);
         if is_stopped || report.step % save_every == 0 {
-            save(&trainer, folder)?;
+            save(&trainer, set.as_ref(), &log, folder)?;
         }
         if is_stopped {
             progress.abandon();
@@ -78,7 +76,7 @@ pub fn run(
             return Ok(());
         }
     }
-    save(&trainer, folder)?;
+    save(&trainer, set.as_ref(), &log, folder)?;
     progress.finish_and_clear();
     say(format_args!(
         "{} steps: the weights are in {}",
@@ -87,11 +85,30 @@ pub fn run(
     ))
 }
 
-fn save(trainer: &Trainer, folder: &Path) -> Result<()> {
+/// Write everything that shows where the training is. Each file is whole at all times, and the weights
+/// are such that detect.
+fn save(trainer: &Trainer, set: &dyn ImageSet, log: &Log, folder: &Path) -> Result<()> {
+    let page = match samples::draw(trainer.weights(), set) {
+        Err(error) if matches!(error.downcast_ref(), Some(DetectError::NotFinite)) => {
+            return Err(diverged(error, folder));
+        }
+        page => page?,
+    };
     for (name, checkpoint) in [(TRAINING, trainer.checkpoint()), (MODEL, trainer.weights())] {
         PendingFile::create(&folder.join(name))?.write(&checkpoint.to_safetensors(false)?)?;
     }
-    Ok(())
+    PendingFile::create(&folder.join(LOSSES))?.write(plot::draw(log.steps())?.as_bytes())?;
+    PendingFile::create(&folder.join(SAMPLES))?.write_picture(page)
+}
+
+/// What to do about a training that came to NaN or infinities.
+fn diverged(error: impl Display, folder: &Path) -> anyhow::Error {
+    let last = folder.join(TRAINING);
+    let kept = match last.exists() {
+        true => format!("the last good checkpoint is {}", last.display()),
+        false => "there is no checkpoint yet".to_owned(),
+    };
+    anyhow!("{error}: try a smaller learning rate; {kept}")
 }
 
 /// Becomes true at the first Ctrl-C; a second one ends the program.
