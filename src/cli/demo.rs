@@ -4,81 +4,67 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::data::scenes::Scene;
 use fpn_wgpu::{Detector, weights};
-use image::{Rgb, RgbImage};
-use imageproc::drawing::{draw_filled_circle_mut, draw_filled_rect_mut};
-use imageproc::rect::Rect;
 
-use super::output::{PendingFile, say};
-use super::sheet;
+use super::output::{PendingFile, check_distinct, say};
+use super::{annotate, device, kept, report, sheet};
 
-/// See a pyramid at work: random weights on a generated picture
+/// See a pyramid at work: everyday shapes, found in a generated scene
 #[derive(Args)]
 pub struct Demo {
-    /// The sheet to write
+    /// The annotated picture to write
     #[arg(long, value_name = "FILE", default_value = "fpn-demo.png")]
     out: PathBuf,
 
-    /// Seed of the weights
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// The sheet of the pyramid's levels to write
+    #[arg(long, value_name = "FILE", default_value = "fpn-demo-pyramid.png")]
+    pyramid: PathBuf,
+
+    /// Seed of the scene
+    #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+
+    /// Where to compute: auto, gpu, cpu, or a part of an adapter's name [see `fpn adapters`]
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    device: String,
 }
+
+/// Height and width of the scene, in pixels.
+const SIZE: [usize; 2] = [480, 640];
+/// Least score of what is shown.
+const SCORE: f32 = 0.5;
 
 impl Demo {
     pub fn run(&self) -> Result<()> {
-        let pending = PendingFile::create(&self.out)?;
-        let config = ModelConfig::of(Architecture::FasterRcnnFpn(Depth::R18));
-        let detector = Detector::builder(weights::seeded(&config, self.seed))
-            .min_size(480)
+        check_distinct([], [self.out.as_path(), &self.pyramid])?;
+        let [out, pyramid] = [&self.out, &self.pyramid].map(|path| PendingFile::create(path));
+        let (out, pyramid) = (out?, pyramid?);
+        let scene = Scene::draw(self.seed, SIZE);
+        let gpu = device::gpu(&self.device)?;
+        let detector = Detector::builder(weights::builtin())
+            .gpu(gpu)
+            .score_threshold(SCORE)
             .build()?;
-        let picture = scene().into();
+        let picture = scene.picture.into();
         let (found, levels) = detector.detect_with_pyramid(&picture)?;
-        pending.write_picture(sheet::sheet(&picture, &found, &levels))?;
+        if let Some(engine) = detector.gpu_engine() {
+            kept::keep_pipelines(engine.gpu());
+        }
+        out.write_picture(annotate::annotate(&picture, &found.items))?;
+        pyramid.write_picture(sheet::sheet(&picture, &found, &levels))?;
         say(format_args!(
-            "{} with random weights, on {}: {} boxes (they mean nothing yet).",
-            config.architecture,
+            "{} on {}: {} found where {} shapes were drawn",
+            detector.config().architecture,
             detector.device_name(),
-            found.items.len()
+            found.items.len(),
+            scene.objects.len()
         ))?;
+        say(report::table(&found))?;
+        say(format_args!("The picture: {}", self.out.display()))?;
         say(format_args!(
-            "The pyramid's levels and their boxes: {}",
-            self.out.display()
-        ))?;
-        Ok(())
+            "The pyramid's levels, and the boxes that started from each: {}",
+            self.pyramid.display()
+        ))
     }
-}
-
-/// Discs and squares from 16 to 256 pixels, for each level of a pyramid to have its own.
-fn scene() -> RgbImage {
-    let mut canvas = RgbImage::from_fn(640, 480, |x, y| {
-        Rgb([(90 + y / 4) as u8, (130 + x / 10) as u8, 190])
-    });
-    let orange = Rgb([230, 120, 40]);
-    let green = Rgb([40, 140, 80]);
-    for (centre, size) in [
-        ((470, 170), 256),
-        ((150, 320), 128),
-        ((330, 420), 64),
-        ((60, 60), 32),
-        ((560, 420), 16),
-    ] {
-        draw_filled_circle_mut(&mut canvas, centre, size / 2, orange);
-    }
-    for (corner, size) in [
-        ((30, 110), 128),
-        ((400, 350), 64),
-        ((250, 60), 64),
-        ((130, 40), 32),
-        ((600, 330), 16),
-        ((500, 440), 16),
-    ] {
-        draw_filled_rect_mut(
-            &mut canvas,
-            Rect::at(corner.0, corner.1).of_size(size, size),
-            green,
-        );
-    }
-    canvas
 }
