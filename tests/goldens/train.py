@@ -10,11 +10,11 @@
 - `bce.*`, `cross_entropy.*`, `smooth_l1.*`: inputs, the loss, and its gradient. `smooth_l1.sigma` is the form of Fast
   R-CNN, with sigma 1.7, inside weights (1, 0.5, 2, 0) and outside weights 0.125.
 
-`train_step` is one step of `fasterrcnn_resnet50_fpn`, in f64, over two pictures, of 256x256 and 256x224, with generated
-weights. What chance picks is given: the anchors `anchors.<picture>` (with `anchor_objects.<picture>`: the object's index,
-or -1) and the RoIs `rois.<picture>` (with `roi_objects.<picture>`). `proposals.<picture>` are the RPN's. Then the losses,
-and of each parameter's gradient at most 256 values (`generator.sample`) and its norm. The case is refused if in f32, or
-with the input moved by 1e-6 of itself, a gradient changes by more than 5e-4 of its largest value.
+`train_step` is one step of `fasterrcnn_resnet50_fpn`, in f64, over two pictures, of 256x256 and 256x224, with
+generated weights. What chance picks is given: the anchors `anchors.<picture>` (with `anchor_objects.<picture>`: the
+object's index, or -1) and the RoIs `rois.<picture>` (with `roi_objects.<picture>`). `proposals.<picture>` are the RPN's.
+Then the losses, and of each parameter's gradient at most 256 values (`generator.sample`) and its norm. The case is
+refused if in f32, or with the input moved by 1e-6 of itself, a gradient changes by more than 5e-4 of its largest value.
 """
 
 import numpy as np
