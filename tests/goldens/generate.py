@@ -16,6 +16,7 @@ versions of torch on the same machine make the same bytes.
   the strides 8, 16, 32); stages `p3`..`p5` (after the merges, before SSH), `ssh3`..`ssh5`, `class.3`..`class.5`,
   `bbox.*`, `landmark.*` (the heads' maps).
 - `ops` (`ops.py`): inputs and outputs of single operations.
+- `train`, `train_step` (`train.py`): the parts of training, and one step of it.
 
 A case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with the input
 moved by 1e-6 of itself or with arithmetic in f64: then it takes another picture size. (Sizes such as 335x251 and
@@ -34,6 +35,7 @@ import faster_rcnn
 import generator
 import ops
 import retinaface
+import train
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -97,7 +99,11 @@ def main():
     parser.add_argument("--out", type=Path, default=FOLDER, help="another folder to write to")
     arguments = parser.parse_args()
 
-    jobs = {"ops": lambda: ops.generate(arguments.out)}
+    jobs = {
+        "ops": lambda: ops.generate(arguments.out),
+        "train": lambda: train.part_goldens(arguments.out),
+        "train_step": lambda: train.step_goldens(arguments.out),
+    }
     for face in FACES:
         jobs[f"retinaface_s{face[0]}"] = lambda face=face: generate_faces(*face, arguments.out)
     for case in faster_rcnn.CASES:

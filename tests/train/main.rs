@@ -1,0 +1,26 @@
+//! Training: its parts against PyTorch's and torchvision's, the gradients of our operations against
+//! finite differences, and one step of a whole model against torchvision's.
+#![cfg(feature = "train")]
+
+#[path = "../ops/random.rs"]
+mod random;
+#[allow(dead_code, unused_imports)] // other test programs use the rest
+#[path = "../support/mod.rs"]
+mod support;
+
+mod losses;
+mod roi_align;
+mod step;
+mod targets;
+
+use burn::tensor::Tensor;
+use support::TensorFile;
+
+/// Inputs and outputs of the parts of training.
+fn golden() -> TensorFile {
+    TensorFile::golden("train")
+}
+
+fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.to_data().try_to_vec().expect("f32")
+}

@@ -1,0 +1,176 @@
+//! RoIAlign of a batch and its gradient: against torchvision's, and against finite differences.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use fpn_wgpu::ops::roi_align::{RoiAlignOptions, roi_align};
+
+use crate::support::{TensorFile, assert_close};
+use crate::{golden, random, values};
+
+/// Ours and torchvision's differ only in the order of sums.
+const TOLERANCE: f32 = 1e-6;
+
+/// The goldens' cases.
+const CASES: [(&str, RoiAlignOptions); 3] = [
+    ("plain.s2", options([7, 7], 2, false)),
+    ("plain.s0", options([3, 5], 0, false)),
+    ("aligned.s0", options([3, 5], 0, true)),
+];
+
+const fn options(output: [usize; 2], sampling_ratio: usize, aligned: bool) -> RoiAlignOptions {
+    RoiAlignOptions {
+        output,
+        sampling_ratio,
+        aligned,
+        canonical_size: 32.0,
+    }
+}
+
+/// Two pictures' maps.
+fn levels(golden: &TensorFile) -> [Tensor<4>; 4] {
+    let sizes = golden.counts("roi.shapes");
+    std::array::from_fn(|index| {
+        let shape = [2, 3, sizes[2 * index], sizes[2 * index + 1]];
+        let name = format!("roi.p{}", index + 2);
+        random::tensor(golden.number("seed"), &name, shape)
+    })
+}
+
+fn counts(counts: &[i32]) -> Tensor<1, Int> {
+    Tensor::from_data(
+        TensorData::new(counts.to_vec(), [counts.len()]),
+        &Device::flex(),
+    )
+}
+
+/// What the output is multiplied by before it is summed up, so that every value has a gradient of
+/// its own.
+fn weights(golden: &TensorFile, case: &str, shape: [usize; 4]) -> Tensor<4> {
+    random::tensor(golden.number("seed"), &format!("roi.{case}.weights"), shape)
+}
+
+#[test]
+fn values_and_gradients_are_those_of_torchvision() {
+    let golden = golden();
+    let of_picture = golden.integers("roi.counts");
+    let of_picture: Vec<i32> = of_picture.into_iter().map(|count| count as i32).collect();
+    for (case, options) in CASES {
+        let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+        let boxes = golden.tensor("roi.boxes");
+        let rois = roi_align(levels.clone(), boxes, counts(&of_picture), options);
+        let name = format!("roi.{case}.output");
+        assert_close(&name, &values(&rois), &golden.floats(&name), TOLERANCE);
+        let weights = weights(&golden, case, rois.dims());
+        let gradients = (rois * weights).sum().backward();
+        for (level, map) in (2..).zip(levels) {
+            let name = format!("roi.{case}.gradient.{level}");
+            let gradient = map.grad(&gradients).expect("the level learns");
+            assert_eq!(gradient.dims(), map.dims());
+            assert_close(&name, &values(&gradient), &golden.floats(&name), TOLERANCE);
+        }
+    }
+}
+
+/// RoIAlign is linear in the maps, so that a difference need not be small.
+#[test]
+fn gradients_are_finite_differences() {
+    let golden = golden();
+    let seed = golden.number("seed");
+    for output in [[7, 7], [1, 2]] {
+        for sampling_ratio in [0, 1, 2, 3] {
+            for aligned in [false, true] {
+                let options = options(output, sampling_ratio, aligned);
+                let case = format!("{output:?}, {sampling_ratio} samples, aligned: {aligned}");
+                let sum = |levels: [Tensor<4>; 4]| {
+                    let rois =
+                        roi_align(levels, golden.tensor("roi.boxes"), counts(&[9, 7]), options);
+                    let weights = random::tensor(seed, &case, rois.dims());
+                    (rois * weights).sum()
+                };
+                let levels = levels(&golden);
+                let learning = levels.clone().map(|level| level.autodiff().require_grad());
+                let gradients = sum(learning.clone()).backward();
+                let before = sum(levels.clone()).into_scalar::<f32>();
+                for level in 0..4 {
+                    let gradient = learning[level].grad(&gradients).expect("the level learns");
+                    let gradient = values(&gradient);
+                    for index in (0..gradient.len()).step_by(17) {
+                        let mut moved = levels.clone();
+                        let mut map = values(&levels[level]);
+                        map[index] += 4.0;
+                        let data = TensorData::new(map, levels[level].dims());
+                        moved[level] = Tensor::from_data(data, &Device::flex());
+                        let after = sum(moved).into_scalar::<f32>();
+                        let difference = (after - before) / 4.0;
+                        assert!(
+                            (difference - gradient[index]).abs() < 2e-5,
+                            "{case}, P{}, value {index}: {} instead of {difference}",
+                            level + 2,
+                            gradient[index],
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_picture_without_boxes_has_no_gradient() {
+    let golden = golden();
+    let options = RoiAlignOptions::torchvision([7, 7]);
+    for of_picture in [[0, 16], [16, 0]] {
+        let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+        let boxes = golden.tensor("roi.boxes");
+        let rois = roi_align(levels.clone(), boxes, counts(&of_picture), options);
+        let gradients = rois.sum().backward();
+        let of_p2 = values(&levels[0].grad(&gradients).expect("P2 learns"));
+        let halves = of_p2.split_at(of_p2.len() / 2);
+        let is_zero = |half: &[f32]| half.iter().all(|&value| value == 0.0);
+        assert_eq!(is_zero(halves.0), of_picture[0] == 0);
+        assert_eq!(is_zero(halves.1), of_picture[1] == 0);
+    }
+}
+
+#[test]
+fn no_boxes_at_all() {
+    let golden = golden();
+    let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+    let boxes = Tensor::zeros([0, 4], &Device::flex());
+    let options = RoiAlignOptions::torchvision([7, 7]);
+    let rois = roi_align(levels.clone(), boxes, counts(&[0, 0]), options);
+    assert_eq!(rois.dims(), [0, 3, 7, 7]);
+    let gradients = rois.sum().backward();
+    for level in levels {
+        let gradient = values(&level.grad(&gradients).expect("the level learns"));
+        assert!(gradient.iter().all(|&value| value == 0.0));
+    }
+}
+
+#[test]
+fn a_picture_of_a_batch_is_as_one_alone() {
+    let golden = golden();
+    let options = RoiAlignOptions::torchvision([7, 7]);
+    let levels = levels(&golden);
+    let boxes: Tensor<2> = golden.tensor("roi.boxes");
+    let together = roi_align(levels.clone(), boxes.clone(), counts(&[9, 7]), options);
+    let second = levels.map(|level| level.narrow(0, 1, 1));
+    let alone = roi_align(second, boxes.narrow(0, 9, 7), counts(&[7]), options);
+    assert_eq!(values(&together.narrow(0, 9, 7)), values(&alone));
+}
+
+#[test]
+fn gradients_are_the_same_each_time() {
+    let golden = golden();
+    let gradient = || {
+        let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+        let boxes = golden.tensor("roi.boxes");
+        let rois = roi_align(levels.clone(), boxes, counts(&[9, 7]), CASES[0].1);
+        let weights = weights(&golden, CASES[0].0, rois.dims());
+        let gradients = (rois * weights).sum().backward();
+        levels.map(|level| values(&level.grad(&gradients).expect("the level learns")))
+    };
+    let first = gradient();
+    for _ in 0..5 {
+        assert_eq!(gradient(), first);
+    }
+}
