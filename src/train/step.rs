@@ -54,8 +54,10 @@ pub struct LossOptions {
     pub rois: usize,
     /// At most this share of them objects.
     pub roi_foreground: f32,
-    /// The loss of both kinds of deltas.
-    pub box_loss: SmoothL1,
+    /// The loss of the RPN's deltas.
+    pub rpn_box_loss: SmoothL1,
+    /// The loss of the box head's deltas.
+    pub roi_box_loss: SmoothL1,
 }
 
 impl LossOptions {
@@ -77,7 +79,8 @@ impl LossOptions {
             },
             rois: 512,
             roi_foreground: 0.25,
-            box_loss: SmoothL1::torchvision(),
+            rpn_box_loss: SmoothL1::torchvision(),
+            roi_box_loss: SmoothL1::torchvision(),
         }
     }
 }
@@ -120,8 +123,8 @@ pub fn losses(
     let sampled = choose_anchors(&anchors, batch, options, &seeds);
     let proposals = propose(&anchors, &maps, batch, options);
     let rois = choose_rois(&proposals, batch, options, &seeds);
-    let (objectness, rpn_box) = rpn_losses(&anchors, maps, batch, &sampled, options.box_loss);
-    let (classifier, box_reg) = box_losses(model, pyramid, &rois, options.box_loss);
+    let (objectness, rpn_box) = rpn_losses(&anchors, maps, batch, &sampled, options.rpn_box_loss);
+    let (classifier, box_reg) = box_losses(model, pyramid, &rois, options.roi_box_loss);
     Losses {
         objectness,
         rpn_box,

@@ -9,6 +9,7 @@ mod random;
 mod support;
 
 mod losses;
+mod resume;
 mod roi_align;
 mod step;
 mod targets;

@@ -176,8 +176,8 @@ fn losses_and_gradients_are_those_of_torchvision() {
         }
     }
 
-    let (objectness, rpn_box) = rpn_losses(&anchors, maps, batch, &sampled, options.box_loss);
-    let (classifier, box_reg) = box_losses(model, pyramid, &rois, options.box_loss);
+    let (objectness, rpn_box) = rpn_losses(&anchors, maps, batch, &sampled, options.rpn_box_loss);
+    let (classifier, box_reg) = box_losses(model, pyramid, &rois, options.roi_box_loss);
     let losses = Losses {
         objectness,
         rpn_box,
