@@ -45,6 +45,7 @@ fn what_is_written_is_what_is_read() {
         architecture: Some(config.architecture),
         class_names: Some(vec!["fond".to_owned(), "\"visage\"\n".to_owned()]),
         bn_eps: Some(0.1 + 0.2),
+        training: None,
     };
     let written = open(&seeded.to_safetensors(false).expect("it can be written"));
     let written = written.expect("it can be read");

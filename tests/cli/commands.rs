@@ -132,20 +132,27 @@ fn a_summary_counts_parameters_as_torchvision_does() {
 }
 
 #[test]
-fn the_demo_draws_the_same_sheet_every_time() {
+fn the_demo_draws_the_same_pictures_every_time() {
     let folder = Folder::new();
     folder
-        .fpn("demo")
+        .fpn("demo --device cpu")
         .assert()
         .success()
-        .stdout(contains("fpn-demo.png"));
+        .stdout(contains("fpn-demo.png").and(contains("fpn-demo-pyramid.png")))
+        // Small shapes on fine levels, large ones on coarse.
+        .stdout(contains(" P2 ").and(contains(" P5 ")));
     folder
-        .fpn("demo --out again.png --seed 1")
+        .fpn("demo --out again.png --pyramid sheet.png --seed 0 --device cpu")
         .assert()
         .success();
     assert_eq!(folder.read("fpn-demo.png"), folder.read("again.png"));
+    assert_eq!(
+        folder.read("fpn-demo-pyramid.png"),
+        folder.read("sheet.png")
+    );
+    assert_eq!(folder.decode("again.png").dimensions(), (640, 480));
     // Two panels side by side, five levels below each other.
-    let (width, height) = folder.decode("again.png").dimensions();
+    let (width, height) = folder.decode("sheet.png").dimensions();
     assert!(width > 800 && height > 5 * 300, "{width}×{height}");
     assert_fails(
         folder.fpn("demo --out gone/o.png"),
@@ -156,12 +163,14 @@ fn the_demo_draws_the_same_sheet_every_time() {
 #[test]
 fn help_has_examples() {
     let folder = Folder::new();
-    let commands = ["detect", "convert", "models", "summary", "demo"];
+    let commands = [
+        "detect", "convert", "models", "summary", "train", "eval", "demo",
+    ];
     let mut overview = folder.fpn("--help").assert().success();
     for command in commands {
         overview = overview.stdout(contains(format!("\n  {command} ")));
     }
-    for command in ["detect", "convert", "summary"] {
+    for command in ["detect", "convert", "summary", "train", "eval"] {
         let example = format!("Examples:\n  fpn {command} ");
         folder
             .fpn(&format!("{command} --help"))

@@ -146,7 +146,10 @@ fn unknown_names_are_misuse() {
             "detect a.png --model yolo",
             "invalid value 'yolo' for '--model <NAME>'\n  [possible values: fasterrcnn_resnet18_fpn, ",
         ),
-        ("detect a.png", "--weights FILE is missing"),
+        (
+            "detect a.png --model fasterrcnn_resnet50_fpn",
+            "--weights FILE is missing: fasterrcnn_resnet50_fpn has no weights of its own",
+        ),
         (
             "detect",
             "the following required arguments were not provided:\n  <INPUT>...",

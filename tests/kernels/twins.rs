@@ -93,6 +93,7 @@ fn roi_align_is_that_of_the_cpu_engine() {
             cells: options.output,
             sampling_ratio,
             aligned,
+            canonical_size: options.canonical_size,
         };
         let case = verify::roi_align(shape, &boxes, random);
         let found = &case.expected()[6];
@@ -288,7 +289,7 @@ proptest! {
         let random = &mut Random::new(seed);
         let picture = finest.map(|side| 4 * side);
         let boxes: Vec<[f32; 4]> = (0..count).map(|_| random.bbox(picture, 300.0)).collect();
-        let shape = RoiAlignShape { finest, channels, capacity: 20, cells, sampling_ratio, aligned };
+        let shape = RoiAlignShape { finest, channels, capacity: 20, cells, sampling_ratio, aligned, canonical_size: 112.0 };
         check(&verify::roi_align(shape, &boxes, random));
     }
 
