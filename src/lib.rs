@@ -12,8 +12,6 @@ mod cpu;
 pub mod data;
 mod detections;
 mod detector;
-#[cfg(feature = "train")]
-pub mod eval;
 pub mod gpu;
 pub mod models;
 pub mod ops;

@@ -4,8 +4,8 @@
     python tests/goldens/coco.py
 
 Coordinates are multiples of 1/4 and scores of 1/64, so that f32 holds them exactly and ties are frequent. An object
-is [label, x1, y1, x2, y2, area, crowd, difficult], a detection [label, x1, y1, x2, y2, score]. Of `metrics`, `coco`
-holds pycocotools' figures for the set (-1: there is none) and `voc_ap50` VOC's; `classes` the same for each class.
+is [label, x1, y1, x2, y2, area, crowd, difficult], a detection [label, x1, y1, x2, y2, score]. `metrics` are
+pycocotools' figures for the set (-1: there is none) and VOC's AP50 by its definition; `classes` the same of each class.
 
 pycocotools has no difficult objects and throws `ignore` away; `Evaluator` below gives them the flag that it uses
 itself for objects to ignore.
@@ -82,7 +82,12 @@ def pictures():
         "objects": [[1, 0, 0, 40, 40, 1600, False, False], [3, 100, 100, 132, 132, 1024, False, False]],
         "detections": [[1, 0, 0, 40, 20, 0.75], [3, 100, 100, 132, 116, 0.75], [3, 100, 100, 132, 132, 0.75]],
     }
-    return made + [crowded, halves]
+    # Both objects overlap the first detection the same; the second can only have the first of them.
+    between = {
+        "objects": [[2, 0, 0, 40, 40, 1600, False, False], [2, 20, 0, 60, 40, 1600, False, False]],
+        "detections": [[2, 10, 0, 50, 40, 0.9375], [2, 0, 0, 40, 40, 0.875]],
+    }
+    return made + [crowded, halves, between]
 
 
 def box(values):
@@ -116,22 +121,22 @@ def coco(pictures, labels):
     return {name: float(evaluator.stats[index]) for name, index in FIGURES.items()}
 
 
-def iou(a, b, crowd=False):
+def iou(a, b):
     width = max(0, min(a[2], b[2]) - max(a[0], b[0]))
     height = max(0, min(a[3], b[3]) - max(a[1], b[1]))
     inter = width * height
     area = lambda c: (c[2] - c[0]) * (c[3] - c[1])
-    union = area(a) if crowd else area(a) + area(b) - inter
-    return inter / union if inter else 0
+    return inter / (area(a) + area(b) - inter) if inter else 0
 
 
 def voc_class(pictures, label):
     """Over all detections at once, best first, as VOCevaldet.m goes."""
     found = [(p, d) for p, content in enumerate(pictures) for d in content["detections"] if d[0] == label]
     order = np.argsort([-d[5] for _, d in found], kind="stable")
-    truths = [[o for o in content["objects"] if o[0] == label and not o[6]] for content in pictures]
-    crowds = [[o for o in content["objects"] if o[0] == label and o[6]] for content in pictures]
-    positives = sum(not o[7] for objects in truths for o in objects)
+    truths = [[o for o in content["objects"] if o[0] == label] for content in pictures]
+    # VOC knows no crowds: here they are difficult.
+    difficult = lambda o: o[6] or o[7]
+    positives = sum(not difficult(o) for objects in truths for o in objects)
     if positives == 0:
         return -1.0
     done = [[False] * len(objects) for objects in truths]
@@ -141,15 +146,14 @@ def voc_class(pictures, label):
         overlaps = [iou(detection[1:5], o[1:5]) for o in truths[p]]
         # argmax: the first among equals.
         best = int(np.argmax(overlaps)) if overlaps else -1
-        in_crowd = any(iou(detection[1:5], o[1:5], True) >= 0.5 for o in crowds[p])
         if best >= 0 and overlaps[best] >= 0.5:
-            if truths[p][best][7]:
+            if difficult(truths[p][best]):
                 continue
             if not done[p][best]:
                 done[p][best] = True
                 tp[rank] = 1
                 continue
-        fp[rank] = not in_crowd
+        fp[rank] = 1
     tp, fp = np.cumsum(tp), np.cumsum(fp)
     recall = np.concatenate([[0], tp / positives, [1]])
     precision = np.concatenate([[0], tp / np.maximum(tp + fp, 1), [0]])
@@ -177,7 +181,6 @@ def main():
     content = pictures()
     classes = []
     for label in range(1, len(CLASSES)):
-        # pycocotools drops images without the class from neither side: the same pictures, one category.
         classes.append(coco(content, [label]) | {"voc_ap50": voc_class(content, label)})
     voc = [c["voc_ap50"] for c in classes if c["voc_ap50"] >= 0]
     metrics = coco(content, list(range(1, len(CLASSES)))) | {"voc_ap50": float(np.mean(voc)), "classes": classes}
