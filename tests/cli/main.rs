@@ -10,6 +10,7 @@ mod bad_checkpoints;
 mod bad_pictures;
 mod bench;
 mod commands;
+mod eval;
 mod folder;
 mod formats;
 mod gpu;
