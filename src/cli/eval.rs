@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::detector::DetectorArgs;
 use super::kept;
-use super::output::{PendingFile, say};
+use super::output::{PendingFile, check_distinct, say};
 use super::report::{align_right, new_table};
 
 /// Measure how well a detector finds what is in a data set
@@ -43,10 +43,12 @@ const AHEAD: usize = 4;
 
 impl Eval {
     pub fn run(&self) -> Result<()> {
+        let json_file = self.json.as_deref().filter(|path| *path != Path::new("-"));
+        let DetectorArgs { weights, model, .. } = &self.detector;
+        check_distinct(weights.iter().chain(&model.labels), json_file)?;
         let set = data::open(&self.data)?;
         let detector = self.detector.build()?;
         let labels = labels_of(set.as_ref(), detector.class_names(), &self.data)?;
-        let json_file = self.json.as_deref().filter(|path| *path != Path::new("-"));
         let json_file = json_file.map(PendingFile::create).transpose()?;
 
         let (evaluation, failures) = evaluate(set.as_ref(), &detector, &labels);

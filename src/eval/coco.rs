@@ -1,5 +1,6 @@
 //! COCO's average precision and recall (Lin et al., 2014, <https://arxiv.org/abs/1405.0312>), decision
-//! for decision as pycocotools' `COCOeval` takes them for boxes.
+//! for decision as pycocotools' `COCOeval` takes them for boxes. It knows no difficult objects: here they
+//! are treated as its objects of another size are.
 
 use super::{Found, area, intersection, iou};
 use crate::data::Object;
@@ -38,6 +39,11 @@ impl Size {
         let [least, greatest] = self.range();
         area < least || area > greatest
     }
+
+    /// Crowds and difficult objects are not, nor are those of another size.
+    fn asks_for(self, object: &Object) -> bool {
+        !object.crowd && !object.difficult && !self.excludes(object.area.into())
+    }
 }
 
 /// numpy's `linspace`.
@@ -48,9 +54,11 @@ fn linspace(start: f64, stop: f64, count: usize, index: usize) -> f64 {
     }
 }
 
-/// Precision and recall of one class: for each [`Size`] that has objects, for each overlap the precision
-/// at each of the recalls, and the greatest recall.
-pub struct Curves([Option<Vec<([f64; RECALLS], f64)>>; 4]);
+/// The precision at each of the recalls, and the greatest recall.
+type Curve = ([f64; RECALLS], f64);
+
+/// Precision and recall of one class: for each [`Size`] that has objects, a curve for each overlap.
+pub struct Curves([Option<Vec<Curve>>; 4]);
 
 impl Curves {
     /// Of each picture's objects and detections, the detections best first.
@@ -90,17 +98,15 @@ struct Judged {
     is_true: bool,
 }
 
-/// The precision at each recall, and the greatest recall; none if no object is asked for.
-fn curve(
-    pictures: &[(Vec<Object>, Vec<Found>)],
-    size: Size,
-    threshold: f64,
-) -> Option<([f64; RECALLS], f64)> {
+/// The curve at one overlap; none if no object is asked for.
+fn curve(pictures: &[(Vec<Object>, Vec<Found>)], size: Size, threshold: f64) -> Option<Curve> {
     let mut judged = Vec::new();
     let mut asked = 0;
     for (objects, found) in pictures {
-        let is_ignored = |object: &Object| object.crowd || size.excludes(object.area.into());
-        asked += objects.iter().filter(|object| !is_ignored(object)).count();
+        asked += objects
+            .iter()
+            .filter(|object| size.asks_for(object))
+            .count();
         let found = &found[..found.len().min(MOST_FOUND)];
         judge(objects, found, size, threshold, &mut judged);
     }
@@ -140,7 +146,7 @@ fn judge(
 ) {
     let mut objects: Vec<(&Object, bool)> = objects
         .iter()
-        .map(|object| (object, object.crowd || size.excludes(object.area.into())))
+        .map(|object| (object, !size.asks_for(object)))
         .collect();
     objects.sort_by_key(|&(_, is_ignored)| is_ignored);
     let mut is_taken = vec![false; objects.len()];

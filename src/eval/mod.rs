@@ -54,7 +54,7 @@ pub struct Metrics {
 pub struct ClassMetrics {
     /// Its name.
     pub name: String,
-    /// Objects of it, crowds left out.
+    /// Objects of it, crowds and difficult ones left out.
     pub objects: usize,
     /// COCO's AP.
     pub ap: Option<f64>,
@@ -115,7 +115,7 @@ impl Evaluation {
     fn count(&self, label: usize) -> usize {
         let objects = self.pictures.iter().flat_map(|(objects, _)| objects);
         objects
-            .filter(|object| object.label == label && !object.crowd)
+            .filter(|object| object.label == label && !object.crowd && !object.difficult)
             .count()
     }
 

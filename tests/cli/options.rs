@@ -144,7 +144,7 @@ fn unknown_names_are_misuse() {
         ),
         (
             "detect a.png --model yolo",
-            "invalid value 'yolo' for '--model <NAME>'\n  [possible values: fasterrcnn_resnet18_fpn, ",
+            "invalid value 'yolo' for '--model <NAME>'\n  [possible values: pyramid_tiny, fasterrcnn_resnet18_fpn, ",
         ),
         (
             "detect a.png --model fasterrcnn_resnet50_fpn",
