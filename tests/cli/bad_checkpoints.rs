@@ -264,7 +264,7 @@ fn a_checkpoint_of_another_model_is_refused() {
     }
     assert_misused(
         folder.fpn("detect a.png --device cpu --weights untold.safetensors"),
-        "untold.safetensors does not say which model it is for: give --model, one of fasterrcnn_",
+        "untold.safetensors does not say which model it is for: give --model, one of pyramid_tiny, ",
     );
 }
 
