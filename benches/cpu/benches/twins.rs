@@ -32,6 +32,7 @@ fn all(criterion: &mut Criterion) {
         cells: [7, 7],
         sampling_ratio: 2,
         aligned: false,
+        canonical_size: 224.0,
     };
     let boxes: Vec<[f32; 4]> = (0..shape.capacity)
         .map(|_| random.bbox([320, 320], 200.0))
