@@ -52,7 +52,8 @@ fn instances_are_read() {
 
 #[test]
 fn what_does_not_fit_together_is_told() {
-    let cases: [(fn(&mut Value), &str); 5] = [
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str); 5] = [
         (
             |json| json["annotations"][0]["image_id"] = 5.into(),
             "a.json: annotation 1 is of image 5, which is not listed",
