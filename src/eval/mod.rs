@@ -1,7 +1,4 @@
 //! How well a detector finds what is there.
-//!
-//! Objects that are difficult are VOC's notion: its figure neither asks for them nor counts what is found
-//! of them. COCO does not know them: its figures count them like any object.
 
 mod coco;
 mod voc;
@@ -42,7 +39,7 @@ pub struct Metrics {
     pub ap_small: Option<f64>,
     /// AP of objects from 32² to 96² square pixels.
     pub ap_medium: Option<f64>,
-    /// AP of objects of 96² square pixels and more.
+    /// AP of objects from 96² square pixels.
     pub ap_large: Option<f64>,
     /// Mean recall over classes and overlaps with at most 100 detections a picture and class.
     pub ar100: Option<f64>,
