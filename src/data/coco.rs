@@ -120,6 +120,8 @@ impl CocoSet {
                 )),
             }
         }
+        // Only now: annotations of a missing picture are no problem of their own.
+        pictures.retain(|picture| picture.path.is_file());
         Ok(Listing {
             class_names,
             pictures,

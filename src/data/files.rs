@@ -74,7 +74,13 @@ fn read(path: &Path) -> image::ImageResult<image::DynamicImage> {
 }
 
 fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
-    DataError(format!("{} cannot be read: {error}", path.display()))
+    // Decoders end some of their messages with a line's end.
+    let error = error.to_string();
+    DataError(format!(
+        "{} cannot be read: {}",
+        path.display(),
+        error.trim_end()
+    ))
 }
 
 /// The box cut to the picture, of `size` (height, width) pixels, if it reaches out of it by no more than

@@ -26,7 +26,7 @@ pub fn open(spec: &str) -> Result<Box<dyn ImageSet>, DataError> {
         [] => Ok(set),
         [only] => Err(DataError(only.clone())),
         [first, others @ ..] => Err(DataError(format!(
-            "{first} (and {} more problems: fpn train --check lists them)",
+            "{first} (and {} more: fpn train --check lists all)",
             others.len()
         ))),
     }
@@ -41,7 +41,7 @@ pub fn check(spec: &str, mut looked_at: impl FnMut(usize)) -> Vec<String> {
         Ok(set) => set,
         Err(error) => return vec![error.to_string()],
     };
-    if set.is_empty() {
+    if set.is_empty() && problems.is_empty() {
         problems.push(format!("{spec} has no pictures"));
     }
     for index in 0..set.len() {
@@ -61,13 +61,7 @@ pub fn check(spec: &str, mut looked_at: impl FnMut(usize)) -> Vec<String> {
                 ))),
             }
         });
-        // A missing picture is known already.
-        problems.extend(
-            checked
-                .err()
-                .map(|error| error.to_string())
-                .filter(|problem| !problems.contains(problem)),
-        );
+        problems.extend(checked.err().map(|error| error.to_string()));
         looked_at(set.len());
     }
     problems
