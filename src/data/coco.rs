@@ -82,7 +82,7 @@ impl CocoSet {
             }
             pictures.push(Listed {
                 path,
-                size: Some([image.height, image.width]),
+                size: [image.height, image.width],
                 objects: Vec::new(),
             });
         }
@@ -103,7 +103,7 @@ impl CocoSet {
                 continue;
             };
             let picture: &mut Listed = &mut pictures[place];
-            let size = picture.size.expect("the file says it");
+            let size = picture.size;
             let [x, y, width, height] = bbox;
             match fitting([x, y, x + width, y + height], size) {
                 Some(bbox) => picture.objects.push(Object {

@@ -12,8 +12,8 @@ use crate::ops::boxes::BBox;
 pub struct Listed {
     /// The file.
     pub path: PathBuf,
-    /// Height and width in pixels, as the annotation says; none where it does not.
-    pub size: Option<[usize; 2]>,
+    /// Height and width in pixels, as the annotation says.
+    pub size: [usize; 2],
     /// What is in it.
     pub objects: Vec<Object>,
 }
@@ -40,16 +40,8 @@ impl ImageSet for Listing {
         self.pictures[index].path.display().to_string()
     }
 
-    fn size(&self, index: usize) -> Result<[usize; 2], DataError> {
-        let picture = &self.pictures[index];
-        match picture.size {
-            Some(size) => Ok(size),
-            None => {
-                let size = image::image_dimensions(&picture.path);
-                let (width, height) = size.map_err(|error| unreadable(&picture.path, &error))?;
-                Ok([height, width].map(|side| side as usize))
-            }
-        }
+    fn size(&self, index: usize) -> [usize; 2] {
+        self.pictures[index].size
     }
 
     fn has_objects(&self, index: usize) -> bool {

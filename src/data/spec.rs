@@ -48,7 +48,7 @@ pub fn check(spec: &str, mut looked_at: impl FnMut(usize)) -> Vec<String> {
         let checked = set.example(index).and_then(|example| {
             let (width, height) = example.picture.dimensions();
             let found = [height, width].map(|side| side as usize);
-            let said = set.size(index)?;
+            let said = set.size(index);
             match said == found {
                 true => Ok(()),
                 false => Err(DataError(format!(

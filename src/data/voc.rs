@@ -203,7 +203,7 @@ fn picture(
     }
     Some(Listed {
         path,
-        size: Some(size),
+        size,
         objects,
     })
 }

@@ -46,7 +46,7 @@ fn instances_are_read() {
     let object = set.example(1).expect("it is there").objects[0];
     assert_eq!((object.label, object.crowd, object.area), (2, false, 99.5));
     assert_eq!(object.bbox, [1.5, 2.0, 11.5, 22.5]);
-    assert_eq!(set.size(1).expect("it is told"), [50, 20]);
+    assert_eq!(set.size(1), [50, 20]);
     assert_eq!(folder.problems(SPEC), ("none".to_owned(), Vec::new()));
 }
 
@@ -85,8 +85,8 @@ fn what_does_not_fit_together_is_told() {
 #[test]
 fn files_that_cannot_be_used_are_told() {
     let missing = folder(|json| json["images"][0]["file_name"] = "c.png".into());
-    let (error, _) = missing.problems(SPEC);
-    assert_eq!(error, "images/c.png is missing");
+    // Once, and nothing of its annotations.
+    missing.assert_problem(SPEC, "images/c.png is missing");
     let other = folder(|json| *json = json!({"images": []}));
     other.assert_problem(
         SPEC,

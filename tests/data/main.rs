@@ -2,6 +2,7 @@
 #![cfg(feature = "train")]
 
 mod coco;
+mod damage;
 mod voc;
 
 use std::fs;
@@ -92,7 +93,7 @@ fn sets_are_joined_and_their_classes_are_one() {
     assert_eq!([labels(0), labels(1), labels(4)], [[1], [2], [1]]);
     assert!(labels(2).iter().all(|label| *label != 2));
     assert_eq!(set.name(2), "scenes:1#0");
-    assert_eq!(set.size(4).expect("it is there"), [30, 40]);
+    assert_eq!(set.size(4), [30, 40]);
 }
 
 #[test]
