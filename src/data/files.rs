@@ -1,10 +1,11 @@
 //! Sets whose pictures are files.
 
+use std::io::{self, Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use image::ImageReader;
+use image::{DynamicImage, ImageFormat, ImageReader, ImageResult};
 
-use super::{DataError, Example, ImageSet, Object};
+use super::{DataError, Example, ImageSet, Object, jpeg};
 use crate::ops::boxes::BBox;
 
 /// A picture in a file.
@@ -58,23 +59,52 @@ impl ImageSet for Listing {
     }
 
     fn example(&self, index: usize) -> Result<Example, DataError> {
-        let picture = &self.pictures[index];
-        Ok(Example {
-            // Annotations are of the pixels as they are stored: EXIF turns nothing here.
-            picture: read(&picture.path)
-                .map_err(|error| unreadable(&picture.path, &error))?
-                .into_rgba8(),
-            objects: picture.objects.clone(),
-        })
+        let Listed {
+            path,
+            size,
+            objects,
+        } = &self.pictures[index];
+        // Annotations are of the pixels as they are stored: EXIF turns nothing here.
+        let picture = read(path).map_err(|error| unreadable(path, &error))?;
+        let found = [picture.height(), picture.width()].map(|side| side as usize);
+        match size {
+            // Then its boxes are of another picture, or of this one before it was resized.
+            Some([height, width]) if found != [*height, *width] => Err(DataError(format!(
+                "{} is {} × {} pixels, but its annotation says {width} × {height}",
+                path.display(),
+                found[1],
+                found[0],
+            ))),
+            _ => Ok(Example {
+                picture: picture.into_rgba8(),
+                objects: objects.clone(),
+            }),
+        }
     }
 }
 
-fn read(path: &Path) -> image::ImageResult<image::DynamicImage> {
-    ImageReader::open(path)?.with_guessed_format()?.decode()
+fn read(path: &Path) -> ImageResult<DynamicImage> {
+    let bytes = std::fs::read(path)?;
+    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::reaches_end(&bytes) {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, "it is cut short").into());
+    }
+    reader.decode()
 }
 
 fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
     DataError(format!("{} cannot be read: {error}", path.display()))
+}
+
+/// The label of a class; why it has none, as the end of a sentence.
+pub fn label_of(name: &str, class_names: &[String]) -> Result<usize, String> {
+    match class_names.iter().position(|known| known == name) {
+        Some(label) if label > 0 => Ok(label),
+        _ => Err(format!(
+            "is '{name}', expected one of {}",
+            class_names.get(1..).unwrap_or_default().join(", ")
+        )),
+    }
 }
 
 /// The box cut to the picture, of `size` (height, width) pixels, if it reaches out of it by no more than
