@@ -279,7 +279,7 @@ fn pictures_that_are_cut_short_or_of_another_size_are_not_learnt_from() {
         ("b.jpg", "cannot be read: it is cut short"),
     ];
     for (index, (file, sentence)) in starts_and_ends.into_iter().enumerate() {
-        let error = set.example(index).err().expect("a problem").to_string();
+        let error = set.example(index).expect_err("a problem").to_string();
         assert!(error.ends_with(&format!("{file} {sentence}")), "{error}");
     }
 }
