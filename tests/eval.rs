@@ -157,6 +157,19 @@ fn a_duplicate_is_wrong() {
 }
 
 #[test]
+fn boxes_without_area_match_nothing() {
+    let point = object([20.0, 20.0, 20.0, 20.0], 1);
+    let object = object([0.0, 0.0, 40.0, 40.0], 1);
+    let seen = vec![found(point.bbox, 1, 0.9), found(object.bbox, 1, 0.8)];
+    for objects in [vec![point, object], vec![object, point]] {
+        let metrics = measure(&[(objects, seen.clone())]);
+        // One wrong, then one of two right.
+        assert_is(metrics.voc_ap50, 0.25);
+        assert_is(metrics.ap50, 0.5 * 51.0 / 101.0);
+    }
+}
+
+#[test]
 fn labels_without_a_name_do_not_count() {
     let objects = vec![
         object([0.0, 0.0, 40.0, 40.0], 0),

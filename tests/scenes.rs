@@ -35,7 +35,7 @@ fn a_picture_is_a_function_of_seed_and_index() {
 fn pictures_have_the_size_that_is_told() {
     let set = SceneSet::new(3, 30);
     for index in 0..set.len() {
-        let [height, width] = set.size(index).unwrap();
+        let [height, width] = set.size(index);
         let picture = set.example(index).unwrap().picture;
         assert_eq!(picture.dimensions(), (width as u32, height as u32));
         assert!((336..=384).contains(&height.min(width)));

@@ -82,7 +82,7 @@ impl CocoSet {
             }
             pictures.push(Listed {
                 path: images.join(&image.file_name),
-                size: Some([image.height, image.width]),
+                size: [image.height, image.width],
                 objects: Vec::new(),
             });
         }
@@ -114,7 +114,7 @@ impl CocoSet {
                 }
             };
             let picture: &mut Listed = &mut pictures[place];
-            let size = picture.size.expect("the file says it");
+            let size = picture.size;
             let [x, y, width, height] = bbox;
             match fitting([x, y, x + width, y + height], size) {
                 Some(bbox) => picture.objects.push(Object {
@@ -131,6 +131,7 @@ impl CocoSet {
                 )),
             }
         }
+        // Only now: annotations of a missing picture are no problem of their own.
         pictures.retain(|picture| {
             let is_there = picture.path.is_file();
             if !is_there {

@@ -61,7 +61,7 @@ impl ImageSet for Combined {
         part.set.name(index)
     }
 
-    fn size(&self, index: usize) -> Result<[usize; 2], DataError> {
+    fn size(&self, index: usize) -> [usize; 2] {
         let (part, index) = self.place(index);
         part.set.size(index)
     }

@@ -13,8 +13,8 @@ use crate::ops::boxes::BBox;
 pub struct Listed {
     /// The file.
     pub path: PathBuf,
-    /// Height and width in pixels, as the annotation says; none where it does not.
-    pub size: Option<[usize; 2]>,
+    /// Height and width in pixels, as the annotation says.
+    pub size: [usize; 2],
     /// What is in it.
     pub objects: Vec<Object>,
 }
@@ -41,16 +41,8 @@ impl ImageSet for Listing {
         self.pictures[index].path.display().to_string()
     }
 
-    fn size(&self, index: usize) -> Result<[usize; 2], DataError> {
-        let picture = &self.pictures[index];
-        match picture.size {
-            Some(size) => Ok(size),
-            None => {
-                let size = image::image_dimensions(&picture.path);
-                let (width, height) = size.map_err(|error| unreadable(&picture.path, &error))?;
-                Ok([height, width].map(|side| side as usize))
-            }
-        }
+    fn size(&self, index: usize) -> [usize; 2] {
+        self.pictures[index].size
     }
 
     fn has_objects(&self, index: usize) -> bool {
@@ -67,18 +59,20 @@ impl ImageSet for Listing {
         // Annotations are of the pixels as they are stored: EXIF turns nothing here.
         let picture = read(path).map_err(|error| unreadable(path, &error))?;
         let found = [picture.height(), picture.width()].map(|side| side as usize);
-        match size {
-            // Then its boxes are of another picture, or of this one before it was resized.
-            Some([height, width]) if found != [*height, *width] => Err(DataError(format!(
-                "{} is {} × {} pixels, but its annotation says {width} × {height}",
-                path.display(),
-                found[1],
-                found[0],
-            ))),
-            _ => Ok(Example {
+        // Else its boxes are of another picture, or of this one before it was resized.
+        match found == *size {
+            true => Ok(Example {
                 picture: picture.into_rgba8(),
                 objects: objects.clone(),
             }),
+            false => Err(DataError(format!(
+                "{} is {} × {} pixels, but its annotation says {} × {}",
+                path.display(),
+                found[1],
+                found[0],
+                size[1],
+                size[0]
+            ))),
         }
     }
 }
@@ -92,8 +86,15 @@ fn read(path: &Path) -> ImageResult<DynamicImage> {
     reader.decode()
 }
 
-fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
-    DataError(format!("{} cannot be read: {error}", path.display()))
+/// That the picture's file cannot be read, in a line.
+pub fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
+    // Decoders end some of their messages with a line's end.
+    let error = error.to_string();
+    DataError(format!(
+        "{} cannot be read: {}",
+        path.display(),
+        error.trim_end()
+    ))
 }
 
 /// The label of a class; why it has none, as the end of a sentence.

@@ -71,11 +71,8 @@ pub trait ImageSet: Send + Sync {
     /// What picture `index` is called: its file, or the seed that it is drawn from.
     fn name(&self, index: usize) -> String;
 
-    /// Height and width of picture `index`, in pixels, without reading its values.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    fn size(&self, index: usize) -> Result<[usize; 2], DataError>;
+    /// Height and width of picture `index`, in pixels, as the set says without reading the picture.
+    fn size(&self, index: usize) -> [usize; 2];
 
     /// Whether there is anything to learn from picture `index`: an object that is no crowd.
     fn has_objects(&self, index: usize) -> bool;

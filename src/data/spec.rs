@@ -51,14 +51,14 @@ pub fn check(
 fn usable(spec: &str, class_names: Option<&[String]>) -> Result<Box<dyn ImageSet>, DataError> {
     let mut problems = Vec::new();
     let set = load(spec, class_names, &mut problems);
-    let Some((first, others)) = problems.split_first() else {
-        return Ok(Box::new(set));
-    };
-    Err(DataError(match others.len() {
-        0 => first.clone(),
-        1 => format!("{first} (and another problem: fpn train --check lists both)"),
-        count => format!("{first} (and {count} more problems: fpn train --check lists them)"),
-    }))
+    match problems.as_slice() {
+        [] => Ok(Box::new(set)),
+        [only] => Err(DataError(only.clone())),
+        [first, others @ ..] => Err(DataError(format!(
+            "{first} (and {} more: fpn train --check lists all)",
+            others.len()
+        ))),
+    }
 }
 
 /// The set, without what has a problem; the problems are added to the list.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::files::{Listed, Listing, fitting, label_of};
+use super::files::{Listed, Listing, fitting, label_of, unreadable};
 use super::{BACKGROUND, DataError, Object};
 use crate::ops::boxes::area;
 
@@ -193,7 +193,7 @@ fn picture(
         None => match image::image_dimensions(&path) {
             Ok((width, height)) => [height as usize, width as usize],
             Err(error) => {
-                problems.push(format!("{} cannot be read: {error}", path.display()));
+                problems.push(unreadable(&path, &error).to_string());
                 return None;
             }
         },
@@ -234,7 +234,7 @@ fn picture(
     }
     Some(Listed {
         path,
-        size: Some(size),
+        size,
         objects,
     })
 }

@@ -35,11 +35,11 @@ pub struct Metrics {
     pub ap50: Option<f64>,
     /// AP at an overlap of 0.75.
     pub ap75: Option<f64>,
-    /// AP of objects below 32² square pixels.
+    /// AP of objects up to 32² square pixels.
     pub ap_small: Option<f64>,
     /// AP of objects from 32² to 96² square pixels.
     pub ap_medium: Option<f64>,
-    /// AP of objects above 96² square pixels.
+    /// AP of objects from 96² square pixels.
     pub ap_large: Option<f64>,
     /// Mean recall over classes and overlaps with at most 100 detections a picture and class.
     pub ar100: Option<f64>,
@@ -154,7 +154,11 @@ fn area(bbox: BBox) -> f64 {
     (x2 - x1) * (y2 - y1)
 }
 
+/// Intersection over union; 0 of boxes without area, as in pycocotools.
 fn iou(a: BBox, b: BBox) -> f64 {
     let shared = intersection(a, b);
-    shared / (area(a) + area(b) - shared)
+    match shared > 0.0 {
+        true => shared / (area(a) + area(b) - shared),
+        false => 0.0,
+    }
 }

@@ -50,13 +50,13 @@ impl Batches {
     /// portraits do not meet in a batch.
     ///
     /// # Errors
-    /// If a size cannot be read, or no picture has an object.
+    /// If no picture has an object.
     pub fn start(
         set: Arc<dyn ImageSet>,
         options: BatchOptions,
         first: usize,
     ) -> Result<Self, DataError> {
-        let groups = groups(set.as_ref())?;
+        let groups = groups(set.as_ref());
         if groups.iter().all(Vec::is_empty) {
             return Err(DataError(
                 "there is no picture with an object to learn from".to_owned(),
@@ -103,13 +103,13 @@ impl Batches {
 }
 
 /// Pictures with objects: those at least as wide as high, and the others.
-fn groups(set: &dyn ImageSet) -> Result<[Vec<usize>; 2], DataError> {
+fn groups(set: &dyn ImageSet) -> [Vec<usize>; 2] {
     let mut groups = [Vec::new(), Vec::new()];
     for index in (0..set.len()).filter(|&index| set.has_objects(index)) {
-        let [height, width] = set.size(index)?;
+        let [height, width] = set.size(index);
         groups[usize::from(height > width)].push(index);
     }
-    Ok(groups)
+    groups
 }
 
 fn steps_of_epoch(groups: &[Vec<usize>; 2], size: usize) -> usize {

@@ -277,8 +277,8 @@ fn classes_are_in_the_order_of_a_list() {
     folder.write("few.txt", b"heart\nring\n");
     assert_fails(
         folder.fpn(&format!("{SMALL} --labels few.txt --out other")),
-        "scenes:3:16: a class is 'circle', expected one of heart, ring (and 5 more problems: fpn train \
-         --check lists them)",
+        "scenes:3:16: a class is 'circle', expected one of heart, ring (and 5 more: fpn train --check \
+         lists all)",
     );
     folder
         .fpn("train --check --data scenes:3:16 --labels few.txt")

@@ -48,7 +48,7 @@ fn instances_are_read() {
     let object = set.example(1).expect("it is there").objects[0];
     assert_eq!((object.label, object.crowd, object.area), (2, false, 99.5));
     assert_eq!(object.bbox, [1.5, 2.0, 11.5, 22.5]);
-    assert_eq!(set.size(1).expect("it is told"), [50, 20]);
+    assert_eq!(set.size(1), [50, 20]);
     assert_eq!(folder.problems(SPEC), ("none".to_owned(), Vec::new()));
 }
 
@@ -99,6 +99,7 @@ fn what_does_not_fit_together_is_told() {
 #[test]
 fn files_that_cannot_be_used_are_told() {
     let missing = folder(|json| json["images"][0]["file_name"] = "c.png".into());
+    // Once, and nothing of its annotations.
     missing.assert_problem(SPEC, "images/c.png is missing");
     let empty = folder(|json| *json = json!({"images": [], "annotations": [], "categories": []}));
     let (error, problems) = empty.problems("scenes:1:1+coco:{}/a.json:{}/images");

@@ -2,6 +2,7 @@
 #![cfg(feature = "train")]
 
 mod coco;
+mod damage;
 mod voc;
 
 use std::fs;
@@ -92,7 +93,7 @@ fn sets_are_joined_and_their_classes_are_one() {
     assert_eq!([labels(0), labels(1), labels(4)], [[1], [2], [1]]);
     assert!(labels(2).iter().all(|label| *label != 2));
     assert_eq!(set.name(2), "scenes:1#0");
-    assert_eq!(set.size(4).expect("it is there"), [30, 40]);
+    assert_eq!(set.size(4), [30, 40]);
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn what_names_no_data_set_is_refused() {
     folder.assert_problem("scenes:1:0", "scenes:1:0 has no pictures");
     let (error, problems) = folder.problems("scenes:1:0+none+scenes:1:1+scenes:2:0");
     assert_eq!(problems.len(), 3, "{problems:?}");
-    let ending = " (and 2 more problems: fpn train --check lists them)";
+    let ending = " (and 2 more: fpn train --check lists all)";
     assert_eq!(error, format!("{}{ending}", problems[0]));
 }
 

@@ -53,8 +53,8 @@ impl ImageSet for SceneSet {
         format!("scenes:{}#{index}", self.seed)
     }
 
-    fn size(&self, index: usize) -> Result<[usize; 2], DataError> {
-        Ok(Self::size_by(&mut self.generator(index)))
+    fn size(&self, index: usize) -> [usize; 2] {
+        Self::size_by(&mut self.generator(index))
     }
 
     fn has_objects(&self, _index: usize) -> bool {
