@@ -5,6 +5,7 @@ use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use fpn_wgpu::data::jpeg;
 use image::error::UnsupportedErrorKind;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
@@ -66,7 +67,7 @@ pub fn open(path: &Path) -> Result<DynamicImage> {
 fn decoder(path: &Path) -> Result<impl ImageDecoder, ImageError> {
     let reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
     // The decoder would fill what is missing with grey.
-    if reader.format() == Some(ImageFormat::Jpeg) && !reaches_end(&std::fs::read(path)?) {
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::reaches_end(&std::fs::read(path)?) {
         return Err(ImageError::IoError(ErrorKind::UnexpectedEof.into()));
     }
     reader.into_decoder()
@@ -77,22 +78,6 @@ fn decode(mut decoder: impl ImageDecoder) -> Result<DynamicImage, ImageError> {
     let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
     Ok(picture)
-}
-
-/// Whether a JPEG has its end marker.
-fn reaches_end(mut jpeg: &[u8]) -> bool {
-    loop {
-        jpeg = match jpeg {
-            [] => return false,
-            [0xFF, 0xD9, ..] => return true,
-            // A segment says how long it is: a thumbnail in it ends, too.
-            [0xFF, 0xC0..=0xCF | 0xDA..=0xFE, high, low, ..] => {
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                jpeg.get(2 + length..).unwrap_or_default()
-            }
-            [_, rest @ ..] => rest,
-        };
-    }
 }
 
 fn explain(error: ImageError) -> String {

@@ -1,12 +1,12 @@
 //! Instances in COCO's JSON format (Lin et al., 2014, <https://arxiv.org/abs/1405.0312>).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::files::{Listed, Listing, fitting};
-use super::{DataError, Object};
+use super::files::{Listed, Listing, fitting, label_of};
+use super::{BACKGROUND, DataError, Object};
 
 /// Reads such files.
 pub struct CocoSet;
@@ -45,14 +45,16 @@ struct Category {
 }
 
 impl CocoSet {
-    /// The pictures of `json`, whose files lie in `images`, in its order. Categories become labels in
-    /// the order of their ids. What cannot be is left out, and added to `problems`.
+    /// The pictures of `json`, whose files lie in `images`, in its order. The classes are the given ones,
+    /// or else the categories in the order of their ids; those of the same name are one. What cannot be
+    /// is left out, and added to `problems`.
     ///
     /// # Errors
     /// If the file cannot be read, or is of another format.
     pub fn load(
         json: &Path,
         images: &Path,
+        class_names: Option<&[String]>,
         problems: &mut Vec<String>,
     ) -> Result<Listing, DataError> {
         let name = json.display();
@@ -61,33 +63,35 @@ impl CocoSet {
         let instances: Instances = serde_json::from_str(&text)
             .map_err(|error| DataError(format!("{name} holds no COCO instances: {error}")))?;
 
-        let categories: BTreeMap<u64, String> = instances
-            .categories
-            .into_iter()
-            .map(|category| (category.id, category.name))
-            .collect();
-        let labels: HashMap<u64, usize> = categories.keys().copied().zip(1..).collect();
-        let mut class_names = vec!["background".to_owned()];
-        class_names.extend(categories.into_values());
+        let mut categories = BTreeMap::new();
+        for category in instances.categories {
+            if categories.insert(category.id, category.name).is_some() {
+                problems.push(format!("{name} has category {} twice", category.id));
+            }
+        }
+        let class_names = match class_names {
+            Some(names) => names.to_vec(),
+            None => names_of(&categories),
+        };
 
         let mut pictures = Vec::new();
         let mut places = HashMap::new();
         for image in instances.images {
-            let path = images.join(&image.file_name);
-            if !path.is_file() {
-                problems.push(format!("{} is missing", path.display()));
-            }
             if places.insert(image.id, pictures.len()).is_some() {
                 problems.push(format!("{name} has image {} twice", image.id));
             }
             pictures.push(Listed {
-                path,
+                path: images.join(&image.file_name),
                 size: [image.height, image.width],
                 objects: Vec::new(),
             });
         }
+        let mut known = HashSet::new();
         for annotation in instances.annotations {
             let Annotation { id, bbox, .. } = annotation;
+            if !known.insert(id) {
+                problems.push(format!("{name} has annotation {id} twice"));
+            }
             let Some(&place) = places.get(&annotation.image_id) else {
                 let image = annotation.image_id;
                 problems.push(format!(
@@ -95,12 +99,19 @@ impl CocoSet {
                 ));
                 continue;
             };
-            let Some(&label) = labels.get(&annotation.category_id) else {
+            let Some(category) = categories.get(&annotation.category_id) else {
                 let category = annotation.category_id;
                 problems.push(format!(
                     "{name}: annotation {id} is of category {category}, which is not listed"
                 ));
                 continue;
+            };
+            let label = match label_of(category, &class_names) {
+                Ok(label) => label,
+                Err(problem) => {
+                    problems.push(format!("{name}: annotation {id} {problem}"));
+                    continue;
+                }
             };
             let picture: &mut Listed = &mut pictures[place];
             let size = picture.size;
@@ -121,10 +132,27 @@ impl CocoSet {
             }
         }
         // Only now: annotations of a missing picture are no problem of their own.
-        pictures.retain(|picture| picture.path.is_file());
+        pictures.retain(|picture| {
+            let is_there = picture.path.is_file();
+            if !is_there {
+                problems.push(format!("{} is missing", picture.path.display()));
+            }
+            is_there
+        });
         Ok(Listing {
             class_names,
             pictures,
         })
     }
+}
+
+/// The background, and each name of the categories once.
+fn names_of(categories: &BTreeMap<u64, String>) -> Vec<String> {
+    let mut names = vec![BACKGROUND.to_owned()];
+    for name in categories.values() {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }

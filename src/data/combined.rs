@@ -2,8 +2,7 @@
 
 use super::{DataError, Example, ImageSet};
 
-/// The pictures of several sets, one after the other. Classes of the same name are one; they are in the
-/// order in which the sets bring them.
+/// The pictures of several sets, one after the other. Classes of the same name are one.
 pub struct Combined {
     class_names: Vec<String>,
     sets: Vec<Part>,
@@ -16,9 +15,9 @@ struct Part {
 }
 
 impl Combined {
-    /// Of these sets.
-    pub fn new(sets: Vec<Box<dyn ImageSet>>) -> Self {
-        let mut class_names: Vec<String> = Vec::new();
+    /// Of these sets: with these classes first, then the others in the order in which the sets bring
+    /// them.
+    pub fn new(sets: Vec<Box<dyn ImageSet>>, mut class_names: Vec<String>) -> Self {
         let mut label = |name: &String| match class_names.iter().position(|known| known == name) {
             Some(label) => label,
             None => {

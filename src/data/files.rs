@@ -1,10 +1,11 @@
 //! Sets whose pictures are files.
 
+use std::io::{self, Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use image::ImageReader;
+use image::{DynamicImage, ImageFormat, ImageReader, ImageResult};
 
-use super::{DataError, Example, ImageSet, Object};
+use super::{DataError, Example, ImageSet, Object, jpeg};
 use crate::ops::boxes::BBox;
 
 /// A picture in a file.
@@ -50,22 +51,43 @@ impl ImageSet for Listing {
     }
 
     fn example(&self, index: usize) -> Result<Example, DataError> {
-        let picture = &self.pictures[index];
-        Ok(Example {
-            // Annotations are of the pixels as they are stored: EXIF turns nothing here.
-            picture: read(&picture.path)
-                .map_err(|error| unreadable(&picture.path, &error))?
-                .into_rgba8(),
-            objects: picture.objects.clone(),
-        })
+        let Listed {
+            path,
+            size,
+            objects,
+        } = &self.pictures[index];
+        // Annotations are of the pixels as they are stored: EXIF turns nothing here.
+        let picture = read(path).map_err(|error| unreadable(path, &error))?;
+        let found = [picture.height(), picture.width()].map(|side| side as usize);
+        // Else its boxes are of another picture, or of this one before it was resized.
+        match found == *size {
+            true => Ok(Example {
+                picture: picture.into_rgba8(),
+                objects: objects.clone(),
+            }),
+            false => Err(DataError(format!(
+                "{} is {} × {} pixels, but its annotation says {} × {}",
+                path.display(),
+                found[1],
+                found[0],
+                size[1],
+                size[0]
+            ))),
+        }
     }
 }
 
-fn read(path: &Path) -> image::ImageResult<image::DynamicImage> {
-    ImageReader::open(path)?.with_guessed_format()?.decode()
+fn read(path: &Path) -> ImageResult<DynamicImage> {
+    let bytes = std::fs::read(path)?;
+    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::reaches_end(&bytes) {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, "it is cut short").into());
+    }
+    reader.decode()
 }
 
-fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
+/// That the picture's file cannot be read, in a line.
+pub fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
     // Decoders end some of their messages with a line's end.
     let error = error.to_string();
     DataError(format!(
@@ -73,6 +95,17 @@ fn unreadable(path: &Path, error: &image::ImageError) -> DataError {
         path.display(),
         error.trim_end()
     ))
+}
+
+/// The label of a class; why it has none, as the end of a sentence.
+pub fn label_of(name: &str, class_names: &[String]) -> Result<usize, String> {
+    match class_names.iter().position(|known| known == name) {
+        Some(label) if label > 0 => Ok(label),
+        _ => Err(format!(
+            "is '{name}', expected one of {}",
+            class_names.get(1..).unwrap_or_default().join(", ")
+        )),
+    }
 }
 
 /// The box cut to the picture, of `size` (height, width) pixels, if it reaches out of it by no more than

@@ -6,6 +6,8 @@ mod coco;
 mod combined;
 #[cfg(feature = "train")]
 mod files;
+#[cfg(feature = "train")]
+pub mod jpeg;
 pub mod scenes;
 #[cfg(feature = "train")]
 mod spec;
@@ -13,11 +15,14 @@ mod spec;
 mod voc;
 
 #[cfg(feature = "train")]
-pub use spec::{check, open};
+pub use spec::{check, open, open_as};
 
 use image::RgbaImage;
 
 use crate::ops::boxes::BBox;
+
+/// What label 0 is called.
+pub const BACKGROUND: &str = "background";
 
 /// One thing in a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]

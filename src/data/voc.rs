@@ -1,15 +1,17 @@
 //! Folders in Pascal VOC's format (Everingham et al., 2010,
 //! <https://doi.org/10.1007/s11263-009-0275-4>): `Annotations/ID.xml`, `JPEGImages/ID.jpg`, and lists
-//! of IDs in `ImageSets/Main/SPLIT.txt`.
+//! of IDs in `ImageSets/Main/SPLIT.txt`. Boxes become those of [`BBox`](crate::ops::boxes::BBox) as in
+//! detectron2: `xmin` and `ymin` less 1, `xmax` and `ymax` as they are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::files::{Listed, Listing, fitting};
-use super::{DataError, Object};
+use super::files::{Listed, Listing, fitting, label_of, unreadable};
+use super::{BACKGROUND, DataError, Object};
+use crate::ops::boxes::area;
 
 /// Reads such folders.
 pub struct VocSet;
@@ -46,30 +48,30 @@ struct Corners {
 }
 
 impl VocSet {
-    /// The pictures of a split, or all that are annotated. The classes are those of all annotations,
-    /// sorted, so that every split has the same. What cannot be is left out, and added to `problems`.
+    /// The pictures of a split, or all that are annotated. The classes are the given ones, or else those
+    /// of all annotations, sorted, so that every split has the same. What cannot be is left out, and
+    /// added to `problems`.
     ///
     /// # Errors
     /// If the folder or the split's list cannot be read.
     pub fn load(
         folder: &Path,
         split: Option<&str>,
+        class_names: Option<&[String]>,
         problems: &mut Vec<String>,
     ) -> Result<Listing, DataError> {
         let annotated = annotated(&folder.join("Annotations"))?;
         let ids = match split {
             None => annotated.iter().cloned().collect(),
-            Some(split) => listed(&folder.join(format!("ImageSets/Main/{split}.txt")))?,
-        };
-        let mut names = BTreeSet::new();
-        for id in &annotated {
-            // Those of other splits matter for their names only.
-            if let Ok(annotation) = read(&path_of(folder, id)) {
-                names.extend(annotation.object.into_iter().map(|thing| thing.name));
+            Some(split) => {
+                let list = folder.join(format!("ImageSets/Main/{split}.txt"));
+                listed(&list, problems)?
             }
-        }
-        let mut class_names = vec!["background".to_owned()];
-        class_names.extend(names);
+        };
+        let class_names = match class_names {
+            Some(names) => names.to_vec(),
+            None => names_in(folder, &annotated),
+        };
         let mut pictures = Vec::new();
         for id in ids {
             let path = path_of(folder, &id);
@@ -85,6 +87,20 @@ impl VocSet {
             pictures,
         })
     }
+}
+
+/// The background, and all names in these annotations.
+fn names_in(folder: &Path, ids: &BTreeSet<String>) -> Vec<String> {
+    // What is wrong with annotations of other splits does not matter here.
+    let annotations = ids.iter().flat_map(|id| read(&path_of(folder, id)));
+    let mut names: BTreeSet<String> = annotations
+        .flat_map(|annotation| annotation.object)
+        .map(|thing| thing.name)
+        .collect();
+    names.remove(BACKGROUND);
+    std::iter::once(BACKGROUND.to_owned())
+        .chain(names)
+        .collect()
 }
 
 fn path_of(folder: &Path, id: &str) -> PathBuf {
@@ -112,14 +128,20 @@ fn annotated(folder: &Path) -> Result<BTreeSet<String>, DataError> {
 }
 
 /// The IDs of a list, the first word of each line.
-fn listed(path: &Path) -> Result<Vec<String>, DataError> {
+fn listed(path: &Path, problems: &mut Vec<String>) -> Result<Vec<String>, DataError> {
     let text = fs::read_to_string(path)
         .map_err(|error| DataError(format!("{} cannot be read: {error}", path.display())))?;
-    let ids: Vec<String> = text
+    let mut known = HashSet::new();
+    let mut ids = Vec::new();
+    for id in text
         .lines()
         .filter_map(|line| line.split_whitespace().next())
-        .map(str::to_owned)
-        .collect();
+    {
+        match known.insert(id) {
+            true => ids.push(id.to_owned()),
+            false => problems.push(format!("{} lists {id} twice", path.display())),
+        }
+    }
     match ids.is_empty() {
         true => Err(DataError(format!("{} lists no pictures", path.display()))),
         false => Ok(ids),
@@ -129,16 +151,21 @@ fn listed(path: &Path) -> Result<Vec<String>, DataError> {
 fn read(path: &Path) -> Result<Annotation, String> {
     let text = fs::read_to_string(path)
         .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    quick_xml::de::from_str(&text)
-        .map_err(|error| format!("{} is no annotation: {error}", path.display()))
+    let mut annotation: Annotation = quick_xml::de::from_str(&text)
+        .map_err(|error| format!("{} is no annotation: {error}", path.display()))?;
+    for thing in &mut annotation.object {
+        thing.name = thing.name.trim().to_owned(); // written by hand at times
+    }
+    Ok(annotation)
 }
 
-/// The picture that the annotation names, or else the one of its ID.
+/// The picture of the annotation's ID, or else the one that it names: names are often those of before
+/// the files were renamed, and may be other pictures' by now.
 fn file_of(folder: &Path, id: &str, annotation: &Annotation) -> Result<PathBuf, String> {
     let images = folder.join("JPEGImages");
-    let named = annotation.filename.iter().cloned();
+    let named = annotation.filename.clone();
     let usual = ["jpg", "jpeg", "png"].map(|extension| format!("{id}.{extension}"));
-    let mut files = named.chain(usual).map(|name| images.join(name));
+    let mut files = usual.into_iter().chain(named).map(|name| images.join(name));
     files
         .find(|path| path.is_file())
         .ok_or_else(|| format!("{} is missing", images.join(format!("{id}.jpg")).display()))
@@ -166,7 +193,7 @@ fn picture(
         None => match image::image_dimensions(&path) {
             Ok((width, height)) => [height as usize, width as usize],
             Err(error) => {
-                problems.push(format!("{} cannot be read: {error}", path.display()));
+                problems.push(unreadable(&path, &error).to_string());
                 return None;
             }
         },
@@ -179,22 +206,26 @@ fn picture(
             xmax,
             ymax,
         } = thing.bndbox;
+        let object = || format!("{}: object {}", path_of(folder, id).display(), index + 1);
+        let label = match label_of(&thing.name, class_names) {
+            Ok(label) => label,
+            Err(problem) => {
+                problems.push(format!("{} {problem}", object()));
+                continue;
+            }
+        };
         match fitting([xmin - 1.0, ymin - 1.0, xmax, ymax], size) {
             Some(bbox) => objects.push(Object {
                 bbox,
-                label: class_names
-                    .iter()
-                    .position(|name| *name == thing.name)
-                    .expect("the names of all annotations were gathered"),
-                area: crate::ops::boxes::area(bbox),
+                label,
+                area: area(bbox),
                 crowd: false,
                 difficult: thing.difficult != 0,
             }),
             None => problems.push(format!(
-                "{}: object {} ({}) has the box {xmin}, {ymin} to {xmax}, {ymax}, which is not in a \
-                 picture of {} × {} pixels",
-                path_of(folder, id).display(),
-                index + 1,
+                "{} ({}) has the box {xmin}, {ymin} to {xmax}, {ymax}, which is not in a picture of \
+                 {} × {} pixels",
+                object(),
                 thing.name,
                 size[1],
                 size[0]

@@ -259,3 +259,31 @@ fn a_check_lists_every_problem() {
         .stdout(contains("voc/JPEGImages/b.jpg is missing"))
         .stderr(contains("error: voc:voc has 2 problems"));
 }
+
+#[test]
+fn classes_are_in_the_order_of_a_list() {
+    let folder = Folder::new();
+    let shapes = "heart ring cross hexagon star triangle square circle".replace(' ', "\n");
+    folder.write("shapes.txt", shapes.as_bytes());
+    let small = SMALL.replace("--data", "--labels shapes.txt --data");
+    let train = format!("{small} --steps 1 --save-every 1 --out run");
+    folder.fpn(&train).assert().success();
+    let model = fpn_wgpu::weights::Checkpoint::open(&folder.path("run/model.safetensors"));
+    let names = model.expect("it was written").metadata.class_names;
+    let names = names.expect("it is a model's");
+    assert_eq!(names.join("\n"), format!("background\n{shapes}"));
+    folder.fpn("train --resume run").assert().success();
+
+    folder.write("few.txt", b"heart\nring\n");
+    assert_fails(
+        folder.fpn(&format!("{SMALL} --labels few.txt --out other")),
+        "scenes:3:16: a class is 'circle', expected one of heart, ring (and 5 more: fpn train --check \
+         lists all)",
+    );
+    folder
+        .fpn("train --check --data scenes:3:16 --labels few.txt")
+        .assert()
+        .code(1)
+        .stdout(contains("a class is 'circle'"))
+        .stderr(contains("error: scenes:3:16 has 6 problems"));
+}

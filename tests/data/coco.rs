@@ -1,5 +1,7 @@
 //! COCO's instances.
 
+use fpn_wgpu::data::open;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Folder;
@@ -53,7 +55,7 @@ fn instances_are_read() {
 #[test]
 fn what_does_not_fit_together_is_told() {
     type Change = fn(&mut Value);
-    let cases: [(Change, &str); 5] = [
+    let cases: [(Change, &str); 8] = [
         (
             |json| json["annotations"][0]["image_id"] = 5.into(),
             "a.json: annotation 1 is of image 5, which is not listed",
@@ -74,6 +76,18 @@ fn what_does_not_fit_together_is_told() {
             |json| json["images"][1]["id"] = 9.into(),
             "a.json has image 9 twice",
         ),
+        (
+            |json| json["annotations"][1]["id"] = 1.into(),
+            "a.json has annotation 1 twice",
+        ),
+        (
+            |json| json["categories"][1]["id"] = 7.into(),
+            "a.json has category 7 twice",
+        ),
+        (
+            |json| json["categories"][0]["name"] = "background".into(),
+            "a.json: annotation 1 is 'background', expected one of dog",
+        ),
     ];
     for (change, sentence) in cases {
         let (error, problems) = folder(change).problems(SPEC);
@@ -87,10 +101,41 @@ fn files_that_cannot_be_used_are_told() {
     let missing = folder(|json| json["images"][0]["file_name"] = "c.png".into());
     // Once, and nothing of its annotations.
     missing.assert_problem(SPEC, "images/c.png is missing");
+    let empty = folder(|json| *json = json!({"images": [], "annotations": [], "categories": []}));
+    let (error, problems) = empty.problems("scenes:1:1+coco:{}/a.json:{}/images");
+    assert!(error.ends_with(" has no pictures"), "{error}");
+    assert_eq!(problems, [error]);
     let other = folder(|json| *json = json!({"images": []}));
     other.assert_problem(
         SPEC,
         "a.json holds no COCO instances: missing field `annotations`",
     );
     other.assert_problem("coco:{}/b.json:{}", "b.json cannot be read: ");
+}
+
+#[test]
+fn categories_of_one_name_are_one_class() {
+    let folder = folder(|json| json["categories"][1]["name"] = "cat".into());
+    let set = folder.open(SPEC);
+    assert_eq!(set.class_names(), ["background", "cat"]);
+    let label = |index| set.example(index).expect("it is there").objects[0].label;
+    assert_eq!([label(0), label(1)], [1, 1]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Quarters of pixels, so that sums are exact.
+    #[test]
+    fn a_box_is_its_corner_and_its_sides(left in 0..79u16, top in 0..199u16, wide in 1..80u16, high in 1..200u16) {
+        let [x, y, width, height] = [left, top, wide, high].map(|quarters| f32::from(quarters) / 4.0);
+        let folder = folder(|json| json["annotations"][0]["bbox"] = json!([x, y, width, height]));
+        let fits = x + width <= 21.0 && y + height <= 51.0;
+        let opened = open(&folder.spec(SPEC));
+        prop_assert_eq!(opened.is_ok(), fits);
+        if let Ok(set) = opened {
+            let bbox = set.example(1).expect("it is there").objects[0].bbox;
+            prop_assert_eq!(bbox, [x, y, (x + width).min(20.0), (y + height).min(50.0)]);
+        }
+    }
 }

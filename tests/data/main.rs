@@ -8,7 +8,7 @@ mod voc;
 use std::fs;
 use std::path::PathBuf;
 
-use fpn_wgpu::data::{ImageSet, check, open};
+use fpn_wgpu::data::{ImageSet, check, open, open_as};
 use image::RgbImage;
 use tempfile::TempDir;
 
@@ -52,7 +52,7 @@ impl Folder {
             Ok(_) => "none".to_owned(),
             Err(error) => error.to_string(),
         };
-        let found = check(&self.spec(spec), |_| {});
+        let found = check(&self.spec(spec), None, |_| {});
         (shorten(error), found.into_iter().map(shorten).collect())
     }
 
@@ -115,4 +115,58 @@ fn what_names_no_data_set_is_refused() {
         assert_eq!(problems, [error]);
     }
     folder.assert_problem("scenes:1:0", "scenes:1:0 has no pictures");
+    let (error, problems) = folder.problems("scenes:1:0+none+scenes:1:1+scenes:2:0");
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    let ending = " (and 2 more: fpn train --check lists all)";
+    assert_eq!(error, format!("{}{ending}", problems[0]));
+}
+
+#[test]
+fn classes_are_those_that_are_asked_for() {
+    let folder = Folder::new();
+    folder.picture("JPEGImages/x.png", 40, 30);
+    let objects = [("ring", [1, 1, 20, 20]), ("cat", [1, 1, 9, 9])];
+    let annotation = voc::annotation("x.png", [40, 30], &objects);
+    folder.write("Annotations/x.xml", &annotation);
+    let classes = |names: &[&str]| -> Vec<String> {
+        let names = ["background"].into_iter().chain(names.iter().copied());
+        names.map(str::to_owned).collect()
+    };
+
+    let given = classes(&["ring", "dog", "cat"]);
+    let set = open_as(&folder.spec("voc:{}"), &given).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(set.class_names(), given);
+    let example = set.example(0).expect("it is there");
+    let labels = example.objects.iter().map(|object| object.label);
+    assert_eq!(labels.collect::<Vec<_>>(), [1, 3]);
+
+    // Scenes have their own order.
+    let mut given = fpn_wgpu::data::scenes::class_names();
+    given[1..].reverse();
+    let ordered = open_as("scenes:1:1", &given).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(ordered.class_names(), given);
+    let names = |set: &dyn ImageSet| -> Vec<String> {
+        let objects = set.example(0).expect("scenes are drawn").objects;
+        let labels = objects.iter().map(|object| object.label);
+        labels
+            .map(|label| set.class_names()[label].clone())
+            .collect()
+    };
+    assert_eq!(
+        names(ordered.as_ref()),
+        names(folder.open("scenes:1:1").as_ref())
+    );
+
+    let few = classes(&["dog", "ring"]);
+    let sentence = "x.xml: object 2 is 'cat', expected one of dog, ring";
+    let problems = check(&folder.spec("voc:{}"), Some(&few), |_| {});
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].ends_with(sentence), "{problems:?}");
+    let error = open_as(&folder.spec("voc:{}"), &few)
+        .err()
+        .expect("a problem");
+    assert_eq!(error.to_string(), problems[0]);
+    let problems = check("scenes:1:1", Some(&few), |_| {});
+    let sentence = "scenes:1:1: a class is 'circle', expected one of dog, ring";
+    assert_eq!((problems.len(), problems[0].as_str()), (7, sentence));
 }

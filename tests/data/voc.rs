@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use fpn_wgpu::data::open;
+use fpn_wgpu::data::{check, open};
+use proptest::prelude::*;
 
 use super::Folder;
 
@@ -182,5 +183,122 @@ fn blood_cells_are_read_as_they_come() {
         assert_eq!(set.len(), pictures);
         assert_eq!(set.class_names(), ["background", "Platelets", "RBC", "WBC"]);
         assert_eq!(set.size(0), [480, 640]);
+    }
+    let all = format!("voc:{folder}");
+    assert_eq!(check(&all, None, |_| {}), Vec::<String>::new());
+    let set = open(&all).expect("it can be used");
+    assert_eq!(set.len(), 364);
+    let mut counts = [0; 4];
+    for index in 0..set.len() {
+        for object in set.example(index).expect("it is there").objects {
+            counts[object.label] += 1;
+        }
+    }
+    // Two red cells are marked by a single pixel, which is a box where all four sides are within.
+    assert_eq!(counts, [0, 361, 4155, 372]);
+}
+
+#[test]
+fn a_picture_is_that_of_its_annotations_name() {
+    let folder = folder();
+    // Renamed without the name within, which another picture has by now.
+    let renamed = annotation("a.png", [24, 18], &[("ant", [1, 1, 24, 18])]);
+    folder.write("Annotations/b.xml", &renamed);
+    folder.picture("JPEGImages/b.jpg", 24, 18);
+    let set = folder.open("voc:{}:two");
+    assert!(set.name(0).ends_with("b.jpg"), "{}", set.name(0));
+    // A file of no usual extension is found by the name within.
+    std::fs::rename(
+        folder.path("JPEGImages/b.jpg"),
+        folder.path("JPEGImages/b.JPG"),
+    )
+    .expect("renamed");
+    folder.write("Annotations/b.xml", &renamed.replace("a.png", "b.JPG"));
+    let example = folder.open("voc:{}:two").example(0).expect("it is there");
+    assert_eq!(example.picture.dimensions(), (24, 18));
+}
+
+#[test]
+fn annotations_written_by_hand_are_read() {
+    let folder = folder();
+    let object = |name, x| {
+        format!(
+            "<object><name> {name}\n</name><part><name>ear</name><bndbox><xmin>1</xmin></bndbox></part>\
+             <bndbox><ymax> 9 </ymax><xmax>9.5</xmax><ymin>2</ymin><xmin>{x}</xmin></bndbox></object>"
+        )
+    };
+    let (dog, cat) = (object("dog", 1), object("cat &amp; dog", 3));
+    let size = "<size><width>40</width><height>30</height></size>";
+    folder.write(
+        "Annotations/a.xml",
+        &format!("<annotation>{dog}{size}{cat}</annotation>"),
+    );
+    let set = folder.open("voc:{}:one");
+    assert_eq!(set.class_names(), ["background", "ant", "cat & dog", "dog"]);
+    let objects = set.example(0).expect("it is there").objects;
+    let found: Vec<_> = objects
+        .iter()
+        .map(|object| (object.label, object.bbox))
+        .collect();
+    assert_eq!(
+        found,
+        [(3, [0.0, 1.0, 9.5, 9.0]), (2, [2.0, 1.0, 9.5, 9.0])]
+    );
+}
+
+#[test]
+fn what_is_twice_or_no_class_is_told() {
+    let folder = folder();
+    folder.write("ImageSets/Main/twice.txt", "a\nb\na\n");
+    folder.assert_problem("voc:{}:twice", "ImageSets/Main/twice.txt lists a twice");
+    let nothing = annotation("b.jpg", [40, 30], &[("background", [1, 1, 9, 9])]);
+    folder.write("Annotations/b.xml", &nothing);
+    folder.assert_problem(
+        "voc:{}:two",
+        "Annotations/b.xml: object 1 is 'background', expected one of cat, dog",
+    );
+}
+
+#[test]
+fn pictures_that_are_cut_short_or_of_another_size_are_not_learnt_from() {
+    let folder = folder();
+    let path = folder.path("JPEGImages/b.jpg");
+    let jpeg = std::fs::read(&path).expect("it is there");
+    std::fs::write(&path, &jpeg[..jpeg.len() * 2 / 3]).expect("written");
+    let other = annotation("a.png", [41, 30], &[("cat", [1, 1, 9, 9])]);
+    folder.write("Annotations/a.xml", &other);
+    let set = folder.open("voc:{}");
+    let starts_and_ends = [
+        (
+            "a.png",
+            "is 40 × 30 pixels, but its annotation says 41 × 30",
+        ),
+        ("b.jpg", "cannot be read: it is cut short"),
+    ];
+    for (index, (file, sentence)) in starts_and_ends.into_iter().enumerate() {
+        let error = set.example(index).expect_err("a problem").to_string();
+        assert!(error.ends_with(&format!("{file} {sentence}")), "{error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_box_covers_the_pixels_that_are_counted(a in -2..44i32, b in -2..44i32, c in -2..34i32, d in -2..34i32) {
+        let folder = folder();
+        let corners = [a.min(b), c.min(d), a.max(b), c.max(d)];
+        folder.write("Annotations/a.xml", &annotation("a.png", [40, 30], &[("dog", corners)]));
+        // The pixels of the box that the picture has.
+        let columns = (1..=40).filter(|x| (corners[0]..=corners[2]).contains(x)).count();
+        let rows = (1..=30).filter(|y| (corners[1]..=corners[3]).contains(y)).count();
+        let is_near = corners[0] >= 0 && corners[1] >= 0 && corners[2] <= 41 && corners[3] <= 31;
+        let opened = open(&folder.spec("voc:{}:one"));
+        prop_assert_eq!(opened.is_ok(), is_near && columns * rows > 0);
+        if let Ok(set) = opened {
+            let [x1, y1, x2, y2] = set.example(0).expect("it is there").objects[0].bbox;
+            prop_assert_eq!([x2 - x1, y2 - y1], [columns as f32, rows as f32]);
+            prop_assert_eq!([x1, y1], [(corners[0] - 1).max(0) as f32, (corners[1] - 1).max(0) as f32]);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
-use fpn_wgpu::data::{self, ImageSet};
+use fpn_wgpu::data::{self, BACKGROUND, ImageSet};
 use fpn_wgpu::models::Architecture;
 use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainOptions, Trainer, resume};
 use indicatif::ProgressBar;
@@ -147,12 +147,14 @@ impl Train {
             let path = folder.join(run::TRAINING);
             let trainer = resume(&open(&path)?, self.model, device)
                 .map_err(|error| anyhow!("{}: {error}", path.display()))?;
-            let set = data::open(&trainer.options().data)?;
+            let options = trainer.options();
+            let set = data::open_as(&options.data, &options.class_names)?;
             return run::run(trainer, set, folder, self.save_every);
         }
         let data = self.data.as_deref().expect("clap asks for it");
+        let class_names = self.labels.as_deref().map(class_list).transpose()?;
         if self.check {
-            return check(data);
+            return check(data, class_names.as_deref());
         }
         let folder = self.out.as_deref().expect("clap asks for it");
         if folder.join(run::TRAINING).exists() {
@@ -161,7 +163,10 @@ impl Train {
                 folder.display()
             );
         }
-        let set = data::open(data)?;
+        let set = match &class_names {
+            None => data::open(data)?,
+            Some(names) => data::open_as(data, names)?,
+        };
         let options = self.options(data, set.as_ref())?;
         let trainer = match &self.init {
             None => Trainer::new(options, device)?,
@@ -195,10 +200,6 @@ impl Train {
         if set.class_names().len() < 2 {
             bail!("{data} has no classes");
         }
-        let class_names = match &self.labels {
-            Some(path) => class_list(path, set)?,
-            None => set.class_names().to_vec(),
-        };
         let is_tiny = model == Architecture::PyramidTiny;
         let bounds = model.transform().resize;
         let bounds = bounds.ok_or_else(|| {
@@ -209,7 +210,7 @@ impl Train {
         let steps = self.steps;
         Ok(TrainOptions {
             model: model.name().to_owned(),
-            class_names,
+            class_names: set.class_names().to_vec(),
             bn_eps: 1e-5,
             schedule: Schedule {
                 steps,
@@ -242,10 +243,10 @@ impl Train {
 }
 
 /// All problems of a data set, a line each.
-fn check(data: &str) -> Result<()> {
+fn check(data: &str, class_names: Option<&[String]>) -> Result<()> {
     let progress = ProgressBar::no_length();
     let mut looked_at = 0;
-    let problems = data::check(data, |pictures| {
+    let problems = data::check(data, class_names, |pictures| {
         progress.set_length(pictures as u64);
         progress.inc(1);
         looked_at += 1;
@@ -261,19 +262,11 @@ fn check(data: &str) -> Result<()> {
     }
 }
 
-/// The names in the file, which must be the data set's.
-fn class_list(path: &Path, set: &dyn ImageSet) -> Result<Vec<String>> {
+/// The names in the file, the background's first.
+fn class_list(path: &Path) -> Result<Vec<String>> {
     let mut names = labels::read(path)?;
-    if names.first() != set.class_names().first() {
-        names.insert(0, set.class_names()[0].clone());
+    if names.first().is_none_or(|name| name != BACKGROUND) {
+        names.insert(0, BACKGROUND.to_owned());
     }
-    match names == set.class_names() {
-        true => Ok(names),
-        false => bail!(
-            "{} names the classes {}, but the data set has {}",
-            path.display(),
-            names[1..].join(", "),
-            set.class_names()[1..].join(", ")
-        ),
-    }
+    Ok(names)
 }

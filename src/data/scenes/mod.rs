@@ -26,7 +26,7 @@ pub use shape::Shape;
 
 /// A name for every label, the background's first.
 pub fn class_names() -> Vec<String> {
-    std::iter::once("background")
+    std::iter::once(super::BACKGROUND)
         .chain(Shape::ALL.map(Shape::name))
         .map(String::from)
         .collect()
