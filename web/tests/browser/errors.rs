@@ -36,7 +36,7 @@ fn what_the_address_asks_for_and_cannot_be_had_is_named() {
         ),
         (
             "model=alexnet",
-            "Unknown model 'alexnet': expected one of fasterrcnn_resnet18_fpn,",
+            "Unknown model 'alexnet': expected one of pyramid_tiny, fasterrcnn_resnet18_fpn,",
         ),
         ("minSize=big", "MinSize is 'big': expected a whole number."),
         (
