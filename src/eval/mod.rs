@@ -81,14 +81,14 @@ impl Evaluation {
     /// The figures over all pictures so far.
     pub fn metrics(&self) -> Metrics {
         let labels = 1..self.class_names.len();
-        let curves: Vec<coco::Curves> = labels
+        let (curves, voc): (Vec<coco::Curves>, Vec<Option<f64>>) = labels
             .clone()
-            .map(|label| coco::Curves::of(&self.of_class(label)))
-            .collect();
-        let voc: Vec<Option<f64>> = labels
-            .clone()
-            .map(|label| voc::average_precision(&self.of_class(label)))
-            .collect();
+            .map(|label| {
+                let pictures = self.of_class(label);
+                let curves = coco::Curves::of(&pictures);
+                (curves, voc::average_precision(&pictures))
+            })
+            .unzip();
         let mean_of = |figure: fn(&coco::Curves) -> Option<f64>| mean(curves.iter().map(figure));
         Metrics {
             ap: mean_of(|curves| curves.ap(coco::Size::All)),

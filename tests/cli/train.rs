@@ -217,6 +217,12 @@ fn what_cannot_be_trained_is_refused() {
         )),
         "--model retinaface_mobilenet025 cannot be trained: expected a two-stage model",
     );
+    for option in ["--batch", "--save-every", "--rois", "--short-sides"] {
+        assert_misused(
+            folder.fpn(&format!("train --data scenes:1 --out run {option} 0")),
+            &format!("invalid value '0' for '{option} <"),
+        );
+    }
     assert_fails(
         folder.fpn(&format!("train --data shapes:1 {out}")),
         "'shapes:1' is no data set: expected voc:DIR[:SPLIT], coco:JSON:IMAGES or scenes:SEED[:COUNT]",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use fpn_wgpu::data::{self, BACKGROUND, ImageSet};
 use fpn_wgpu::models::Architecture;
@@ -56,11 +57,11 @@ pub struct Train {
     init: Option<PathBuf>,
 
     /// Batches to learn from
-    #[arg(long, value_name = "N", default_value_t = 3000)]
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = at_least_one())]
     steps: usize,
 
     /// Pictures in a batch
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one())]
     batch: usize,
 
     /// Learning rate after the warm-up
@@ -97,19 +98,19 @@ pub struct Train {
     freeze: u8,
 
     /// Proposals that RoIs are chosen from, a picture
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     proposals: Option<usize>,
 
     /// RoIs that the box head learns from, a picture
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     rois: Option<usize>,
 
     /// What a batch's short sides are resized to, in pixels: one of these, by chance
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = at_least_one())]
     short_sides: Option<Vec<usize>>,
 
     /// What long sides are resized to at most, in pixels
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     long_side: Option<usize>,
 
     /// A name for each class, one a line, in the model's order; those of the data set unless given
@@ -121,8 +122,12 @@ pub struct Train {
     seed: u64,
 
     /// Steps from one checkpoint to the next
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = at_least_one())]
     save_every: usize,
+}
+
+fn at_least_one() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..)
 }
 
 #[derive(Clone, Copy, ValueEnum)]

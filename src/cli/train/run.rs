@@ -62,7 +62,8 @@ pub fn run(
         log.push(report)?;
         show(&progress, &report);
         let is_stopped = stop.load(Ordering::Relaxed);
-        if is_stopped || report.step % save_every == 0 {
+        let is_last = report.step == options.schedule.steps; // saved below
+        if is_stopped || (report.step % save_every == 0 && !is_last) {
             save(&trainer, set.as_ref(), &log, folder)?;
         }
         if is_stopped {
