@@ -61,7 +61,7 @@ impl FasterRcnnConfig {
             pyramid_channels: 48,
             hidden: 224,
             anchor_size: 16.0,
-            canonical_size: 112.0,
+            canonical_size: 160.0,
             classes,
         }
     }

@@ -18,7 +18,7 @@ use crate::data::{Example, Object};
 use crate::ops::boxes::{BBox, area, clip, iou};
 
 /// Least share of an object that is not hidden by others nor cut off at the border.
-pub(super) const LEAST_VISIBLE: f32 = 0.45;
+pub(super) const LEAST_VISIBLE: f32 = 0.6;
 /// Largest overlap of two boxes (IoU): of more, non-maximum suppression would lose one.
 const LARGEST_OVERLAP: f32 = 0.5;
 /// Smallest size of an object in pixels; the largest is a share of the picture's short side.
@@ -39,7 +39,7 @@ pub struct Scene {
 impl Scene {
     /// The scene of a seed, as `[height, width]` pixels (8 or more each): at least one object, 14
     /// at most, from 10 pixels to most of the picture. What overlaps another object, or the
-    /// border, is still visible by about a half. Without the effects of a camera.
+    /// border, is still visible by more than a half. Without the effects of a camera.
     pub fn draw(seed: u64, [height, width]: [usize; 2]) -> Example {
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         let mut scene = Self::empty(&mut rng, [height, width]);
