@@ -1,13 +1,9 @@
-//! One adapter for all: ours and Burn's device on it.
+//! One adapter for all.
 
-use anyhow::{Context, Result};
-use burn::tensor::Device;
-use burn::tensor::wgpu::WgpuSetup;
+use anyhow::Result;
 use fpn_wgpu::gpu::{GpuError, adapters};
 use serde::Serialize;
-use wgpu::{
-    Adapter, AdapterInfo, DeviceDescriptor, Features, Instance, InstanceDescriptor, MemoryHints,
-};
+use wgpu::{Adapter, AdapterInfo};
 
 use crate::Usage;
 
@@ -26,30 +22,6 @@ pub fn find(device: &str) -> Result<Adapter> {
         .into(),
         error => error.into(),
     })
-}
-
-/// Burn's device on the adapter, opened as Burn itself opens one: with all it offers, but for
-/// features that are experiments.
-pub fn burn_device(adapter: &Adapter) -> Result<Device> {
-    let left_out = Features::MAPPABLE_PRIMARY_BUFFERS | Features::all_experimental_mask();
-    let opened = adapter.request_device(&DeviceDescriptor {
-        label: Some("burn-wgpu"),
-        required_features: adapter.features() - left_out,
-        required_limits: adapter.limits(),
-        memory_hints: MemoryHints::MemoryUsage,
-        ..DeviceDescriptor::default()
-    });
-    let (device, queue) = pollster::block_on(opened).context("burn-wgpu's device")?;
-    let setup = WgpuSetup {
-        // Burn keeps it, and asks it nothing.
-        instance: Instance::new(InstanceDescriptor::new_without_display_handle_from_env()),
-        adapter: adapter.clone(),
-        device,
-        queue,
-        backend: adapter.get_info().backend,
-    };
-    let device = Device::wgpu_options().setup(setup).init();
-    device.context("burn-wgpu's device")
 }
 
 /// An adapter in a report.

@@ -12,6 +12,7 @@ use fpn_wgpu::compile::{ConvKind, ConvSize, ConvTable, Op, capture, lower, optim
 use fpn_wgpu::gpu::{self, Gpu, roof};
 use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::verify::ConvShape;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -93,7 +94,7 @@ impl Convolutions {
         let adapter = adapter::find(&self.device)?;
         let file = self.json.as_deref().map(JsonFile::create).transpose()?;
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
-        let burn = adapter::burn_device(&adapter)?;
+        let burn = gpu_device(&adapter)?;
         let roof = roof::measure(&gpu)?;
 
         let table_file = self.table.as_deref().map(JsonFile::create).transpose()?;

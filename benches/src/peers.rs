@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::compile::{Target, compile};
 use fpn_wgpu::gpu::{Gpu, HostMap, Trunk};
 use fpn_wgpu::models::{Architecture, Model, ModelConfig};
+use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::transform::Frame;
 use fpn_wgpu::weights::{self, Checkpoint};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -133,7 +134,7 @@ impl Peers {
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
         let trunk = Trunk::new(gpu, &config, &checkpoint, &picture)?;
         let flop = flop(&config, self.size)?;
-        let burn = adapter::burn_device(&adapter)?;
+        let burn = gpu_device(&adapter)?;
         let cpu = Device::flex();
         let engines = [
             ours(trunk),

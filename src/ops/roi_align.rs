@@ -17,6 +17,9 @@ use super::capture::{record, size};
 use super::flex::{self, FlexTensor, Map};
 use super::levels::Levels4;
 
+#[cfg(feature = "train-gpu")]
+mod cube;
+
 /// How a RoI is laid over a map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoiAlignOptions {
@@ -85,7 +88,12 @@ pub fn roi_align(
 }
 
 /// Backends that can run [`roi_align`].
-#[backend_extension(Flex, Capture, Autodiff: cfg(feature = "train"))]
+#[backend_extension(
+    Flex,
+    Capture,
+    Autodiff: cfg(feature = "train"),
+    Cube: cfg(feature = "train-gpu")
+)]
 pub trait RoiAlignOps: Backend {
     /// See [`roi_align`].
     fn roi_align(

@@ -4,6 +4,8 @@
 pub mod assign;
 mod batches;
 mod checkpoint;
+#[cfg(feature = "train-gpu")]
+mod gpu;
 mod init;
 pub mod losses;
 mod optimizer;
@@ -13,6 +15,8 @@ mod trainer;
 
 pub use batches::{BatchOptions, Batches};
 pub use checkpoint::{Progress, resume};
+#[cfg(feature = "train-gpu")]
+pub use gpu::gpu_device;
 pub use init::initial;
 pub use optimizer::Optimizer;
 pub use schedule::{Decay, Schedule};

@@ -223,6 +223,12 @@ fn what_cannot_be_trained_is_refused() {
             &format!("invalid value '0' for '{option} <"),
         );
     }
+    #[cfg(not(feature = "train-gpu"))]
+    assert_misused(
+        folder.fpn(&format!("train --data scenes:1 --device gpu {out}")),
+        "--device gpu: this fpn trains on the CPU; one that trains on GPUs is built by cargo build --release \
+         --features train-gpu",
+    );
     assert_fails(
         folder.fpn(&format!("train --data shapes:1 {out}")),
         "'shapes:1' is no data set: expected voc:DIR[:SPLIT], coco:JSON:IMAGES or scenes:SEED[:COUNT]",

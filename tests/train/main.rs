@@ -8,6 +8,8 @@ mod random;
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "train-gpu")]
+mod gpu;
 mod losses;
 mod resume;
 mod roi_align;

@@ -10,7 +10,7 @@ use fpn_wgpu::train::{
 };
 use fpn_wgpu::weights::Checkpoint;
 
-fn options(batch_norms: BatchNorms) -> TrainOptions {
+pub fn options(batch_norms: BatchNorms) -> TrainOptions {
     TrainOptions {
         model: Architecture::PyramidTiny.name().to_owned(),
         class_names: class_names(),
@@ -36,7 +36,7 @@ fn options(batch_norms: BatchNorms) -> TrainOptions {
 }
 
 /// Steps to `until`; the order of the pictures is that of the steps, whatever came before.
-fn train(trainer: &mut Trainer, until: usize) -> Vec<StepReport> {
+pub fn train(trainer: &mut Trainer, until: usize) -> Vec<StepReport> {
     let options = trainer.options();
     let batches = Batches::start(
         Arc::new(SceneSet::new(2, 20)),

@@ -8,6 +8,8 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use fpn_wgpu::data::{self, BACKGROUND, ImageSet};
 use fpn_wgpu::models::Architecture;
+#[cfg(feature = "train-gpu")]
+use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainOptions, Trainer, resume};
 use indicatif::ProgressBar;
 
@@ -55,6 +57,11 @@ pub struct Train {
     /// Start from this checkpoint's weights as far as they fit
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
+
+    /// Where to compute: cpu; or, if fpn was built with --features train-gpu, gpu or a part of an adapter's
+    /// name [see `fpn adapters`]
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    device: String,
 
     /// Batches to learn from
     #[arg(long, value_name = "N", default_value_t = 3000, value_parser = at_least_one())]
@@ -147,7 +154,7 @@ const LEAST_LIVE_BATCH: usize = 8;
 
 impl Train {
     pub fn run(&self) -> Result<()> {
-        let device = Device::flex();
+        let device = device(&self.device)?;
         if let Some(folder) = &self.resume {
             let path = folder.join(run::TRAINING);
             let trainer = resume(&open(&path)?, self.model, device)
@@ -244,6 +251,28 @@ impl Train {
             seed: self.seed,
             data: data.to_owned(),
         })
+    }
+}
+
+/// Burn's device for `--device`.
+#[cfg(feature = "train-gpu")]
+fn device(name: &str) -> Result<Device> {
+    let Some(adapter) = super::device::adapter(name)? else {
+        return Ok(Device::flex());
+    };
+    eprintln!("on {}", adapter.get_info().name);
+    Ok(gpu_device(&adapter)?)
+}
+
+#[cfg(not(feature = "train-gpu"))]
+fn device(name: &str) -> Result<Device> {
+    match name {
+        "cpu" => Ok(Device::flex()),
+        _ => Err(Usage(format!(
+            "--device {name}: this fpn trains on the CPU; one that trains on GPUs is built by cargo build \
+             --release --features train-gpu"
+        ))
+        .into()),
     }
 }
 

@@ -1,0 +1,53 @@
+//! burn-wgpu's RoIAlign, for training: a small part of a step, so that it is the CPU twin's, with the
+//! pyramid fetched from the GPU and the RoIs sent back.
+
+use burn::backend::ops::{FloatTensorOps, IntTensorOps};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Cube, Flex, TensorMetadata};
+
+use super::{RoiAlignOps, RoiAlignOptions};
+use crate::ops::flex::FlexTensor;
+use crate::ops::levels::Levels4;
+
+fn fetched(tensor: FloatTensor<Cube>) -> FlexTensor {
+    let data = pollster::block_on(Cube::float_into_data(tensor));
+    FlexTensor::from_data(data.expect("what was computed can be read"))
+}
+
+fn fetched_int(tensor: IntTensor<Cube>) -> FlexTensor {
+    let data = pollster::block_on(Cube::int_into_data(tensor));
+    FlexTensor::from_data(data.expect("what was computed can be read"))
+}
+
+impl RoiAlignOps for Cube {
+    fn roi_align(
+        levels: Levels4<Self>,
+        boxes: FloatTensor<Self>,
+        count: IntTensor<Self>,
+        options: RoiAlignOptions,
+    ) -> FloatTensor<Self> {
+        let device = boxes.device();
+        let levels = Levels4::from_array(levels.into_array().map(fetched));
+        let rois = Flex::roi_align(levels, fetched(boxes), fetched_int(count), options);
+        Self::float_from_data(rois.into_data(), &device)
+    }
+
+    fn roi_align_backward(
+        gradient: FloatTensor<Self>,
+        boxes: FloatTensor<Self>,
+        count: IntTensor<Self>,
+        shapes: [[usize; 4]; 4],
+        options: RoiAlignOptions,
+    ) -> Levels4<Self> {
+        let device = gradient.device();
+        let levels = Flex::roi_align_backward(
+            fetched(gradient),
+            fetched(boxes),
+            fetched_int(count),
+            shapes,
+            options,
+        );
+        let sent = |level: FlexTensor| Self::float_from_data(level.into_data(), &device);
+        Levels4::from_array(levels.into_array().map(sent))
+    }
+}
