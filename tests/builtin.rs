@@ -42,9 +42,9 @@ fn evaluate(builder: DetectorBuilder, scenes: usize) -> Metrics {
 fn they_find_shapes_of_all_sizes() {
     let metrics = evaluate(Detector::builder(weights::builtin()), 40);
     println!("{metrics:?}");
-    assert!(metrics.ap > Some(0.45), "{metrics:?}");
-    assert!(metrics.ap50 > Some(0.6), "{metrics:?}");
-    assert!(metrics.ap_small > Some(0.35), "{metrics:?}");
+    assert!(metrics.ap > Some(0.6), "{metrics:?}");
+    assert!(metrics.ap50 > Some(0.85), "{metrics:?}");
+    assert!(metrics.ap_small > Some(0.6), "{metrics:?}");
 }
 
 #[test]
