@@ -68,7 +68,7 @@ def model():
     return FasterRCNN(
         Backbone(),
         rpn_anchor_generator=AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * 5),
-        box_roi_pool=MultiScaleRoIAlign(["0", "1", "2", "3"], 7, 2, canonical_scale=112),
+        box_roi_pool=MultiScaleRoIAlign(["0", "1", "2", "3"], 7, 2, canonical_scale=160),
         box_head=TwoMLPHead(CHANNELS * 49, HIDDEN),
         box_predictor=FastRCNNPredictor(HIDDEN, CLASSES),
         rpn_pre_nms_top_n_train=500,

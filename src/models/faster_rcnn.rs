@@ -61,6 +61,7 @@ impl FasterRcnnConfig {
             pyramid_channels: 48,
             hidden: 224,
             anchor_size: 16.0,
+            // Half of torchvision's would be 112. Finer levels tell shapes better than these slim coarse ones.
             canonical_size: 160.0,
             classes,
         }
