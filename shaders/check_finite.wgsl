@@ -1,7 +1,7 @@
 // Raises the results' second word where a map holds NaN or an infinity.
 
 struct Params {
-    quads: u32, // of the whole map
+    blocks: u32, // of the whole map
     unused_a: u32,
     unused_b: u32,
     unused_c: u32,
@@ -16,19 +16,19 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> results: array<atomic<u32>>;
 
 // By bits: drivers may take it that there is neither.
-fn is_finite(quad: u32) -> bool {
+fn is_finite(block: u32) -> bool {
 #ifdef STORED_F16
-    let halves = vec4<u32>(map[quad], map[quad] >> vec2<u32>(16u));
+    let halves = vec4<u32>(map[block], map[block] >> vec2<u32>(16u));
     return all((halves & vec4<u32>(0x7c00u)) != vec4<u32>(0x7c00u));
 #else
-    return all((map[quad] & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
+    return all((map[block] & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
 #endif
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    for (var quad = id.x; quad < params.quads; quad += groups.x * 64u) {
-        if !is_finite(quad) {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    for (var block = id.x; block < params.blocks; block += workgroups.x * 64u) {
+        if !is_finite(block) {
             atomicStore(&results[1], 1u);
         }
     }

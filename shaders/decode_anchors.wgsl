@@ -1,12 +1,12 @@
 // The anchors of one level of a one-stage detector that score enough, decoded, behind those of the
-// levels before, in the order of cell and anchor. One workgroup; a lane takes anchors that follow
+// levels before, in the order of cell and anchor. One workgroup; an invocation takes anchors that follow
 // each other.
 //
 // A candidate is five vec4: its box; ten values of landmarks and two unused; its score, label and
 // level.
 
 struct Params {
-    anchor: array<vec4<f32>, 2>, // of a cell at the origin: centre, size
+    anchors: array<vec4<f32>, 2>, // of a cell at the origin: centre, size
     size: vec2<u32>, // of the map: height, width
     stride: u32,
     level: u32,
@@ -22,9 +22,9 @@ struct Params {
 
 #import fpn::scan::exclusive
 
-const LANES: u32 = 256u;
+const INVOCATIONS: u32 = 256u;
 const ANCHORS: u32 = 2u;
-const QUADS: u32 = 5u;
+const BLOCKS: u32 = 5u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> classes: array<f32>; // [cell][anchor][2]
@@ -45,7 +45,7 @@ fn score_of(anchor: u32) -> f32 {
 fn store(anchor: u32, score: f32, place: u32) {
     let cell = anchor / ANCHORS;
     let a = anchor % ANCHORS;
-    let prior = params.anchor[a];
+    let prior = params.anchors[a];
     let size = prior.zw;
     let centre = prior.xy + vec2<f32>(vec2<u32>(cell % params.size.y, cell / params.size.y) * params.stride);
 
@@ -55,7 +55,7 @@ fn store(anchor: u32, score: f32, place: u32) {
     let own_centre = centre + offset * params.by_offset * size;
     let own_size = size * exp(growth * params.by_size);
     let low = own_centre - own_size / 2.0;
-    candidates[place * QUADS] = vec4<f32>(low, low + own_size);
+    candidates[place * BLOCKS] = vec4<f32>(low, low + own_size);
 
     let from_landmark = cell * params.landmark_pitch + 10u * a;
     var points: array<vec2<f32>, 6>;
@@ -65,19 +65,19 @@ fn store(anchor: u32, score: f32, place: u32) {
         points[point] = centre + delta * params.by_offset * size;
     }
     for (var pair = 0u; pair < 3u; pair++) {
-        candidates[place * QUADS + 1u + pair] = vec4<f32>(points[2u * pair], points[2u * pair + 1u]);
+        candidates[place * BLOCKS + 1u + pair] = vec4<f32>(points[2u * pair], points[2u * pair + 1u]);
     }
     let tags = vec2<f32>(1.0, f32(params.level));
-    candidates[place * QUADS + 4u] = vec4<f32>(score, tags, 0.0);
+    candidates[place * BLOCKS + 4u] = vec4<f32>(score, tags, 0.0);
 }
 
 @compute @workgroup_size(256)
-fn main(@builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(local_invocation_index) invocation: u32) {
     let anchors = params.size.x * params.size.y * ANCHORS;
-    let share = (anchors + LANES - 1u) / LANES;
-    let first = min(lane * share, anchors);
+    let share = (anchors + INVOCATIONS - 1u) / INVOCATIONS;
+    let first = min(invocation * share, anchors);
     let last = min(first + share, anchors);
-    if lane == 0u {
+    if invocation == 0u {
         found_before = select(count[0], 0u, params.is_first == 1u);
     }
     let before = workgroupUniformLoad(&found_before);
@@ -88,7 +88,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             own++;
         }
     }
-    let place = exclusive(lane, own);
+    let place = exclusive(invocation, own);
     var next = before + place.x;
     for (var anchor = first; anchor < last; anchor++) {
         let score = score_of(anchor);
@@ -99,7 +99,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             next++;
         }
     }
-    if lane == 0u {
+    if invocation == 0u {
         count[0] = before + place.y;
     }
 }

@@ -1,8 +1,8 @@
 // The chosen anchors of one level, decoded, clipped and put in order: best logit first, ties to the
-// earlier anchor. A lane an anchor. A slot of key 0 is empty.
+// earlier anchor. An invocation an anchor. A slot of key 0 is empty.
 
 struct Params {
-    anchor: array<vec4<f32>, 3>, // of a cell at the origin
+    anchors: array<vec4<f32>, 3>, // of a cell at the origin
     size: vec2<u32>, // of the map: height, width
     stride: vec2<u32>, // pixels between cells: down, across
     logit_pitch: u32, // floats a cell in memory
@@ -58,7 +58,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let shift = vec2<f32>(vec2<u32>(cell % params.size.y, cell / params.size.y) * params.stride.yx);
     let start = cell * params.delta_pitch + 4u * a;
     let delta = vec4<f32>(deltas[start], deltas[start + 1u], deltas[start + 2u], deltas[start + 3u]);
-    let decoded = decode(params.anchor[a] + shift.xyxy, delta, vec4<f32>(1.0));
+    let decoded = decode(params.anchors[a] + shift.xyxy, delta, vec4<f32>(1.0));
     let box = clip(decoded, vec2<f32>(frame.resized));
     boxes[params.first_slot + rank] = box;
     keys[params.first_slot + rank] = select(0u, own, is_at_least(box, params.min_side));

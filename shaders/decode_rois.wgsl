@@ -1,5 +1,5 @@
 // Every (RoI, class) pair but the background's that scores enough, decoded and clipped, in the order
-// of RoI and class. One workgroup; a lane takes RoIs that follow each other, and knows from the
+// of RoI and class. One workgroup; an invocation takes RoIs that follow each other, and knows from the
 // others' counts where to write.
 //
 // A candidate is two vec4: its box; its score, label and level.
@@ -19,7 +19,7 @@ struct Params {
 #import fpn::boxes::{decode, clip, is_at_least}
 #import fpn::scan::exclusive
 
-const LANES: u32 = 256u;
+const INVOCATIONS: u32 = 256u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> frame: Frame;
@@ -56,10 +56,10 @@ fn box_of(roi: u32, label: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(256)
-fn main(@builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(local_invocation_index) invocation: u32) {
     let rois = proposal_count[0];
-    let share = (rois + LANES - 1u) / LANES;
-    let first = min(lane * share, rois);
+    let share = (rois + INVOCATIONS - 1u) / INVOCATIONS;
+    let first = min(invocation * share, rois);
     let last = min(first + share, rois);
 
     var own = 0u;
@@ -72,7 +72,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             }
         }
     }
-    let place = exclusive(lane, own);
+    let place = exclusive(invocation, own);
     var next = place.x;
     for (var roi = first; roi < last; roi++) {
         let normal = normalizer(roi);
@@ -89,7 +89,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             }
         }
     }
-    if lane == 0u {
+    if invocation == 0u {
         count[0] = place.y;
     }
 }

@@ -1,5 +1,5 @@
 // The best proposals of all levels, in order: best logit first, ties to the finer level and the
-// earlier slot. A lane a slot.
+// earlier slot. An invocation a slot.
 
 struct Params {
     slots: u32, // of all levels

@@ -13,14 +13,14 @@ struct Params {
 
 #import fpn::boxes::overlaps
 
-const LANES: u32 = 256u;
+const INVOCATIONS: u32 = 256u;
 
 var<workgroup> alive: array<u32, 1024>;
 
 @compute @workgroup_size(256)
-fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3<u32>) {
-    let first = group.x * params.limit;
-    for (var slot = lane; slot < params.limit; slot += LANES) {
+fn main(@builtin(local_invocation_index) invocation: u32, @builtin(workgroup_id) workgroup: vec3<u32>) {
+    let first = workgroup.x * params.limit;
+    for (var slot = invocation; slot < params.limit; slot += INVOCATIONS) {
         alive[slot] = select(0u, 1u, keys[first + slot] != 0u);
     }
     for (var slot = 0u; slot < params.limit; slot++) {
@@ -28,14 +28,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
             continue;
         }
         let box = boxes[first + slot];
-        for (var other = slot + 1u + lane; other < params.limit; other += LANES) {
+        for (var other = slot + 1u + invocation; other < params.limit; other += INVOCATIONS) {
             if alive[other] == 1u && overlaps(box, boxes[first + other], params.threshold) {
                 alive[other] = 0u;
             }
         }
         workgroupBarrier();
     }
-    for (var slot = lane; slot < params.limit; slot += LANES) {
+    for (var slot = invocation; slot < params.limit; slot += INVOCATIONS) {
         if alive[slot] == 0u {
             keys[first + slot] = 0u;
         }

@@ -1,5 +1,5 @@
 // From an 8-bit RGBA picture to the network's input: normalize, resize (bilinear, half-pixel
-// centres, no antialiasing), pad with zeros. A lane makes one pixel.
+// centres, no antialiasing), pad with zeros. An invocation makes one pixel.
 
 struct Params {
     padded: vec2<u32>, // height, width
@@ -9,28 +9,14 @@ struct Params {
     deviation: vec4<f32>,
 }
 
+#import fpn::bilinear::tap
+#import fpn::dtype::{Result, packed}
 #import fpn::frame::Frame
-#import fpn::numbers::{Result, packed}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> frame: Frame;
 @group(0) @binding(2) var<storage, read> picture: array<u32>; // a pixel a word
 @group(0) @binding(3) var<storage, read_write> image: array<Result>;
-
-// The two source pixels of a target pixel along one axis, and the second's weight.
-struct Tap {
-    low: u32,
-    high: u32,
-    near: f32,
-}
-
-fn tap(position: u32, source: u32, resized: u32) -> Tap {
-    let scale = f32(source) / f32(resized);
-    let place = max((f32(position) + 0.5) * scale - 0.5, 0.0);
-    let low = min(u32(place), source - 1u);
-    let near = clamp(place - f32(low), 0.0, 1.0);
-    return Tap(low, min(low + 1u, source - 1u), near);
-}
 
 fn normal(x: u32, y: u32) -> vec4<f32> {
     let word = picture[y * frame.original.y + x];
@@ -39,8 +25,8 @@ fn normal(x: u32, y: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let pixel = id.x + id.y * groups.x * 64u;
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let pixel = id.x + id.y * workgroups.x * 64u;
     if pixel >= params.padded.x * params.padded.y {
         return;
     }

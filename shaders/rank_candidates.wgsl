@@ -1,8 +1,8 @@
-// The order of the candidates: best score first, ties to the earlier one. A lane a candidate.
+// The order of the candidates: best score first, ties to the earlier one. An invocation a candidate.
 
 struct Params {
     capacity: u32,
-    quads: u32, // vec4 a candidate; its score opens the last
+    blocks: u32, // vec4 a candidate; its score opens the last
     unused: vec2<u32>,
 }
 
@@ -12,12 +12,12 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> order: array<u32>;
 
 fn score_of(candidate: u32) -> f32 {
-    return candidates[candidate * params.quads + params.quads - 1u].x;
+    return candidates[candidate * params.blocks + params.blocks - 1u].x;
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let index = id.x + id.y * groups.x * 64u;
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let index = id.x + id.y * workgroups.x * 64u;
     let total = min(count[0], params.capacity);
     if index >= total {
         return;

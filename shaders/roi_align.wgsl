@@ -1,9 +1,9 @@
-// RoIAlign over the levels of a pyramid. A lane makes four channels of one cell of one RoI.
+// RoIAlign over the levels of a pyramid. An invocation makes four channels of one cell of one RoI.
 
 struct Params {
     sizes: array<vec4<u32>, 2>, // heights and widths of P2, P3; P4, P5
     rois: u32, // capacity
-    quads: u32, // channels by fours
+    blocks: u32, // channel blocks
     sampling_ratio: u32, // 0: as many as the cell is pixels wide
     aligned: u32,
     cells: vec2<u32>, // rows, columns of the output
@@ -11,19 +11,19 @@ struct Params {
     unused: u32,
 }
 
-#import fpn::numbers::{Stored, Result, packed, unpacked}
+#import fpn::dtype::{Stored, Result, packed, unpacked}
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> p2: array<Stored>; // [y][x][quad]
+@group(0) @binding(1) var<storage, read_write> p2: array<Stored>; // [y][x][block]
 @group(0) @binding(2) var<storage, read_write> p3: array<Stored>;
 @group(0) @binding(3) var<storage, read_write> p4: array<Stored>;
 @group(0) @binding(4) var<storage, read_write> p5: array<Stored>;
 @group(0) @binding(5) var<storage, read_write> boxes: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> count: array<u32>;
-@group(0) @binding(7) var<storage, read_write> result: array<Result>; // [roi][row][column][quad]
+@group(0) @binding(7) var<storage, read_write> result: array<Result>; // [roi][row][column][block]
 
-fn load(level: u32, cell: u32, quad: u32) -> vec4<f32> {
-    let index = cell * params.quads + quad;
+fn load(level: u32, cell: u32, block: u32) -> vec4<f32> {
+    let index = cell * params.blocks + block;
     switch level {
         case 0u: { return unpacked(p2[index]); }
         case 1u: { return unpacked(p3[index]); }
@@ -60,10 +60,10 @@ fn tap(position: f32, size: u32) -> Tap {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let index = id.x + id.y * groups.x * 64u;
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let index = id.x + id.y * workgroups.x * 64u;
     let cells = params.cells.x * params.cells.y;
-    let roi = index / (cells * params.quads);
+    let roi = index / (cells * params.blocks);
     if roi >= params.rois {
         return;
     }
@@ -72,8 +72,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         result[index] = packed(vec4<f32>());
         return;
     }
-    let quad = index % params.quads;
-    let cell = index / params.quads % cells;
+    let block = index % params.blocks;
+    let cell = index / params.blocks % cells;
     let row = f32(cell / params.cells.y);
     let column = f32(cell % params.cells.y);
 
@@ -96,10 +96,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         let y = tap(scaled.y + row * cell_size.x + (f32(sy) + 0.5) * cell_size.x / f32(samples.x), size.x);
         for (var sx = 0u; sx < samples.y; sx++) {
             let x = tap(scaled.x + column * cell_size.y + (f32(sx) + 0.5) * cell_size.y / f32(samples.y), size.y);
-            sum += y.far * x.far * load(level, y.low * size.y + x.low, quad)
-                + y.far * x.near * load(level, y.low * size.y + x.high, quad)
-                + y.near * x.far * load(level, y.high * size.y + x.low, quad)
-                + y.near * x.near * load(level, y.high * size.y + x.high, quad);
+            sum += y.far * x.far * load(level, y.low * size.y + x.low, block)
+                + y.far * x.near * load(level, y.low * size.y + x.high, block)
+                + y.near * x.far * load(level, y.high * size.y + x.low, block)
+                + y.near * x.near * load(level, y.high * size.y + x.high, block);
         }
     }
     result[index] = packed(sum / f32(max(samples.x * samples.y, 1u)));

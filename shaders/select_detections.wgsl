@@ -6,7 +6,7 @@
 
 struct Params {
     capacity: u32,
-    quads: u32, // vec4 a candidate; score, label and level are the last
+    blocks: u32, // vec4 a candidate; score, label and level are the last
     limit: u32,
     threshold: f32,
 }
@@ -14,7 +14,7 @@ struct Params {
 #import fpn::frame::Frame
 #import fpn::boxes::overlaps
 
-const LANES: u32 = 256u;
+const INVOCATIONS: u32 = 256u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> frame: Frame;
@@ -28,16 +28,16 @@ var<workgroup> next: u32;
 var<workgroup> available: u32;
 
 fn label_of(candidate: u32) -> f32 {
-    return candidates[candidate * params.quads + params.quads - 1u].y;
+    return candidates[candidate * params.blocks + params.blocks - 1u].y;
 }
 
 @compute @workgroup_size(256)
-fn main(@builtin(local_invocation_index) lane: u32) {
-    if lane == 0u {
+fn main(@builtin(local_invocation_index) invocation: u32) {
+    if invocation == 0u {
         available = min(count[0], params.capacity);
     }
     let total = workgroupUniformLoad(&available);
-    for (var place = lane; place < total; place += LANES) {
+    for (var place = invocation; place < total; place += INVOCATIONS) {
         alive[place] = 1u;
     }
     let scale = vec4<f32>(frame.ratio.yx, frame.ratio.yx);
@@ -45,7 +45,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     var place = 0u;
     loop {
         storageBarrier();
-        if lane == 0u {
+        if invocation == 0u {
             var candidate = place;
             while candidate < total && alive[candidate] == 0u {
                 candidate++;
@@ -57,27 +57,27 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             break;
         }
         let best = order[place];
-        let box = candidates[best * params.quads];
+        let box = candidates[best * params.blocks];
         let label = label_of(best);
-        for (var other = place + 1u + lane; other < total; other += LANES) {
+        for (var other = place + 1u + invocation; other < total; other += INVOCATIONS) {
             if alive[other] == 1u {
                 let candidate = order[other];
                 if label_of(candidate) == label
-                    && overlaps(box, candidates[candidate * params.quads], params.threshold) {
+                    && overlaps(box, candidates[candidate * params.blocks], params.threshold) {
                     alive[other] = 0u;
                 }
             }
         }
-        if lane < params.quads {
-            let quad = candidates[best * params.quads + lane];
-            let is_tags = lane == params.quads - 1u;
-            let value = select(quad * scale, quad, is_tags);
-            results[1u + kept * params.quads + lane] = bitcast<vec4<u32>>(value);
+        if invocation < params.blocks {
+            let block = candidates[best * params.blocks + invocation];
+            let is_tags = invocation == params.blocks - 1u;
+            let value = select(block * scale, block, is_tags);
+            results[1u + kept * params.blocks + invocation] = bitcast<vec4<u32>>(value);
         }
         kept++;
         place++;
     }
-    if lane == 0u {
+    if invocation == 0u {
         results[0].x = kept;
         results[0].z = count[0];
         results[0].w = params.capacity;

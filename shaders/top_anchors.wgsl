@@ -14,7 +14,7 @@ struct Params {
 
 #import fpn::order::key
 
-const LANES: u32 = 256u;
+const INVOCATIONS: u32 = 256u;
 
 var<workgroup> histogram: array<atomic<u32>, 256>;
 var<workgroup> taken: atomic<u32>;
@@ -38,9 +38,9 @@ fn leading(word: u32, count: u32) -> u32 {
 }
 
 @compute @workgroup_size(256)
-fn main(@builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(local_invocation_index) invocation: u32) {
     let total = params.cells * params.anchors;
-    if lane == 0u {
+    if invocation == 0u {
         key_prefix = 0u;
         anchor_prefix = 0u;
         digits = 0u;
@@ -49,11 +49,11 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         atomicStore(&taken, 0u);
     }
     for (var digit = 0u; digit < 8u; digit++) {
-        atomicStore(&histogram[lane], 0u);
+        atomicStore(&histogram[invocation], 0u);
         workgroupBarrier();
         let wanted_key = key_prefix;
         let wanted_anchor = anchor_prefix;
-        for (var anchor = lane; anchor < total; anchor += LANES) {
+        for (var anchor = invocation; anchor < total; anchor += INVOCATIONS) {
             let k = key(logit(anchor));
             let n = ~anchor;
             let matches = leading(k, digit) == wanted_key
@@ -65,7 +65,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             }
         }
         workgroupBarrier();
-        if lane == 0u {
+        if invocation == 0u {
             var above = 0u;
             var value = 255u;
             loop {
@@ -94,7 +94,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     let found = workgroupUniformLoad(&digits);
     let least_key = key_prefix;
     let least_anchor = anchor_prefix;
-    for (var anchor = lane; anchor < total; anchor += LANES) {
+    for (var anchor = invocation; anchor < total; anchor += INVOCATIONS) {
         let k = key(logit(anchor));
         let leads = leading(k, found);
         var takes = leads > least_key;
@@ -106,7 +106,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         }
     }
     workgroupBarrier();
-    if lane == 0u {
+    if invocation == 0u {
         chosen[0] = atomicLoad(&taken);
     }
 }

@@ -1,32 +1,49 @@
-// The pyramid's top-down step on its own: a map plus a coarser one, enlarged to the nearest. With
-// maps of one size, their sum. A lane makes four channels of one pixel.
+// The pyramid's top-down step on its own: a map plus a coarser one, upsampled to the nearest or
+// bilinearly. With maps of one size, their sum. An invocation makes four channels of one pixel.
 
 struct Params {
     fine_size: vec2<u32>, // height, width
     coarse_size: vec2<u32>,
-    quads: u32, // channels by fours
+    blocks: u32, // channel blocks
     slope: f32, // of the activation; 1 for none
     unused: vec2<u32>,
 }
 
 #import fpn::activation::leaky
-#import fpn::numbers::{Stored, Result, packed, unpacked}
+#import fpn::bilinear::tap
+#import fpn::dtype::{Stored, Result, packed, unpacked}
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> fine: array<Stored>; // [y][x][quad]
-@group(0) @binding(2) var<storage, read_write> coarse: array<Stored>; // [y][x][quad]
-@group(0) @binding(3) var<storage, read_write> result: array<Result>; // [y][x][quad]
+@group(0) @binding(1) var<storage, read_write> fine: array<Stored>; // [y][x][block]
+@group(0) @binding(2) var<storage, read_write> coarse: array<Stored>; // [y][x][block]
+@group(0) @binding(3) var<storage, read_write> result: array<Result>; // [y][x][block]
+
+fn load(y: u32, x: u32, block: u32) -> vec4<f32> {
+    return unpacked(coarse[(y * params.coarse_size.y + x) * params.blocks + block]);
+}
+
+// The coarser map at a cell of the finer one.
+fn coarse_at(place: vec2<u32>, block: u32) -> vec4<f32> {
+#ifdef BILINEAR
+    let down = tap(place.x, params.coarse_size.x, params.fine_size.x);
+    let across = tap(place.y, params.coarse_size.y, params.fine_size.y);
+    let top = (1.0 - across.near) * load(down.low, across.low, block) + across.near * load(down.low, across.high, block);
+    let bottom = (1.0 - across.near) * load(down.high, across.low, block) + across.near * load(down.high, across.high, block);
+    return (1.0 - down.near) * top + down.near * bottom;
+#else
+    let nearest = place * params.coarse_size / params.fine_size;
+    return load(nearest.x, nearest.y, block);
+#endif
+}
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let index = id.x + id.y * groups.x * 64u;
-    if index >= params.fine_size.x * params.fine_size.y * params.quads {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let index = id.x + id.y * workgroups.x * 64u;
+    if index >= params.fine_size.x * params.fine_size.y * params.blocks {
         return;
     }
-    let quad = index % params.quads;
-    let pixel = index / params.quads;
+    let block = index % params.blocks;
+    let pixel = index / params.blocks;
     let place = vec2<u32>(pixel / params.fine_size.y, pixel % params.fine_size.y);
-    let nearest = place * params.coarse_size / params.fine_size;
-    let source = (nearest.x * params.coarse_size.y + nearest.y) * params.quads + quad;
-    result[index] = packed(leaky(unpacked(fine[index]) + unpacked(coarse[source]), params.slope));
+    result[index] = packed(leaky(unpacked(fine[index]) + coarse_at(place, block), params.slope));
 }

@@ -1,9 +1,9 @@
 // The first of three steps of a 3×3 convolution of stride 1 as Winograd's F(4×4, 3×3) (Lavin and
 // Gray, 2016, https://arxiv.org/abs/1509.09308): tiles of 6×6 cells, which overlap by two, become 36
-// matrices of a row a tile. A lane transforms four channels of one tile.
+// matrices of a row a tile. An invocation transforms four channels of one tile.
 
 #import fpn::conv::{params, result, cell, load}
-#import fpn::numbers::packed
+#import fpn::dtype::packed
 
 struct Six {
     a: vec4<f32>,
@@ -30,21 +30,21 @@ fn transform(x: Six) -> Six {
     );
 }
 
-fn load_row(corner: vec2<i32>, y: i32, quad: u32) -> Six {
+fn load_row(corner: vec2<i32>, y: i32, block: u32) -> Six {
     let place = corner + vec2<i32>(y, 0);
     return Six(
-        load(cell(place, 0u), quad),
-        load(cell(place + vec2<i32>(0, 1), 0u), quad),
-        load(cell(place + vec2<i32>(0, 2), 0u), quad),
-        load(cell(place + vec2<i32>(0, 3), 0u), quad),
-        load(cell(place + vec2<i32>(0, 4), 0u), quad),
-        load(cell(place + vec2<i32>(0, 5), 0u), quad),
+        load(cell(place, 0u), block),
+        load(cell(place + vec2<i32>(0, 1), 0u), block),
+        load(cell(place + vec2<i32>(0, 2), 0u), block),
+        load(cell(place + vec2<i32>(0, 3), 0u), block),
+        load(cell(place + vec2<i32>(0, 4), 0u), block),
+        load(cell(place + vec2<i32>(0, 5), 0u), block),
     );
 }
 
 // The matrices of one column of frequencies.
 fn store_column(x: Six, column: u32, at: u32) {
-    let matrix = params.tiles * params.in_quads;
+    let matrix = params.tiles * params.in_blocks;
     let start = at + column * matrix;
     let y = transform(x);
     result[start] = packed(y.a);
@@ -56,22 +56,22 @@ fn store_column(x: Six, column: u32, at: u32) {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let index = id.x + id.y * groups.x * 64u;
-    if index >= params.tiles * params.in_quads {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let index = id.x + id.y * workgroups.x * 64u;
+    if index >= params.tiles * params.in_blocks {
         return;
     }
-    let quad = index % params.in_quads;
-    let tile = params.first_tile + index / params.in_quads;
+    let block = index % params.in_blocks;
+    let tile = params.first_tile + index / params.in_blocks;
     let across = (params.out_size.y + 3u) / 4u;
     let corner = vec2<i32>(4u * vec2<u32>(tile / across, tile % across)) - vec2<i32>(params.padding);
 
-    let r0 = transform(load_row(corner, 0, quad));
-    let r1 = transform(load_row(corner, 1, quad));
-    let r2 = transform(load_row(corner, 2, quad));
-    let r3 = transform(load_row(corner, 3, quad));
-    let r4 = transform(load_row(corner, 4, quad));
-    let r5 = transform(load_row(corner, 5, quad));
+    let r0 = transform(load_row(corner, 0, block));
+    let r1 = transform(load_row(corner, 1, block));
+    let r2 = transform(load_row(corner, 2, block));
+    let r3 = transform(load_row(corner, 3, block));
+    let r4 = transform(load_row(corner, 4, block));
+    let r5 = transform(load_row(corner, 5, block));
     store_column(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a), 0u, index);
     store_column(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b), 1u, index);
     store_column(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c), 2u, index);

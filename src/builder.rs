@@ -1,63 +1,20 @@
 //! What a detector is built from, and the checks on it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::compile::{CompileError, ConvTable, Precision};
+use crate::compile::{ConvTable, Precision};
 use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
-use crate::gpu::{self, Gpu, GpuError};
-use crate::models::{Architecture, ModelConfig, Selection};
+use crate::error::BuildError;
+use crate::gpu::{Gpu, GpuEngine};
+use crate::models::{Architecture, ModelConfig, Request, Selection};
+use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
-use crate::weights::{self, Checkpoint, WeightsError};
+use crate::weights::{self, Checkpoint};
 
 /// `eps` of a batch norm where nothing says otherwise (PyTorch's default).
 const DEFAULT_BN_EPS: f64 = 1e-5;
-
-/// Why a detector cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// No model was named, and the checkpoint names none.
-    #[error("the checkpoint does not say which model it is for: name one of {}", Architecture::names().join(", "))]
-    NoArchitecture,
-    /// The checkpoint names another model than the caller.
-    #[error("the checkpoint says it is for {found}, not for {asked}")]
-    OtherArchitecture {
-        /// Named by the caller.
-        asked: Architecture,
-        /// Named by the checkpoint.
-        found: Architecture,
-    },
-    /// The checkpoint was not usable; the sentence's subject is the checkpoint.
-    #[error("the checkpoint {0}")]
-    Weights(#[from] WeightsError),
-    /// The GPU cannot be used.
-    #[error(transparent)]
-    Gpu(#[from] GpuError),
-    /// The model uses something that cannot be compiled for a GPU.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    /// Names that do not match the classes.
-    #[error(
-        "{found} class names for {classes} classes: expected {classes}, or one less without the background"
-    )]
-    ClassNames {
-        /// Classes, background included.
-        classes: usize,
-        /// Names given.
-        found: usize,
-    },
-    /// An option out of its range.
-    #[error("{option} is {found}: expected {expected}")]
-    Option {
-        /// Which option.
-        option: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        found: String,
-    },
-}
 
 /// Collects what a [`Detector`] is built from; see [`Detector::builder`].
 #[derive(Debug, Default)]
@@ -71,18 +28,36 @@ pub struct DetectorBuilder {
     min_size: Option<usize>,
     max_size: Option<usize>,
     class_names: Option<Vec<String>>,
+    maps: BTreeSet<MapKind>,
+    maps_alone: bool,
     gpu: Option<Arc<Gpu>>,
     table: Option<ConvTable>,
     precision: Precision,
 }
 
-impl DetectorBuilder {
-    /// Begin with the weights.
-    pub(crate) fn new(checkpoint: Checkpoint) -> Self {
-        Self {
+impl Detector {
+    /// Begin with the weights; what else is not said is read from them or taken from the model.
+    pub fn builder(checkpoint: Checkpoint) -> DetectorBuilder {
+        DetectorBuilder {
             checkpoint,
-            ..Self::default()
+            ..DetectorBuilder::default()
         }
+    }
+}
+
+impl DetectorBuilder {
+    /// Maps that [`Detector::detect_with_maps`] and [`Detector::maps`] give besides the pyramid's
+    /// levels. On a GPU they keep their memory until a picture is done.
+    pub fn maps(mut self, kinds: impl IntoIterator<Item = MapKind>) -> Self {
+        self.maps.extend(kinds);
+        self
+    }
+
+    /// Give maps and find no objects: for [`Detector::maps`], which then computes no more than it
+    /// takes.
+    pub fn maps_alone(mut self) -> Self {
+        self.maps_alone = true;
+        self
     }
 
     /// Compute on a GPU; without one, on the CPU.
@@ -174,7 +149,8 @@ impl DetectorBuilder {
     pub async fn build_async(self, pause: impl AsyncFn()) -> Result<Detector, BuildError> {
         let config = self.config()?;
         let transform = self.transform(config.architecture)?;
-        let selection = self.selection(config.architecture)?;
+        let request = self.request(config.architecture)?;
+        let finds = request.selection.is_some();
         let class_names = match (
             self.class_names,
             self.checkpoint.metadata.class_names.clone(),
@@ -186,15 +162,15 @@ impl DetectorBuilder {
             None => Engine::Cpu(CpuEngine::new(
                 weights::load(&config, &self.checkpoint)?,
                 transform,
-                selection,
+                request,
             )),
             Some(gpu) => {
                 let checkpoint = &self.checkpoint;
-                let engine = gpu::Engine::new(
+                let engine = GpuEngine::new(
                     gpu,
                     config,
                     transform,
-                    selection,
+                    request,
                     checkpoint,
                     (self.table, self.precision),
                     &pause,
@@ -202,7 +178,7 @@ impl DetectorBuilder {
                 Engine::Gpu(engine.await?)
             }
         };
-        Ok(Detector::new(config, transform, class_names, engine))
+        Ok(Detector::new(config, transform, class_names, finds, engine))
     }
 
     fn config(&self) -> Result<ModelConfig, BuildError> {
@@ -250,8 +226,17 @@ impl DetectorBuilder {
         Ok(transform)
     }
 
-    fn selection(&self, architecture: Architecture) -> Result<Selection, BuildError> {
-        let default = architecture.selection();
+    fn request(&self, architecture: Architecture) -> Result<Request, BuildError> {
+        let mut request = Request::of(architecture);
+        request.maps.extend(&self.maps);
+        request.selection = match request.selection.filter(|_| !self.maps_alone) {
+            Some(default) => Some(self.selection(default)?),
+            None => None,
+        };
+        Ok(request)
+    }
+
+    fn selection(&self, default: Selection) -> Result<Selection, BuildError> {
         let selection = Selection {
             score_threshold: self.score_threshold.unwrap_or(default.score_threshold),
             limit: self.limit.unwrap_or(default.limit),

@@ -1,12 +1,15 @@
 //! The CPU engine: the module itself, run eagerly by Burn.
 
 use burn::backend::Dispatch;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::RgbaImage;
+use rayon::prelude::*;
 
-use crate::detector::{Computed, DetectError};
-use crate::models::{Model, Output, Selection};
+use crate::error::DetectError;
+use crate::models::{Checked, Model, Outputs, Request};
 use crate::ops::candidates::{Candidate, Candidates};
+use crate::ops::proposals::Proposals;
+use crate::results::{Computed, HostMap, Proposal};
 use crate::transform::{Frame, Transform};
 
 /// A model with its weights on the CPU.
@@ -14,79 +17,107 @@ use crate::transform::{Frame, Transform};
 pub(crate) struct CpuEngine {
     model: Model,
     transform: Transform,
-    selection: Selection,
+    request: Request,
     device: Device,
 }
 
 impl CpuEngine {
-    pub fn new(model: Model, transform: Transform, selection: Selection) -> Self {
+    pub fn new(model: Model, transform: Transform, request: Request) -> Self {
         Self {
             model,
             transform,
-            selection,
+            request,
             device: Device::flex(),
         }
     }
 
-    /// Look at a picture; `frame` is the transform's for its size.
+    /// Look at a picture; `frame` is the transform's for its size. Maps and proposals are left out
+    /// unless they are to be read.
     ///
     /// # Errors
-    /// If the pyramid holds NaN or infinities.
+    /// If a map, or what detections are made of, holds NaN or infinities.
     pub fn compute(
         &self,
         picture: &RgbaImage,
         frame: &Frame,
-        with_pyramid: bool,
+        reads_maps: bool,
     ) -> Result<Computed, DetectError> {
         let image = self.transform.apply(picture, frame, &self.device);
         let frame = frame.tensor(&self.device);
-        let Output {
+        let outputs = self.model.forward(image, frame, &self.request);
+        let Outputs {
+            maps,
+            proposals,
             detections,
-            pyramid,
-        } = self.model.forward(image, frame, self.selection);
-        if !pyramid.iter().all(is_finite) {
+            checked,
+            ..
+        } = outputs;
+        if !checked.into_iter().all(is_finite) {
             return Err(DetectError::NotFinite);
         }
-        let levels = pyramid.into_iter().filter(|_| with_pyramid);
+        let detections = detections.map_or_else(Vec::new, candidates);
+        if !reads_maps {
+            return Ok(Computed {
+                detections,
+                ..Computed::default()
+            });
+        }
+        let maps = maps.into_iter().map(|(info, map)| {
+            let [_, channels, height, width] = map.dims();
+            HostMap {
+                info,
+                shape: [channels, height, width],
+                values: floats(map.into_data()),
+            }
+        });
         Ok(Computed {
-            detections: read(detections),
-            pyramid: levels.map(values).collect(),
+            detections,
+            maps: maps.collect(),
+            proposals: proposals.map_or_else(Vec::new, boxes),
         })
     }
 }
 
-/// Whether a map holds neither NaN nor infinities: their sum would be neither finite.
-fn is_finite(map: &Tensor<4>) -> bool {
-    let sum: f32 = map.clone().abs().sum().into_scalar();
-    sum.is_finite()
+fn is_finite(checked: Checked) -> bool {
+    let data = match checked {
+        Checked::Map(map) => map.into_data(),
+        Checked::Rows(rows) => rows.into_data(),
+    };
+    // Not their sum, which may overflow.
+    floats(data).par_iter().all(|value| value.is_finite())
 }
 
-fn values(map: Tensor<4>) -> ([usize; 3], Vec<f32>) {
-    let [_, channels, height, width] = map.dims();
-    let values = map.into_data().try_to_vec().expect("a pyramid holds f32");
-    ([channels, height, width], values)
+fn floats(data: TensorData) -> Vec<f32> {
+    data.try_to_vec().expect("models compute with f32")
+}
+
+fn integers(tensor: Tensor<1, Int>) -> Vec<i32> {
+    let data = tensor.into_data();
+    data.try_to_vec().expect("the operations give i32")
+}
+
+fn boxes(proposals: Proposals) -> Vec<Proposal> {
+    let boxes = floats(proposals.boxes.into_data());
+    let levels = integers(proposals.levels);
+    let boxes = boxes.as_chunks().0.iter();
+    boxes
+        .zip(levels)
+        .map(|(bbox, level)| Proposal {
+            bbox: *bbox,
+            level: level as usize,
+        })
+        .collect()
 }
 
 /// The rows that are meant, in memory.
-fn read(found: Candidates<Dispatch>) -> Vec<Candidate> {
-    let ints = |tensor| -> Vec<i32> {
-        let tensor = Tensor::<1, Int>::from_dispatch(tensor);
-        tensor
-            .into_data()
-            .try_to_vec()
-            .expect("the operation gives i32")
-    };
-    let scores = Tensor::<1>::from_dispatch(found.scores).into_data();
-    let scores: Vec<f32> = scores.try_to_vec().expect("the operation gives f32");
+fn candidates(found: Candidates<Dispatch>) -> Vec<Candidate> {
+    let scores = floats(Tensor::<1>::from_dispatch(found.scores).into_data());
     let rows = Tensor::<2>::from_dispatch(found.rows);
     let [_, width] = rows.dims();
-    let rows: Vec<f32> = rows
-        .into_data()
-        .try_to_vec()
-        .expect("the operation gives f32");
-    let (labels, levels) = (ints(found.labels), ints(found.levels));
-    let count = ints(found.count)[0] as usize;
-    (0..count)
+    let rows = floats(rows.into_data());
+    let [labels, levels, count] = [found.labels, found.levels, found.count]
+        .map(|tensor| integers(Tensor::from_dispatch(tensor)));
+    (0..count[0] as usize)
         .map(|index| {
             let row = &rows[index * width..][..width];
             Candidate {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::plan::MapInfo;
+use crate::results::HostMap;
 use crate::transform::Frame;
 
 /// The objects found in one picture.
@@ -35,11 +37,11 @@ pub struct Detection {
     pub landmarks: Option<Vec<[f32; 2]>>,
 }
 
-/// One level of the feature pyramid for one picture.
+/// A map that a model made of one picture, such as a level of its pyramid.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PyramidLevel {
-    /// 2 for P2.
-    pub level: usize,
+pub struct FeatureMap {
+    /// Its name, and where in the model it is from.
+    pub info: MapInfo,
     /// Channels, height, width.
     pub shape: [usize; 3],
     /// The part of the map, down and across, that lies over the picture; the rest, right and below,
@@ -49,14 +51,14 @@ pub struct PyramidLevel {
     pub values: Vec<f32>,
 }
 
-impl PyramidLevel {
-    pub(crate) fn new(level: usize, shape: [usize; 3], values: Vec<f32>, frame: &Frame) -> Self {
+impl FeatureMap {
+    pub(crate) fn new(map: HostMap, frame: &Frame) -> Self {
         let coverage = |axis: usize| frame.resized[axis] as f32 / frame.padded[axis] as f32;
         Self {
-            level,
-            shape,
+            info: map.info,
+            shape: map.shape,
             coverage: [coverage(0), coverage(1)],
-            values,
+            values: map.values,
         }
     }
 

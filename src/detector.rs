@@ -2,103 +2,17 @@
 
 use image::{DynamicImage, RgbaImage};
 
-use crate::builder::DetectorBuilder;
-use crate::compile::CompileError;
 use crate::cpu::CpuEngine;
-use crate::detections::{Detection, Detections, PyramidLevel};
-use crate::gpu::{self, GpuError};
+use crate::detections::{Detection, Detections, FeatureMap};
+use crate::error::DetectError;
+use crate::gpu::{GpuEngine, Submitted};
 use crate::models::ModelConfig;
 use crate::ops::candidates::Candidate;
+use crate::results::Computed;
 use crate::transform::{Frame, Transform};
-use crate::weights::Checkpoint;
 
 /// Largest input of a network, in pixels: beyond it the first activations alone take gigabytes.
 const MAX_INPUT_PIXELS: usize = 1 << 25;
-
-/// Why a picture gives no detections.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DetectError {
-    /// A picture without pixels.
-    #[error("the picture is {width}×{height} pixels: expected at least one")]
-    NoPixels {
-        /// Width in pixels.
-        width: usize,
-        /// Height in pixels.
-        height: usize,
-    },
-    /// Raw bytes that are not the picture's size.
-    #[error("{found} bytes for a {width}×{height} RGBA picture: expected {expected}")]
-    Bytes {
-        /// Width in pixels.
-        width: usize,
-        /// Height in pixels.
-        height: usize,
-        /// Bytes of such a picture.
-        expected: usize,
-        /// Bytes given.
-        found: usize,
-    },
-    /// An input too large for memory.
-    #[error(
-        "the picture would enter the network as {width}×{height} pixels, over the limit of {limit}: set a smaller max-size"
-    )]
-    TooLarge {
-        /// Width of the padded input.
-        width: usize,
-        /// Height of the padded input.
-        height: usize,
-        /// Most pixels allowed.
-        limit: usize,
-    },
-    /// An activation larger than the GPU can bind.
-    #[error(
-        "an input of {width}×{height} pixels needs {needed} bytes in one buffer, and {adapter} \
-         allows {allowed}: the largest --max-size that fits is {largest}"
-    )]
-    DoesNotFit {
-        /// Width of the padded input.
-        width: usize,
-        /// Height of the padded input.
-        height: usize,
-        /// Bytes of the largest activation.
-        needed: usize,
-        /// Most bytes the device binds.
-        allowed: usize,
-        /// Name of the adapter.
-        adapter: String,
-        /// Longest side that fits for a picture of this shape, in pixels.
-        largest: usize,
-    },
-    /// A picture of more bytes than the GPU can bind.
-    #[error(
-        "a picture of {width}×{height} pixels takes {needed} bytes, and {adapter} allows {allowed}: \
-         resize it before"
-    )]
-    PictureTooLarge {
-        /// Width in pixels.
-        width: usize,
-        /// Height in pixels.
-        height: usize,
-        /// Bytes of the picture, four a pixel.
-        needed: usize,
-        /// Most bytes the device binds.
-        allowed: usize,
-        /// Name of the adapter.
-        adapter: String,
-    },
-    /// The GPU failed.
-    #[error(transparent)]
-    Gpu(#[from] GpuError),
-    /// The model cannot be compiled for a GPU.
-    #[error(transparent)]
-    Compile(#[from] CompileError),
-    /// NaN or infinite activations.
-    #[error(
-        "the network gave NaN or infinite values: its weights do not suit its input or its batch norms' eps"
-    )]
-    NotFinite,
-}
 
 /// A model with its weights, ready to look at pictures. `Send` and `Sync`: pictures can be given
 /// to it from several threads.
@@ -128,6 +42,8 @@ pub struct Detector {
     config: ModelConfig,
     transform: Transform,
     class_names: Vec<String>,
+    /// Whether it finds objects, or gives maps alone.
+    finds: bool,
     engine: Engine,
 }
 
@@ -138,17 +54,7 @@ pub(crate) enum Engine {
     /// Burn's CPU engine.
     Cpu(CpuEngine),
     /// WebGPU.
-    Gpu(gpu::Engine),
-}
-
-/// What an engine gives for one picture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Computed {
-    /// In pixels of the original picture, best first.
-    pub detections: Vec<Candidate>,
-    /// Channels, height and width, and values `[C, H, W]`, of the pyramid's levels, finest first;
-    /// none where they were not asked for.
-    pub pyramid: Vec<([usize; 3], Vec<f32>)>,
+    Gpu(GpuEngine),
 }
 
 /// A picture that is being looked at; see [`Detector::start`].
@@ -161,7 +67,7 @@ pub struct Pending<'a> {
 
 enum Work {
     Done(Computed),
-    Sent(gpu::Pending),
+    Sent(Submitted),
 }
 
 impl Pending<'_> {
@@ -192,21 +98,18 @@ impl Pending<'_> {
 }
 
 impl Detector {
-    /// Begin with the weights; what else is not said is read from them or taken from the model.
-    pub fn builder(checkpoint: Checkpoint) -> DetectorBuilder {
-        DetectorBuilder::new(checkpoint)
-    }
-
     pub(crate) fn new(
         config: ModelConfig,
         transform: Transform,
         class_names: Vec<String>,
+        finds: bool,
         engine: Engine,
     ) -> Self {
         Self {
             config,
             transform,
             class_names,
+            finds,
             engine,
         }
     }
@@ -230,7 +133,7 @@ impl Detector {
     }
 
     /// The GPU engine, where the model runs on one.
-    pub fn gpu_engine(&self) -> Option<&gpu::Engine> {
+    pub fn gpu_engine(&self) -> Option<&GpuEngine> {
         match &self.engine {
             Engine::Cpu(_) => None,
             Engine::Gpu(engine) => Some(engine),
@@ -315,6 +218,7 @@ impl Detector {
     /// # Errors
     /// As [`detect`](Self::detect).
     pub fn start(&self, picture: &RgbaImage) -> Result<Pending<'_>, DetectError> {
+        self.check_finds()?;
         let frame = self.frame_of(picture)?;
         let work = match &self.engine {
             Engine::Cpu(engine) => Work::Done(engine.compute(picture, &frame, false)?),
@@ -327,28 +231,53 @@ impl Detector {
         })
     }
 
-    /// As [`detect`](Self::detect), with the pyramid's levels, finest first.
+    /// As [`detect`](Self::detect), with the maps that the detector was built to give: by default the
+    /// pyramid's levels, finest first.
     ///
     /// # Errors
     /// As [`detect`](Self::detect).
-    pub fn detect_with_pyramid(
+    pub fn detect_with_maps(
         &self,
         picture: &DynamicImage,
-    ) -> Result<(Detections, Vec<PyramidLevel>), DetectError> {
+    ) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
+        self.check_finds()?;
+        let (frame, computed) = self.compute(picture)?;
+        let maps = computed.maps.iter().cloned();
+        let maps = maps.map(|map| FeatureMap::new(map, &frame)).collect();
+        Ok((self.detections(&computed, &frame)?, maps))
+    }
+
+    /// The maps that the detector was built to give, by default the pyramid's levels, finest first.
+    /// Models without a detector give maps alone.
+    ///
+    /// # Errors
+    /// As [`detect`](Self::detect).
+    pub fn maps(&self, picture: &DynamicImage) -> Result<Vec<FeatureMap>, DetectError> {
+        let (frame, computed) = self.compute(picture)?;
+        let maps = computed.maps.into_iter();
+        Ok(maps.map(|map| FeatureMap::new(map, &frame)).collect())
+    }
+
+    /// All that the detector was built to give.
+    fn compute(&self, picture: &DynamicImage) -> Result<(Frame, Computed), DetectError> {
         let picture = picture.to_rgba8();
         let frame = self.frame_of(&picture)?;
-        let mut computed = match &self.engine {
+        let computed = match &self.engine {
             Engine::Cpu(engine) => engine.compute(&picture, &frame, true)?,
             Engine::Gpu(engine) => engine.start(&picture, &frame, true)?.wait()?,
         };
-        let finest = self.config.architecture.finest_level();
-        let levels = std::mem::take(&mut computed.pyramid)
-            .into_iter()
-            .zip(finest..);
-        let levels = levels
-            .map(|((shape, values), level)| PyramidLevel::new(level, shape, values, &frame))
-            .collect();
-        Ok((self.detections(&computed, &frame)?, levels))
+        Ok((frame, computed))
+    }
+
+    /// # Errors
+    /// If it was built to give maps alone.
+    fn check_finds(&self) -> Result<(), DetectError> {
+        match self.finds {
+            true => Ok(()),
+            false => Err(DetectError::NoDetections {
+                model: self.config.architecture.name(),
+            }),
+        }
     }
 
     fn frame_of(&self, picture: &RgbaImage) -> Result<Frame, DetectError> {
@@ -376,8 +305,7 @@ impl Detector {
             let values = found.bbox.iter().chain(&found.landmarks);
             found.score.is_finite() && values.copied().all(f32::is_finite)
         };
-        let maps = computed.pyramid.iter().flat_map(|(_, values)| values);
-        if !computed.detections.iter().all(is_finite) || !maps.copied().all(f32::is_finite) {
+        if !computed.detections.iter().all(is_finite) {
             return Err(DetectError::NotFinite);
         }
         let items = computed.detections.iter().map(|found| Detection {

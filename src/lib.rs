@@ -6,29 +6,36 @@
 //! beyond Burn's own operations.
 #![warn(missing_docs)]
 
+pub mod boxes;
 mod builder;
 pub mod compile;
 mod cpu;
 pub mod data;
 mod detections;
 mod detector;
+mod error;
 #[cfg(feature = "train")]
 pub mod eval;
 pub mod gpu;
+pub mod kernels;
 pub mod models;
 pub mod ops;
 pub mod plan;
 mod report;
+mod results;
+mod stage;
 mod summary;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod transform;
-pub mod twins;
+#[cfg(feature = "verify")]
 pub mod verify;
 pub mod weights;
 
-pub use builder::{BuildError, DetectorBuilder};
-pub use detections::{Detection, Detections, PyramidLevel};
-pub use detector::{Computed, DetectError, Detector, Pending};
+pub use builder::DetectorBuilder;
+pub use detections::{Detection, Detections, FeatureMap};
+pub use detector::{Detector, Pending};
+pub use error::{BuildError, DetectError};
 pub use report::{Picture, Report};
+pub use results::{Computed, HostMap, Proposal};
 pub use summary::{Layer, Summary};

@@ -10,7 +10,7 @@ use burn_ir::{
 };
 
 use crate::compile::{CaptureError, capture};
-use crate::models::{Model, ModelConfig, parameters};
+use crate::models::{Model, ModelConfig, Request, parameters};
 
 /// One operation of a forward pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +48,7 @@ impl Summary {
     /// # Errors
     /// If the model cannot be captured.
     pub fn new(config: &ModelConfig, padded: [usize; 2]) -> Result<Self, CaptureError> {
-        let selection = config.architecture.selection();
-        let captured = capture(config, padded, selection)?;
+        let captured = capture(config, padded, &Request::of(config.architecture))?;
         let sizes = parameter_sizes(config);
         let mut counted = HashSet::new();
         let mut layers = Vec::new();

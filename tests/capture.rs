@@ -7,9 +7,10 @@ use burn_ir::{
     ActivationOperationIr, BaseOperationIr, CustomOpIr, FloatOperationIr, ModuleOperationIr,
     NumericOperationIr, OperationIr, TensorId, TensorIr,
 };
-use fpn_wgpu::compile::{CapturedModel, capture};
+use fpn_wgpu::compile::{CapturedModel, CapturedOutput, capture};
 use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, Model, ModelConfig, Selection, parameters};
+use fpn_wgpu::models::{Architecture, Model, ModelConfig, Request, Selection, parameters};
+use fpn_wgpu::plan::MapKind;
 
 /// Height and width of the inputs: not square, so that a mix-up shows.
 const PADDED: [usize; 2] = [64, 96];
@@ -23,7 +24,8 @@ fn config(architecture: Architecture) -> ModelConfig {
 }
 
 fn captured(architecture: Architecture) -> CapturedModel {
-    capture(&config(architecture), PADDED, architecture.selection()).expect("it can be captured")
+    let request = Request::of(architecture);
+    capture(&config(architecture), PADDED, &request).expect("it can be captured")
 }
 
 fn shape(tensor: &TensorIr) -> Vec<usize> {
@@ -143,17 +145,27 @@ fn inputs_and_outputs_are_declared() {
             // With five landmarks.
             Architecture::RetinaFaceMobileNet025 => (750, 4 + 10),
         };
+        let outputs = captured.outputs.iter();
+        let (maps, others): (Vec<_>, Vec<_>) =
+            outputs.partition(|output| matches!(output, CapturedOutput::Map(..)));
+        let [CapturedOutput::Detections(rows)] = others[..] else {
+            panic!("{architecture}: {others:?}")
+        };
         assert_eq!(
-            describe(&captured.graph.outputs),
-            [
-                (vec![limit, row], DType::F32),
-                (vec![limit], DType::F32),
-                (vec![limit], DType::I32),
-                (vec![limit], DType::I32),
-                (vec![1], DType::I32),
-            ],
+            describe(&[*rows]),
+            [(vec![limit, row], DType::F32)],
             "{architecture}"
         );
+        let pyramid: Vec<TensorId> = maps
+            .into_iter()
+            .map(|output| match output {
+                CapturedOutput::Map(info, map) => {
+                    assert_eq!(info.kind, MapKind::Pyramid);
+                    *map
+                }
+                other => panic!("{architecture}: {other:?}"),
+            })
+            .collect();
         let levels = match architecture {
             Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => {
                 vec![[16, 24], [8, 12], [4, 6], [2, 3], [1, 2]]
@@ -169,7 +181,7 @@ fn inputs_and_outputs_are_declared() {
         let expected: Vec<_> = levels
             .map(|[height, width]| (vec![1, channels, height, width], DType::F32))
             .collect();
-        assert_eq!(describe(&captured.pyramid), expected, "{architecture}");
+        assert_eq!(describe(&pyramid), expected, "{architecture}");
     }
 }
 
@@ -272,7 +284,11 @@ fn faster_rcnn_has_room_for_every_score_above_the_threshold() {
             limit: 17,
             proposals: 1000,
         };
-        let captured = capture(&config(architecture), PADDED, selection);
+        let request = Request {
+            selection: Some(selection),
+            ..Request::of(architecture)
+        };
+        let captured = capture(&config(architecture), PADDED, &request);
         let captured = captured.expect("it can be captured");
         let expected = [
             (
@@ -296,7 +312,7 @@ fn retinaface_has_room_for_every_anchor() {
         ([61, 97], 8 * 13 + 4 * 7 + 2 * 4),
         ([1, 1], 3),
     ] {
-        let captured = capture(&config(architecture), padded, architecture.selection());
+        let captured = capture(&config(architecture), padded, &Request::of(architecture));
         let captured = captured.expect("it can be captured");
         let expected = [
             ("fpn::decode_anchors", candidates(2 * cells, 14)),

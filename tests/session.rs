@@ -5,13 +5,12 @@ mod adapter;
 use std::cell::Cell;
 use std::sync::Arc;
 
-use burn::tensor::Device;
-use fpn_wgpu::gpu::{Gpu, GpuError, Trunk, adapters};
+use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
 use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, Model, ModelConfig};
-use fpn_wgpu::transform::Frame;
+use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::plan::{MapInfo, MapKind};
 use fpn_wgpu::weights::{self, Checkpoint};
-use fpn_wgpu::{DetectError, Detector};
+use fpn_wgpu::{DetectError, Detector, FeatureMap};
 use image::DynamicImage;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -338,37 +337,40 @@ fn an_unknown_adapter_lists_the_known() {
     assert!(error.to_string().contains(&known[0]), "{error}");
 }
 
+/// Every map and the proposals, of both engines, in one submission and one read-back.
 #[test]
-fn a_trunk_computes_the_heads_maps_of_the_cpu_engine() {
-    let architecture = Architecture::FasterRcnnFpn(Depth::R18);
-    let config = ModelConfig::of(architecture);
+fn all_outputs_of_a_frame_are_those_of_the_cpu_engine() {
+    let config = ModelConfig {
+        classes: 5,
+        ..ModelConfig::of(Architecture::FasterRcnnFpn(Depth::R18))
+    };
     let checkpoint = weights::seeded(&config, 1);
-    let picture = weights::picture(1, 96, 64);
-    let trunk = Trunk::new(gpu(), &config, &checkpoint, &picture).expect("the picture suits");
-    trunk.run().expect("the GPU computes");
-    let found = trunk.maps().expect("the maps can be read");
+    let picture: DynamicImage = weights::picture(1, 96, 64).into();
+    let gpu = open_gpu();
+    let [own, expected] = [Some(gpu.clone()), None].map(|gpu| {
+        let every = [MapKind::Input, MapKind::Features, MapKind::Heads];
+        let builder = Detector::builder(checkpoint.clone()).gpu(gpu).maps(every);
+        builder.min_size(64).build().expect("seeded weights fit")
+    });
+    let (found, maps) = own.detect_with_maps(&picture).expect("computed");
+    let (made, sent) = (gpu.counters().made(), gpu.counters().sent());
+    assert_eq!(own.detect_with_maps(&picture), Ok((found, maps.clone())));
+    assert_eq!(gpu.counters().made(), made);
+    assert_eq!(gpu.counters().sent(), sent.map(|count| count + 1));
 
-    let Ok(Model::FasterRcnn(model)) = weights::load(&config, &checkpoint) else {
-        panic!("seeded weights fit");
-    };
-    let size = [64, 96];
-    let frame = Frame {
-        original: size,
-        resized: size,
-        padded: size,
-    };
-    let input = architecture
-        .transform()
-        .apply(&picture, &frame, &Device::flex());
-    let maps = model.rpn_maps(model.pyramid(model.bottom_up(input)));
-    let expected = maps.logits.into_iter().chain(maps.deltas);
-    assert_eq!(found.len(), 10);
-    for ((shape, found), expected) in found.into_iter().zip(expected) {
-        assert_eq!(expected.dims()[1..], shape);
-        let expected: Vec<f32> = expected.into_data().try_to_vec().expect("floats");
-        let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-        for (a, b) in found.iter().zip(&expected) {
-            assert!((a - b).abs() <= 1e-5 * largest, "{shape:?}: {a} and {b}");
+    let (_, expected) = expected.detect_with_maps(&picture).expect("computed");
+    let names =
+        |maps: &[FeatureMap]| -> Vec<MapInfo> { maps.iter().map(|map| map.info.clone()).collect() };
+    assert_eq!(names(&maps), names(&expected));
+    // The input, C2…C5, P2…P6, two maps of each.
+    assert_eq!(maps.len(), 1 + 4 + 5 + 10);
+    for (found, expected) in maps.iter().zip(&expected) {
+        assert_eq!(found.shape, expected.shape);
+        let name = &expected.info.name;
+        let values = expected.values.iter();
+        let largest = values.fold(0.0_f32, |most, x| most.max(x.abs()));
+        for (a, b) in found.values.iter().zip(&expected.values) {
+            assert!((a - b).abs() <= 1e-5 * largest, "{name}: {a} and {b}");
         }
     }
 }

@@ -3,8 +3,8 @@
 
 struct Params {
     across: u32, // workgroups
-    lane_step: u32, // from a lane's first vec4 to the next lane's
-    step: u32, // from one vec4 of a lane to its next
+    invocation_step: u32, // from an invocation's first vec4 to the next invocation's
+    step: u32, // from one vec4 of an invocation to its next
     unused: u32,
 }
 
@@ -13,8 +13,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> copy: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let first = (group.y * params.across + group.x) * 512u + lane * params.lane_step;
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+    let first = (workgroup.y * params.across + workgroup.x) * 512u + invocation * params.invocation_step;
     for (var part = 0u; part < 8u; part++) {
         let place = first + part * params.step;
         copy[place] = original[place];

@@ -1,5 +1,5 @@
 // As many multiplications with addition as a device can do: sums stay in registers, memory is left
-// alone but for one number a lane at the end, without which a driver would drop the rest.
+// alone but for one number an invocation at the end, without which a driver would drop the rest.
 
 struct Params {
     rounds: u32,

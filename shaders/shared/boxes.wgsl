@@ -34,6 +34,6 @@ fn overlaps(a: vec4<f32>, b: vec4<f32>, threshold: f32) -> bool {
     let extent = max(min(a.zw, b.zw) - max(a.xy, b.xy), vec2<f32>());
     let intersection = extent.x * extent.y;
     let whole = area(a) + area(b) - intersection;
-    // Divided, as the CPU twin does, so that both round alike.
+    // Divided, as the CPU reference does, so that both round alike.
     return whole > 0.0 && intersection / whole > threshold;
 }

@@ -6,7 +6,8 @@ enable f16;
 // batches.
 
 #import fpn::activation::leaky
-#import fpn::numbers::{Stored, Result, packed, unpacked}
+#import fpn::bilinear::tap
+#import fpn::dtype::{Stored, Result, packed, unpacked}
 
 // Four channels of what is multiplied: computed with as they are stored, or unpacked before.
 #ifdef PRODUCT_F16
@@ -15,7 +16,7 @@ struct Factor {
     value: vec4<f16>,
 }
 
-fn quad_of(factor: Factor) -> vec4<f16> {
+fn block_of(factor: Factor) -> vec4<f16> {
     return factor.value;
 }
 
@@ -30,7 +31,7 @@ struct Factor {
     value: Stored,
 }
 
-fn quad_of(factor: Factor) -> vec4<f32> {
+fn block_of(factor: Factor) -> vec4<f32> {
     return unpacked(factor.value);
 }
 
@@ -43,8 +44,8 @@ fn wide(product: mat4x4<f32>) -> mat4x4<f32> {
 struct Params {
     in_size: vec2<u32>, // height, width
     out_size: vec2<u32>,
-    in_quads: u32, // channels of the input by fours
-    out_quads: u32, // channels this convolution makes, by fours
+    in_blocks: u32, // channels of the input by fours
+    out_blocks: u32, // channels this convolution makes, by fours
     out_stride: u32, // channels of the output's pixels by fours: others may write beside
     out_first: u32,
     kernel: vec2<u32>,
@@ -55,18 +56,18 @@ struct Params {
     outer_slope: f32,
     first_tile: u32, // of a Winograd convolution's tiles, those that are worked on
     tiles: u32,
-    group_in_quads: u32, // of a group's channels; where there is one group, all
-    group_out_quads: u32,
+    group_in_blocks: u32, // of a group's channels; where there is one group, all
+    group_out_blocks: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> image: array<Factor>; // [batch][y][x][quad]
-@group(0) @binding(2) var<storage, read_write> result: array<Result>; // [batch][y][x][quad]
+@group(0) @binding(1) var<storage, read_write> image: array<Factor>; // [batch][y][x][block]
+@group(0) @binding(2) var<storage, read_write> result: array<Result>; // [batch][y][x][block]
 #ifdef EPILOGUE
-@group(0) @binding(#{BIAS}) var<storage, read> bias: array<vec4<f32>>; // [out quad]
+@group(0) @binding(#{BIAS}) var<storage, read> bias: array<vec4<f32>>; // [out block]
 #endif
 #ifdef WITH_RESIDUAL
-@group(0) @binding(#{RESIDUAL}) var<storage, read_write> residual: array<Stored>; // [y][x][out quad]
+@group(0) @binding(#{RESIDUAL}) var<storage, read_write> residual: array<Stored>; // [y][x][out block]
 #endif
 
 // Where the window of an output's pixel begins; past the last pixel, that of the last.
@@ -76,7 +77,7 @@ fn corner(index: u32) -> vec2<i32> {
     return vec2<i32>(place * params.stride) - vec2<i32>(params.padding);
 }
 
-// A cell of the input: its first quad, and by what it is multiplied: 0 outside the map.
+// A cell of the input: its first block, and by what it is multiplied: 0 outside the map.
 struct Cell {
     start: u32,
     inside: f32,
@@ -87,16 +88,16 @@ fn cell(place: vec2<i32>, batch: u32) -> Cell {
     let is_inside = all(place >= vec2<i32>(0)) && all(place < size);
     let clamped = vec2<u32>(clamp(place, vec2<i32>(0), size - 1));
     let row = batch * params.in_size.x + clamped.x;
-    return Cell((row * params.in_size.y + clamped.y) * params.in_quads, select(0.0, 1.0, is_inside));
+    return Cell((row * params.in_size.y + clamped.y) * params.in_blocks, select(0.0, 1.0, is_inside));
 }
 
 #ifdef PRODUCT_F16
-fn load(at: Cell, quad: u32) -> vec4<f16> {
-    return quad_of(image[at.start + quad]) * f16(at.inside);
+fn load(at: Cell, block: u32) -> vec4<f16> {
+    return block_of(image[at.start + block]) * f16(at.inside);
 }
 #else
-fn load(at: Cell, quad: u32) -> vec4<f32> {
-    return quad_of(image[at.start + quad]) * at.inside;
+fn load(at: Cell, block: u32) -> vec4<f32> {
+    return block_of(image[at.start + block]) * at.inside;
 }
 #endif
 
@@ -129,44 +130,67 @@ fn cells_of(corners: Corners, tap: vec2<i32>, batch: u32) -> Cells {
 }
 
 #ifdef PRODUCT_F16
-fn load_four(cells: Cells, quad: u32) -> mat4x4<f16> {
-    return mat4x4<f16>(load(cells.a, quad), load(cells.b, quad), load(cells.c, quad), load(cells.d, quad));
+fn load_four(cells: Cells, block: u32) -> mat4x4<f16> {
+    return mat4x4<f16>(load(cells.a, block), load(cells.b, block), load(cells.c, block), load(cells.d, block));
 }
 #else
-fn load_four(cells: Cells, quad: u32) -> mat4x4<f32> {
-    return mat4x4<f32>(load(cells.a, quad), load(cells.b, quad), load(cells.c, quad), load(cells.d, quad));
+fn load_four(cells: Cells, block: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(load(cells.a, block), load(cells.b, block), load(cells.c, block), load(cells.d, block));
 }
 #endif
 
 // Four channels of four pixels that follow each other, a pixel a column.
-fn store(sums: mat4x4<f32>, pixel: u32, quad: u32, batch: u32) {
-    store_pixel(sums[0], pixel, quad, batch);
-    store_pixel(sums[1], pixel + 1u, quad, batch);
-    store_pixel(sums[2], pixel + 2u, quad, batch);
-    store_pixel(sums[3], pixel + 3u, quad, batch);
+fn store(sums: mat4x4<f32>, pixel: u32, block: u32, batch: u32) {
+    store_pixel(sums[0], pixel, block, batch);
+    store_pixel(sums[1], pixel + 1u, block, batch);
+    store_pixel(sums[2], pixel + 2u, block, batch);
+    store_pixel(sums[3], pixel + 3u, block, batch);
 }
 
-fn store_pixel(sum: vec4<f32>, pixel: u32, quad: u32, batch: u32) {
+fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
     let pixels = params.out_size.x * params.out_size.y;
-    if pixel >= pixels || quad >= params.out_quads {
+    if pixel >= pixels || block >= params.out_blocks {
         return;
     }
     var value = sum;
 #ifdef EPILOGUE
-    value = leaky(value + bias[quad], params.inner_slope);
+    value = leaky(value + bias[block], params.inner_slope);
 #ifdef WITH_RESIDUAL
-    value += unpacked(residual[residual_pixel(pixel) * params.out_quads + quad]);
+    value += residual_at(pixel, block);
 #endif
     value = leaky(value, params.outer_slope);
 #endif
-    result[(batch * pixels + pixel) * params.out_stride + params.out_first + quad] = packed(value);
+    result[(batch * pixels + pixel) * params.out_stride + params.out_first + block] = packed(value);
 }
 
 #ifdef WITH_RESIDUAL
-// The pixel of the residual for one of the output: itself, or the nearest of a coarser map.
-fn residual_pixel(pixel: u32) -> u32 {
+
+fn residual_cell(y: u32, x: u32, block: u32) -> vec4<f32> {
+    return unpacked(residual[(y * params.residual_size.y + x) * params.out_blocks + block]);
+}
+
+#ifdef BILINEAR
+
+// What lies between the four nearest cells of a coarser map.
+fn residual_at(pixel: u32, block: u32) -> vec4<f32> {
+    let down = tap(pixel / params.out_size.y, params.residual_size.x, params.out_size.x);
+    let across = tap(pixel % params.out_size.y, params.residual_size.y, params.out_size.y);
+    let top = (1.0 - across.near) * residual_cell(down.low, across.low, block)
+        + across.near * residual_cell(down.low, across.high, block);
+    let bottom = (1.0 - across.near) * residual_cell(down.high, across.low, block)
+        + across.near * residual_cell(down.high, across.high, block);
+    return (1.0 - down.near) * top + down.near * bottom;
+}
+
+#else
+
+// The same cell, or the nearest of a coarser map.
+fn residual_at(pixel: u32, block: u32) -> vec4<f32> {
     let place = vec2<u32>(pixel / params.out_size.y, pixel % params.out_size.y);
     let coarse = place * params.residual_size / params.out_size;
-    return coarse.x * params.residual_size.y + coarse.y;
+    return residual_cell(coarse.x, coarse.y, block);
 }
+
+#endif
+
 #endif

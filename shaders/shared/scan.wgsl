@@ -1,23 +1,23 @@
 #define_import_path fpn::scan
 
-// Where each lane of a workgroup of 256 begins to write, so that all write in the order of lanes.
+// Where each invocation of a workgroup of 256 begins to write, so that all write in the order of invocations.
 
-const LANES: u32 = 256u;
+const INVOCATIONS: u32 = 256u;
 
 var<workgroup> sums: array<u32, 256>;
 
-// The sum of `value` over all lanes before this one (x) and over all lanes (y).
-fn exclusive(lane: u32, value: u32) -> vec2<u32> {
-    sums[lane] = value;
+// The sum of `value` over all invocations before this one (x) and over all invocations (y).
+fn exclusive(invocation: u32, value: u32) -> vec2<u32> {
+    sums[invocation] = value;
     workgroupBarrier();
-    for (var reach = 1u; reach < LANES; reach *= 2u) {
+    for (var reach = 1u; reach < INVOCATIONS; reach *= 2u) {
         var before = 0u;
-        if lane >= reach {
-            before = sums[lane - reach];
+        if invocation >= reach {
+            before = sums[invocation - reach];
         }
         workgroupBarrier();
-        sums[lane] += before;
+        sums[invocation] += before;
         workgroupBarrier();
     }
-    return vec2<u32>(sums[lane] - value, sums[LANES - 1u]);
+    return vec2<u32>(sums[invocation] - value, sums[INVOCATIONS - 1u]);
 }

@@ -8,7 +8,7 @@ use fpn_wgpu::data::scenes::Scene;
 use fpn_wgpu::{Detector, weights};
 
 use super::output::{PendingFile, check_distinct, say};
-use super::{annotate, device, kept, report, sheet};
+use super::{annotate, cache, contact_sheet, device, report};
 
 /// See a pyramid at work: everyday shapes, found in a generated scene
 #[derive(Args)]
@@ -47,12 +47,12 @@ impl Demo {
             .score_threshold(SCORE)
             .build()?;
         let picture = scene.picture.into();
-        let (found, levels) = detector.detect_with_pyramid(&picture)?;
+        let (found, levels) = detector.detect_with_maps(&picture)?;
         if let Some(engine) = detector.gpu_engine() {
-            kept::keep_pipelines(engine.gpu());
+            cache::keep_pipelines(engine.gpu());
         }
         out.write_picture(annotate::annotate(&picture, &found.items))?;
-        pyramid.write_picture(sheet::sheet(&picture, &found, &levels))?;
+        pyramid.write_picture(contact_sheet::contact_sheet(&picture, &found, &levels))?;
         say(format_args!(
             "{} on {}: {} found where {} shapes were drawn",
             detector.config().architecture,

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::detector::DetectorArgs;
 use super::output::{Gallery, PendingFile, check_distinct, say};
 use super::report;
-use super::{annotate, kept, pictures, sheet};
+use super::{annotate, cache, contact_sheet, pictures};
 
 /// Find objects in pictures
 #[derive(Args)]
@@ -67,7 +67,7 @@ impl Detect {
         }
         progress.finish_and_clear();
         if let Some(engine) = detector.gpu_engine() {
-            kept::keep_pipelines(engine.gpu());
+            cache::keep_pipelines(engine.gpu());
         }
 
         // Where all has failed, there is nothing to say of it.
@@ -152,8 +152,8 @@ impl Outputs {
             None => detector.detect(&picture).map_err(failed)?,
             Some(gallery) => {
                 let pending = PendingFile::create(&gallery.files[index])?;
-                let (found, levels) = detector.detect_with_pyramid(&picture).map_err(failed)?;
-                pending.write_picture(sheet::sheet(&picture, &found, &levels))?;
+                let (found, levels) = detector.detect_with_maps(&picture).map_err(failed)?;
+                pending.write_picture(contact_sheet::contact_sheet(&picture, &found, &levels))?;
                 found
             }
         };

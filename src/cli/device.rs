@@ -10,13 +10,13 @@ use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
 use wgpu::Adapter;
 
-use super::{Usage, kept};
+use super::{Usage, cache};
 
 /// The GPU that `--device` means, opened with the pipelines that were kept for it; none for the CPU
 /// engine.
 pub fn gpu(device: &str) -> Result<Option<Arc<Gpu>>> {
     open(device, |adapter| {
-        let pipelines = kept::pipelines(&adapter.get_info());
+        let pipelines = cache::pipelines(&adapter.get_info());
         pollster::block_on(Gpu::open_with(adapter, pipelines.as_deref()))
     })
 }
@@ -77,7 +77,7 @@ pub fn place(
         ))
         .into());
     }
-    let table = gpu.as_ref().and_then(|gpu| kept::conv_table(gpu.info()));
+    let table = gpu.as_ref().and_then(|gpu| cache::conv_table(gpu.info()));
     Ok(builder.gpu(gpu).conv_table(table).precision(precision))
 }
 

@@ -11,8 +11,8 @@ use fpn_wgpu::data::{self, ImageSet};
 use fpn_wgpu::eval::{Evaluation, Found, Metrics};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::cache;
 use super::detector::DetectorArgs;
-use super::kept;
 use super::output::{PendingFile, check_distinct, say};
 use super::report::{align_right, new_table};
 
@@ -53,7 +53,7 @@ impl Eval {
 
         let (evaluation, failures) = evaluate(set.as_ref(), &detector, &labels);
         if let Some(engine) = detector.gpu_engine() {
-            kept::keep_pipelines(engine.gpu());
+            cache::keep_pipelines(engine.gpu());
         }
         if failures.len() < set.len() {
             let metrics = evaluation.metrics();

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use fpn_wgpu::compile::{Target, compile};
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::{Architecture, ModelConfig, Request};
 use fpn_wgpu::plan::{Binding, Plan};
 
 use super::model::architecture_parser;
@@ -42,7 +42,7 @@ impl PlanCommand {
         let plan = compile(
             &config,
             &transform,
-            self.model.selection(),
+            &Request::of(self.model),
             padded,
             &Target::webgpu(),
         )?;
@@ -67,7 +67,7 @@ fn print(plan: &Plan) -> Result<()> {
         table.add_row([
             step.name.clone(),
             step.stage.name().to_owned(),
-            step.kernel.to_string(),
+            step.shader.to_string(),
             format!("{:?}", step.output),
             match step.flop {
                 0 => String::new(),

@@ -11,7 +11,7 @@ use super::model::architecture_parser;
 use super::output::say;
 use super::report::{align_right, new_table};
 use super::summary::size;
-use super::{Usage, device, kept};
+use super::{Usage, cache, device};
 
 /// Measure on this adapter how convolutions are computed fastest, and keep it for later runs
 #[derive(Args)]
@@ -51,7 +51,7 @@ impl Tune {
         let progress = ProgressBar::new(gpu::measurements(&gpu, &sizes) as u64).with_style(style);
         let table = gpu::tune(&gpu, &sizes, || progress.inc(1))?;
         progress.finish_and_clear();
-        kept::keep_pipelines(&gpu);
+        cache::keep_pipelines(&gpu);
 
         let mut report = new_table(["convolution", "output", "form", "GFLOP/s", "Winograd"]);
         for row in &table.rows {
@@ -59,7 +59,7 @@ impl Tune {
         }
         align_right(&mut report, 3..5);
         say(&report)?;
-        let path = kept::keep_conv_table(gpu.info(), &table)?;
+        let path = cache::keep_conv_table(gpu.info(), &table)?;
         say(format_args!(
             "Kept for {} in {}.",
             gpu.info().name,

@@ -1,15 +1,17 @@
-//! Recording a model's forward pass as a graph of operations, without its weights.
+//! Recording a module's forward pass as a graph of operations, without its weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::backend::capture::{CaptureScope, CompletedCaptureScope};
 use burn::backend::{BackendTensor, Capture, DispatchKindConversion, DispatchTensor};
+use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use burn_ir::{GraphIr, TensorId};
 use burn_router::{RouterClient, RouterTensor};
 
 use crate::models::parameters;
-use crate::models::{Model, ModelConfig, Selection};
+use crate::models::{Checked, Model, ModelConfig, Outputs, Request};
+use crate::plan::MapInfo;
 
 /// Burn could not record the forward pass.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -19,65 +21,133 @@ pub struct CaptureError(String);
 /// A forward pass as a graph.
 #[derive(Clone, Debug)]
 pub struct CapturedModel {
-    /// The operations in order. Inputs: the picture `[1, 3, H, W]` and the frame `[4]`. Outputs:
-    /// the detections' rows, scores, labels, levels and count.
+    /// The operations in order. Inputs: the picture `[1, 3, H, W]` and the frame `[4]`.
     pub graph: GraphIr,
     /// Which tensors are parameters, by path in the module. A graph holds no values of theirs.
     pub parameters: BTreeMap<TensorId, String>,
-    /// The pyramid's levels, finest first.
-    pub pyramid: Vec<TensorId>,
+    /// The parameters that are weights of linear layers, which Burn keeps as `[in, out]`.
+    pub linear: BTreeSet<TensorId>,
+    /// The picture.
+    pub image: TensorId,
+    /// Its shape.
+    pub image_shape: Vec<usize>,
+    /// The picture's sizes.
+    pub frame: Option<TensorId>,
+    /// What the module gives back.
+    pub outputs: Vec<CapturedOutput>,
+    /// Maps and rows in which NaN and infinities are looked for.
+    pub checked: Vec<TensorId>,
+}
+
+/// One of the things that a module gives back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CapturedOutput {
+    /// A map.
+    Map(MapInfo, TensorId),
+    /// Proposals: boxes, levels, count.
+    Proposals([TensorId; 3]),
+    /// Detections, by their rows.
+    Detections(TensorId),
+}
+
+impl CapturedOutput {
+    fn tensors(&self) -> &[TensorId] {
+        match self {
+            Self::Map(_, tensor) | Self::Detections(tensor) => std::slice::from_ref(tensor),
+            Self::Proposals(tensors) => tensors,
+        }
+    }
 }
 
 /// Record `config`'s forward pass over an input of `padded` height and width.
-///
-/// The module is a fresh one on the capture device, so nothing of a checkpoint is copied.
 ///
 /// # Errors
 /// If Burn finds the recorded graph inconsistent.
 pub fn capture(
     config: &ModelConfig,
     padded: [usize; 2],
-    selection: Selection,
+    request: &Request,
+) -> Result<CapturedModel, CaptureError> {
+    record(
+        padded,
+        |device| Model::new(config, device),
+        |model, image, frame| model.forward(image, frame, request),
+    )
+}
+
+/// Record a module's forward pass over a picture `[1, 3, H, W]` of `padded` height and width, and the
+/// picture's sizes as [`Frame::tensor`](crate::transform::Frame::tensor) gives them.
+///
+/// `init` makes the module on the capture device, so nothing of a checkpoint is copied.
+///
+/// # Errors
+/// If Burn finds the recorded graph inconsistent.
+pub fn record<M: Module>(
+    padded: [usize; 2],
+    init: impl FnOnce(&Device) -> M,
+    forward: impl FnOnce(&M, Tensor<4>, Tensor<1>) -> Outputs,
 ) -> Result<CapturedModel, CaptureError> {
     let device = Device::capture();
     let host = Device::flex();
     // What comes from outside the scope is an input; what is made inside would be a constant.
     let frame = Tensor::<1>::zeros([4], &host);
-    let mut names = BTreeMap::new();
-    let mut pyramid = Vec::new();
-    let record = |scope: CaptureScope| -> CompletedCaptureScope {
-        let model = Model::new(config, &device);
-        let frame = frame.to_device(&device);
-        let image = input([1, 3, padded[0], padded[1]], &frame);
-        let inputs = [image.clone().into_dispatch(), frame.clone().into_dispatch()].map(id);
-        let output = model.forward(image, frame, selection);
-        parameters::for_each(&model, |parameter| {
-            names.insert(id(parameter.tensor()), parameter.path.clone());
-        });
-        pyramid = output
-            .pyramid
-            .into_iter()
-            .map(|level| id(level.into_dispatch()))
-            .collect();
-        let found = output.detections;
-        let outputs = [
-            found.rows,
-            found.scores,
-            found.labels,
-            found.levels,
-            found.count,
-        ]
-        .map(id);
-        scope.complete(inputs, outputs)
+    let shape = [1, 3, padded[0], padded[1]];
+    let mut captured = CapturedModel {
+        graph: GraphIr::new(Vec::new()),
+        parameters: BTreeMap::new(),
+        linear: BTreeSet::new(),
+        image: TensorId::new(0),
+        image_shape: shape.to_vec(),
+        frame: None,
+        outputs: Vec::new(),
+        checked: Vec::new(),
     };
-    let captured = device
-        .capture_scope(record)
-        .map_err(|error| CaptureError(error.to_string()))?;
-    Ok(CapturedModel {
-        graph: captured.graph,
-        parameters: names,
-        pyramid,
-    })
+    let body = |scope: CaptureScope| -> CompletedCaptureScope {
+        let module = init(&device);
+        let frame = frame.to_device(&device);
+        let image = input(shape, &frame);
+        let inputs = [image.clone().into_dispatch(), frame.clone().into_dispatch()].map(id);
+        [captured.image, _] = inputs;
+        captured.frame = Some(inputs[1]);
+        let outputs = forward(&module, image, frame);
+        parameters::for_each(&module, |parameter| {
+            let tensor = id(parameter.tensor());
+            captured.parameters.insert(tensor, parameter.path.clone());
+            if parameter.is_transposed {
+                captured.linear.insert(tensor);
+            }
+        });
+        (captured.outputs, captured.checked) = given_back(outputs);
+        let outputs = captured.outputs.iter().flat_map(CapturedOutput::tensors);
+        scope.complete(inputs, outputs.copied())
+    };
+    let recorded = device.capture_scope(body);
+    captured.graph = recorded
+        .map_err(|error| CaptureError(error.to_string()))?
+        .graph;
+    Ok(captured)
+}
+
+/// Outputs by their tensors' identity.
+fn given_back(outputs: Outputs) -> (Vec<CapturedOutput>, Vec<TensorId>) {
+    let maps = outputs.maps.into_iter();
+    let mut given: Vec<CapturedOutput> = maps
+        .map(|(info, map)| CapturedOutput::Map(info, id(map.into_dispatch())))
+        .collect();
+    given.extend(outputs.proposals.map(|proposals| {
+        CapturedOutput::Proposals([
+            id(proposals.boxes.into_dispatch()),
+            id(proposals.levels.into_dispatch()),
+            id(proposals.count.into_dispatch()),
+        ])
+    }));
+    let detections = outputs.detections;
+    given.extend(detections.map(|found| CapturedOutput::Detections(id(found.rows))));
+    let checked = outputs.checked.into_iter().map(|checked| match checked {
+        Checked::Map(map) => id(map.into_dispatch()),
+        Checked::Rows(rows) => id(rows.into_dispatch()),
+    });
+    (given, checked.collect())
 }
 
 /// A tensor of the graph that is given from outside, and so has no values.
@@ -92,7 +162,7 @@ fn input(shape: [usize; 4], other: &Tensor<1>) -> Tensor<4> {
 }
 
 /// The identity of a tensor of the graph.
-pub(super) fn id(tensor: DispatchTensor) -> TensorId {
+fn id(tensor: DispatchTensor) -> TensorId {
     let tensor = <DispatchTensor as DispatchKindConversion<Capture>>::try_into_backend(tensor)
         .expect("the tensor lives on the capture device");
     match tensor {

@@ -1,28 +1,52 @@
 //! The compiler's own graph: what the passes rewrite, between Burn's recording and a plan.
 
-use crate::ops::anchor_decode::AnchorDecodeOptions;
-use crate::ops::proposals::ProposalOptions;
-use crate::ops::roi_align::RoiAlignOptions;
-use crate::ops::roi_decode::RoiDecodeOptions;
-use crate::ops::select::SelectOptions;
-
-/// Index of a value in [`Graph::values`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ValueId(pub usize);
+use crate::kernels::upsample_add::Upsampling;
+use crate::ops::Extension;
+use crate::plan::{MapInfo, Value, ValueId, ValueKind};
 
 /// What one forward pass computes. Nodes stand in the order of execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
-    /// Shape of each value, as Burn has it.
-    pub values: Vec<Vec<usize>>,
+    /// What is known of each value.
+    pub values: Vec<Value>,
     /// The operations.
     pub nodes: Vec<Node>,
     /// The network's input `[1, 3, H, W]`.
     pub image: ValueId,
-    /// The pyramid's levels, finest first.
-    pub pyramid: Vec<ValueId>,
-    /// The detections' rows, scores, labels, levels and count.
-    pub detections: [ValueId; 5],
+    /// The picture's sizes, where anything reads them.
+    pub frame: Option<ValueId>,
+    /// What it gives back.
+    pub outputs: Vec<GraphOutput>,
+    /// Maps and rows in which NaN and infinities are looked for.
+    pub checked: Vec<ValueId>,
+}
+
+/// One of the things that a graph gives back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GraphOutput {
+    /// A map.
+    Map(MapInfo, ValueId),
+    /// Proposals: boxes, their levels, their count.
+    Proposals([ValueId; 3]),
+    /// Detections, by the value that stands for all of theirs.
+    Detections(ValueId),
+}
+
+impl GraphOutput {
+    /// The values it is made of.
+    pub fn values(&self) -> &[ValueId] {
+        match self {
+            Self::Map(_, value) | Self::Detections(value) => std::slice::from_ref(value),
+            Self::Proposals(values) => values,
+        }
+    }
+
+    fn values_mut(&mut self) -> &mut [ValueId] {
+        match self {
+            Self::Map(_, value) | Self::Detections(value) => std::slice::from_mut(value),
+            Self::Proposals(values) => values,
+        }
+    }
 }
 
 /// One operation.
@@ -30,7 +54,7 @@ pub struct Graph {
 pub struct Node {
     /// What is done.
     pub op: Op,
-    /// The values it reads, but for parameters and the frame.
+    /// The values it reads, but for parameters.
     pub inputs: Vec<ValueId>,
     /// The values it makes.
     pub outputs: Vec<ValueId>,
@@ -47,26 +71,18 @@ pub enum Op {
     Activation(f32),
     /// A bias for each channel.
     AddBias(String),
-    /// The sum of two maps.
-    Add,
-    /// Nearest enlargement to the output's size.
-    Upsample,
+    /// The sum of two maps, the second of which may be coarser and is upsampled then.
+    Add(Upsampling),
+    /// A map upsampled to the output's size.
+    Upsample(Upsampling),
     /// Maximum over windows.
     MaxPool(Window),
     /// Maps stacked along their channels.
     Concat,
     /// `[N, C, H, W]` as `[N, C · H · W]`.
     Flatten,
-    /// See [`select_proposals`](crate::ops::proposals::select_proposals): logits, then deltas.
-    SelectProposals(ProposalOptions),
-    /// See [`roi_align`](crate::ops::roi_align::roi_align).
-    RoiAlign(RoiAlignOptions),
-    /// See [`decode_rois`](crate::ops::roi_decode::decode_rois).
-    DecodeRois(RoiDecodeOptions),
-    /// See [`decode_anchors`](crate::ops::anchor_decode::decode_anchors).
-    DecodeAnchors(AnchorDecodeOptions),
-    /// See [`select_detections`](crate::ops::select::select_detections).
-    SelectDetections(SelectOptions),
+    /// An operation of ours, which no pass looks into.
+    Extension(Extension),
 }
 
 /// How a window moves over a map, height before width.
@@ -97,13 +113,15 @@ pub struct Conv {
     pub weight: String,
     /// What multiplies: filters, or a matrix.
     pub kind: ConvKind,
+    /// Channels that it makes; its output may hold others' beside them.
+    pub out_channels: usize,
     /// Path of the bias.
     pub bias: Option<String>,
     /// The batch norm folded into weight and bias.
     pub norm: Option<Norm>,
     /// What happens to a sum before it is stored.
-    pub epilogue: Epilogue,
-    /// Where the channels lie in the output, which may hold those of others too.
+    pub epilogue: FusedEpilogue,
+    /// Where the channels lie in the output.
     pub first_channel: usize,
 }
 
@@ -121,43 +139,63 @@ pub enum ConvKind {
     Linear(Option<[usize; 3]>),
 }
 
+impl ConvKind {
+    /// The window; that of a matrix is a point.
+    pub fn window(self) -> Window {
+        match self {
+            Self::Dense(window) | Self::Depthwise(window) | Self::Grouped(window, _) => window,
+            Self::Linear(_) => Window {
+                kernel: [1, 1],
+                stride: [1, 1],
+                padding: [0, 0],
+            },
+        }
+    }
+}
+
 /// What happens to a convolution's sums, in this order.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Epilogue {
+pub struct FusedEpilogue {
     /// Slope of the activation right after the bias; 1 for none.
     pub inner_slope: f32,
-    /// What is added; the node's second input.
-    pub residual: Residual,
+    /// Whether the node's second input is added, and how it is upsampled where it is coarser.
+    pub residual: Option<Upsampling>,
     /// Slope of the activation at the end; 1 for none.
     pub outer_slope: f32,
 }
 
-/// What an epilogue adds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Residual {
-    /// Nothing.
-    None,
-    /// A map of the same size.
-    Same,
-    /// A coarser map, enlarged to the nearest: the pyramid's top-down step.
-    Upsampled,
-}
-
-impl Epilogue {
+impl FusedEpilogue {
     /// Nothing but the bias.
     pub const PLAIN: Self = Self {
         inner_slope: 1.0,
-        residual: Residual::None,
+        residual: None,
         outer_slope: 1.0,
     };
 }
 
 impl Graph {
-    /// How many nodes read `value`; what the graph gives back counts as one more.
+    /// What is known of a value.
+    pub fn value(&self, value: ValueId) -> &Value {
+        &self.values[value.0]
+    }
+
+    /// A value's shape.
+    pub fn shape(&self, value: ValueId) -> &[usize] {
+        &self.value(value).shape
+    }
+
+    /// A new value.
+    pub fn add_value(&mut self, shape: Vec<usize>, kind: ValueKind) -> ValueId {
+        self.values.push(Value { shape, kind });
+        ValueId(self.values.len() - 1)
+    }
+
+    /// How many nodes read `value`; what the graph gives back or looks into counts too.
     pub fn uses(&self, value: ValueId) -> usize {
         let reads = self.nodes.iter().flat_map(|node| &node.inputs);
-        let outputs = self.pyramid.iter().chain(&self.detections);
-        reads.chain(outputs).filter(|&&read| read == value).count()
+        let outputs = self.outputs.iter().flat_map(GraphOutput::values);
+        let read = reads.chain(outputs).chain(&self.checked);
+        read.filter(|&&read| read == value).count()
     }
 
     /// The node that makes `value`; none makes the image.
@@ -170,9 +208,11 @@ impl Graph {
     /// Read `new` wherever `old` was read, and give it back wherever `old` was.
     pub fn replace(&mut self, old: ValueId, new: ValueId) {
         let reads = self.nodes.iter_mut().flat_map(|node| &mut node.inputs);
-        let outputs = self.pyramid.iter_mut().chain(&mut self.detections);
+        let outputs = self.outputs.iter_mut();
+        let outputs = outputs.flat_map(GraphOutput::values_mut);
         reads
             .chain(outputs)
+            .chain(&mut self.checked)
             .filter(|read| **read == old)
             .for_each(|read| *read = new);
     }

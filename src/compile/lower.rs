@@ -6,16 +6,14 @@ use std::collections::BTreeMap;
 use burn_ir::{
     ActivationOperationIr, BaseOperationIr, BinaryOpIr, Conv2dOpIr, CustomOpIr, FloatOperationIr,
     InterpolateModeIr, InterpolateOpIr, MaxPool2dOpIr, ModuleOperationIr, NumericOperationIr,
-    OperationIr, ScalarIr, TensorId, TensorIr,
+    OperationIr, TensorId, TensorIr,
 };
 
-use super::capture::CapturedModel;
-use super::graph::{Conv, ConvKind, Epilogue, Graph, Node, Norm, Op, ValueId, Window};
-use crate::ops::anchor_decode::AnchorDecodeOptions;
-use crate::ops::proposals::ProposalOptions;
-use crate::ops::roi_align::RoiAlignOptions;
-use crate::ops::roi_decode::RoiDecodeOptions;
-use crate::ops::select::SelectOptions;
+use super::capture::{CapturedModel, CapturedOutput};
+use super::graph::{Conv, ConvKind, FusedEpilogue, Graph, GraphOutput, Node, Norm, Op, Window};
+use crate::kernels::upsample_add::Upsampling;
+use crate::ops::{self, Extension};
+use crate::plan::{Value, ValueId, ValueKind};
 
 /// An operation that the compiler does not know.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -32,33 +30,59 @@ pub struct LowerError {
 /// # Errors
 /// If it uses an operation, or an option of one, that the compiler does not know; the error names it.
 pub fn lower(captured: &CapturedModel) -> Result<Graph, LowerError> {
-    let [image, frame] = captured.graph.inputs[..] else {
-        unreachable!("a captured model has two inputs")
-    };
+    lower_traced(captured).map(|(graph, _)| graph)
+}
+
+/// As [`lower`], with the value that stands for each recorded tensor.
+///
+/// # Errors
+/// As [`lower`].
+pub fn lower_traced(
+    captured: &CapturedModel,
+) -> Result<(Graph, BTreeMap<TensorId, ValueId>), LowerError> {
     let mut lowering = Lowering {
+        captured,
         values: Vec::new(),
         ids: BTreeMap::new(),
         parameters: captured.parameters.clone(),
-        frame,
+        constants: BTreeMap::new(),
         nodes: Vec::new(),
     };
+    let image = lowering.define(captured.image, &captured.image_shape, ValueKind::Floats);
+    let frame = captured
+        .frame
+        .map(|frame| lowering.define(frame, &[4], ValueKind::Frame));
     for operation in &captured.graph.operations {
         lowering.operation(operation).map_err(|reason| LowerError {
             operation: describe(operation, &captured.parameters),
             reason,
         })?;
     }
-    let id = |tensor: &TensorId| lowering.ids[tensor];
-    let detections: Vec<ValueId> = captured.graph.outputs.iter().map(id).collect();
-    Ok(Graph {
-        image: id(&image),
-        pyramid: captured.pyramid.iter().map(id).collect(),
-        detections: detections
-            .try_into()
-            .expect("a captured model has five outputs"),
+    let outputs = captured.outputs.iter().map(|output| match output {
+        CapturedOutput::Map(info, map) => {
+            Ok(GraphOutput::Map(info.clone(), lowering.given_back(*map)?))
+        }
+        CapturedOutput::Proposals([boxes, levels, count]) => Ok(GraphOutput::Proposals([
+            lowering.given_back(*boxes)?,
+            lowering.given_back(*levels)?,
+            lowering.given_back(*count)?,
+        ])),
+        CapturedOutput::Detections(rows) => {
+            Ok(GraphOutput::Detections(lowering.given_back(*rows)?))
+        }
+    });
+    let outputs = outputs.collect::<Result<_, LowerError>>()?;
+    let checked = captured.checked.iter().map(|id| lowering.given_back(*id));
+    let checked = checked.collect::<Result<_, LowerError>>()?;
+    let graph = Graph {
+        image,
+        frame,
+        outputs,
+        checked,
         values: lowering.values,
         nodes: lowering.nodes,
-    })
+    };
+    Ok((graph, lowering.ids))
 }
 
 /// The operation's name, and where in the module it stands as far as its parameters tell.
@@ -71,33 +95,40 @@ fn describe(operation: &OperationIr, parameters: &BTreeMap<TensorId, String>) ->
         .inputs()
         .filter_map(|tensor| Some(parameters.get(&tensor.id)?.as_str()))
         .collect();
+    let output = operation.outputs().next();
+    let shape = output.map_or_else(String::new, |tensor| {
+        format!(" to shape {:?}", tensor.shape.to_vec())
+    });
     match paths.is_empty() {
-        true => name.trim_end().to_owned(),
-        false => format!("{} of {}", name.trim_end(), paths.join(", ")),
+        true => format!("{}{shape}", name.trim_end()),
+        false => format!("{} of {}{shape}", name.trim_end(), paths.join(", ")),
     }
 }
 
-struct Lowering {
-    values: Vec<Vec<usize>>,
+struct Lowering<'a> {
+    captured: &'a CapturedModel,
+    values: Vec<Value>,
     ids: BTreeMap<TensorId, ValueId>,
     /// Parameters, and their reshaped views.
     parameters: BTreeMap<TensorId, String>,
-    frame: TensorId,
+    /// Tensors that a graph holds the values of, or how to make them, by what makes them.
+    constants: BTreeMap<TensorId, &'static str>,
     nodes: Vec<Node>,
 }
 
 /// With the reason why not.
 type Lowered<T = ()> = Result<T, Cow<'static, str>>;
 
-impl Lowering {
+impl Lowering<'_> {
     fn operation(&mut self, operation: &OperationIr) -> Lowered {
         match operation {
-            // What a parameter is first filled with.
-            OperationIr::BaseFloat(BaseOperationIr::Zeros(_) | BaseOperationIr::Ones(_))
-            | OperationIr::Float(_, FloatOperationIr::Random(_)) => Ok(()),
-            OperationIr::Init(init) => {
-                self.value(&init.out);
-                Ok(())
+            OperationIr::Init(init) => self.constant(&init.out, "stored values"),
+            OperationIr::BaseFloat(BaseOperationIr::Zeros(made)) => {
+                self.constant(&made.out, "zeros")
+            }
+            OperationIr::BaseFloat(BaseOperationIr::Ones(made)) => self.constant(&made.out, "ones"),
+            OperationIr::Float(_, FloatOperationIr::Random(made)) => {
+                self.constant(&made.out, "random values")
             }
             OperationIr::Module(ModuleOperationIr::Conv2d(conv)) => self.conv(conv),
             OperationIr::Module(ModuleOperationIr::BatchNorm(norm)) => {
@@ -109,51 +140,56 @@ impl Lowering {
                     path: path.to_owned(),
                     eps: norm.epsilon.elem(),
                 };
-                self.node(Op::BatchNorm(norm_of), &[&norm.x], &[&norm.out])
+                self.node(Op::BatchNorm(norm_of), &[&norm.x], &norm.out)
             }
             OperationIr::Module(ModuleOperationIr::MaxPool2d(pool)) => self.max_pool(pool),
             OperationIr::Module(ModuleOperationIr::Interpolate(resize)) => self.upsample(resize),
             OperationIr::Activation(ActivationOperationIr::Relu(relu)) => {
-                self.node(Op::Activation(0.0), &[&relu.input], &[&relu.out])
+                self.node(Op::Activation(0.0), &[&relu.input], &relu.out)
             }
             OperationIr::Activation(ActivationOperationIr::LeakyRelu(relu)) => {
-                self.node(Op::Activation(relu.rhs.elem()), &[&relu.lhs], &[&relu.out])
+                self.node(Op::Activation(relu.rhs.elem()), &[&relu.lhs], &relu.out)
             }
-            OperationIr::Float(_, FloatOperationIr::Matmul(product)) => {
-                let conv = Conv {
-                    weight: self.parameter(&product.rhs)?,
-                    kind: ConvKind::Linear(None),
-                    bias: None,
-                    norm: None,
-                    epilogue: Epilogue::PLAIN,
-                    first_channel: 0,
-                };
-                self.node(Op::Conv(conv), &[&product.lhs], &[&product.out])
-            }
+            OperationIr::Float(_, FloatOperationIr::Matmul(product)) => self.product(product),
             OperationIr::NumericFloat(_, NumericOperationIr::Add(add)) => self.add(add),
             OperationIr::BaseFloat(BaseOperationIr::Reshape(reshape)) => {
                 if let Some(path) = self.parameters.get(&reshape.input.id).cloned() {
-                    self.parameters.insert(reshape.out.id, path);
-                    return Ok(());
+                    // Burn makes a row of a linear layer's bias.
+                    return match reshape.input.shape.num_dims() {
+                        1 => {
+                            self.parameters.insert(reshape.out.id, path);
+                            Ok(())
+                        }
+                        _ => Err("of parameters only biases may be reshaped".into()),
+                    };
                 }
                 let flattens = reshape.input.shape.num_dims() == 4
                     && reshape.out.shape.num_dims() == 2
                     && reshape.input.shape[0] == reshape.out.shape[0];
                 match flattens {
-                    true => self.node(Op::Flatten, &[&reshape.input], &[&reshape.out]),
+                    true => self.node(Op::Flatten, &[&reshape.input], &reshape.out),
                     false => Err("only the flattening of maps is known".into()),
                 }
             }
             OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) => match cat.dim {
                 1 => {
                     let inputs: Vec<&TensorIr> = cat.tensors.iter().collect();
-                    self.node(Op::Concat, &inputs, &[&cat.out])
+                    self.node(Op::Concat, &inputs, &cat.out)
                 }
                 _ => Err("only channels can be stacked".into()),
             },
             OperationIr::Custom(custom) => self.custom(custom),
             _ => Err("no such operation is known".into()),
         }
+    }
+
+    /// What is made without being computed: a parameter's first values, which do not count, or a
+    /// constant, which nothing may read yet.
+    fn constant(&mut self, tensor: &TensorIr, made_of: &'static str) -> Lowered {
+        if !self.ids.contains_key(&tensor.id) {
+            self.constants.insert(tensor.id, made_of);
+        }
+        Ok(())
     }
 
     fn conv(&mut self, conv: &Conv2dOpIr) -> Lowered {
@@ -191,16 +227,38 @@ impl Lowering {
         let lowered = Conv {
             weight: self.parameter(&conv.weight)?,
             kind,
+            out_channels: shape[0],
             bias: conv
                 .bias
                 .as_ref()
                 .map(|bias| self.parameter(bias))
                 .transpose()?,
             norm: None,
-            epilogue: Epilogue::PLAIN,
+            epilogue: FusedEpilogue::PLAIN,
             first_channel: 0,
         };
-        self.node(Op::Conv(lowered), &[&conv.x], &[&conv.out])
+        self.node(Op::Conv(lowered), &[&conv.x], &conv.out)
+    }
+
+    fn product(&mut self, product: &burn_ir::MatmulOpIr) -> Lowered {
+        let [rows, weight] = [&product.lhs, &product.rhs].map(|tensor| tensor.shape.num_dims());
+        if [rows, weight] != [2, 2] {
+            return Err("only the product of a matrix of rows and one of weights is known".into());
+        }
+        let weight = self.parameter(&product.rhs)?;
+        if !self.captured.linear.contains(&product.rhs.id) {
+            return Err("of matrices only the weights of linear layers are known".into());
+        }
+        let conv = Conv {
+            weight,
+            kind: ConvKind::Linear(None),
+            out_channels: product.out.shape[1],
+            bias: None,
+            norm: None,
+            epilogue: FusedEpilogue::PLAIN,
+            first_channel: 0,
+        };
+        self.node(Op::Conv(conv), &[&product.lhs], &product.out)
     }
 
     fn max_pool(&mut self, pool: &MaxPool2dOpIr) -> Lowered {
@@ -212,47 +270,60 @@ impl Lowering {
             stride: pool.stride,
             padding: pool.padding,
         };
-        self.node(Op::MaxPool(window), &[&pool.x], &[&pool.out])
+        self.node(Op::MaxPool(window), &[&pool.x], &pool.out)
     }
 
     fn upsample(&mut self, resize: &InterpolateOpIr) -> Lowered {
-        match resize.options.mode {
-            InterpolateModeIr::Nearest => self.node(Op::Upsample, &[&resize.x], &[&resize.out]),
-            _ => Err("only nearest interpolation is known".into()),
-        }
+        let upsampling = match resize.options.mode {
+            InterpolateModeIr::Nearest => Upsampling::Nearest,
+            InterpolateModeIr::Bilinear if !resize.options.align_corners => Upsampling::Bilinear,
+            InterpolateModeIr::Bilinear => {
+                return Err("aligned corners are not known".into());
+            }
+            _ => return Err("only nearest and bilinear interpolation are known".into()),
+        };
+        self.node(Op::Upsample(upsampling), &[&resize.x], &resize.out)
     }
 
     fn add(&mut self, add: &BinaryOpIr) -> Lowered {
         match self.parameters.get(&add.rhs.id).cloned() {
-            Some(bias) if add.rhs.shape.num_elements() == add.lhs.shape[1] => {
-                self.node(Op::AddBias(bias), &[&add.lhs], &[&add.out])
+            Some(bias) if is_bias(&add.rhs.shape.to_vec(), &add.lhs.shape.to_vec()) => {
+                self.node(Op::AddBias(bias), &[&add.lhs], &add.out)
             }
             Some(_) => Err("a bias has one value a channel".into()),
-            None if add.lhs.shape == add.rhs.shape => {
-                self.node(Op::Add, &[&add.lhs, &add.rhs], &[&add.out])
-            }
+            None if add.lhs.shape == add.rhs.shape => self.node(
+                Op::Add(Upsampling::Nearest),
+                &[&add.lhs, &add.rhs],
+                &add.out,
+            ),
             None => Err("of sums of different shapes only a bias is known".into()),
         }
     }
 
     fn custom(&mut self, custom: &CustomOpIr) -> Lowered {
-        let scalars: &[ScalarIr] = &custom.scalars;
-        let op = match custom.id.as_str() {
-            "fpn::select_proposals" => Op::SelectProposals(ProposalOptions::from_scalars(scalars)),
-            "fpn::roi_align" => Op::RoiAlign(RoiAlignOptions::from_scalars(scalars)),
-            "fpn::decode_rois" => Op::DecodeRois(RoiDecodeOptions::from_scalars(scalars)),
-            "fpn::decode_anchors" => Op::DecodeAnchors(AnchorDecodeOptions::from_scalars(scalars)),
-            "fpn::select_detections" => Op::SelectDetections(SelectOptions::from_scalars(scalars)),
-            _ => return Err("no such operation is known".into()),
-        };
-        // Every kernel that needs the frame has it at hand.
-        let inputs: Vec<&TensorIr> = custom
-            .inputs
+        let operation = ops::by_id(&custom.id).ok_or("no such operation is known")?;
+        let (expected, made) = operation.signature(custom.inputs.len());
+        if [expected.len(), made.len()] != [custom.inputs.len(), custom.outputs.len()] {
+            return Err("it has more or fewer tensors than are known".into());
+        }
+        let inputs = custom.inputs.iter().map(|tensor| self.read(tensor));
+        let inputs: Vec<ValueId> = inputs.collect::<Lowered<_>>()?;
+        let outputs = custom
+            .outputs
             .iter()
-            .filter(|tensor| tensor.id != self.frame)
-            .collect();
-        let outputs: Vec<&TensorIr> = custom.outputs.iter().collect();
-        self.node(op, &inputs, &outputs)
+            .zip(made)
+            .map(|(tensor, kind)| self.define(tensor.id, &tensor.shape.to_vec(), kind));
+        let outputs = outputs.collect();
+        let extension = Extension {
+            operation,
+            scalars: custom.scalars.clone(),
+        };
+        self.nodes.push(Node {
+            op: Op::Extension(extension),
+            inputs,
+            outputs,
+        });
+        Ok(())
     }
 
     fn parameter(&self, tensor: &TensorIr) -> Lowered<String> {
@@ -260,64 +331,71 @@ impl Lowering {
         path.ok_or("it computes with something that is no parameter where one is expected".into())
     }
 
-    fn node(&mut self, op: Op, inputs: &[&TensorIr], outputs: &[&TensorIr]) -> Lowered {
-        let inputs = inputs.iter().map(|tensor| self.value(tensor)).collect();
-        let outputs = outputs.iter().map(|tensor| self.value(tensor)).collect();
+    fn node(&mut self, op: Op, inputs: &[&TensorIr], output: &TensorIr) -> Lowered {
+        let inputs = inputs.iter().map(|tensor| self.read(tensor));
+        let inputs = inputs.collect::<Lowered<_>>()?;
+        let output = self.define(output.id, &output.shape.to_vec(), ValueKind::Floats);
         self.nodes.push(Node {
             op,
             inputs,
-            outputs,
+            outputs: vec![output],
         });
         Ok(())
     }
 
-    fn value(&mut self, tensor: &TensorIr) -> ValueId {
-        *self.ids.entry(tensor.id).or_insert_with(|| {
-            self.values.push(tensor.shape.to_vec());
-            ValueId(self.values.len() - 1)
+    /// A value that an operation before this one has made.
+    fn read(&self, tensor: &TensorIr) -> Lowered<ValueId> {
+        if let Some(value) = self.ids.get(&tensor.id) {
+            return Ok(*value);
+        }
+        Err(
+            match (
+                self.parameters.get(&tensor.id),
+                self.constants.get(&tensor.id),
+            ) {
+                (Some(path), _) => {
+                    format!("it reads the parameter {path} where a computed value is expected")
+                        .into()
+                }
+                (None, Some(made_of)) => {
+                    format!("it reads a constant ({made_of}) where a computed value is expected")
+                        .into()
+                }
+                (None, None) => "it reads a tensor that nothing makes".into(),
+            },
+        )
+    }
+
+    fn define(&mut self, tensor: TensorId, shape: &[usize], kind: ValueKind) -> ValueId {
+        self.values.push(Value {
+            shape: shape.to_vec(),
+            kind,
+        });
+        let value = ValueId(self.values.len() - 1);
+        self.ids.insert(tensor, value);
+        value
+    }
+
+    /// The value of an output of the model.
+    fn given_back(&self, tensor: TensorId) -> Result<ValueId, LowerError> {
+        self.ids.get(&tensor).copied().ok_or_else(|| {
+            let parameter = self.captured.parameters.get(&tensor);
+            LowerError {
+                operation: "an output".to_owned(),
+                reason: match parameter {
+                    Some(path) => format!("it is the parameter {path}").into(),
+                    None => "nothing computes it".into(),
+                },
+            }
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use burn::backend::Capture;
-    use burn::tensor::activation::{gelu, sigmoid};
-    use burn::tensor::{Device, Tensor};
-
-    use super::*;
-
-    /// A graph of one operation between an input of `[1, 4, 2, 2]` and an output.
-    fn captured(operation: impl Fn(Tensor<4>) -> Tensor<4>) -> CapturedModel {
-        let id = |tensor: &Tensor<4>| tensor.clone().try_into_primitive::<Capture>().unwrap().id();
-        let device = Device::capture();
-        let outside = Tensor::<4>::zeros([1, 4, 2, 2], &Device::flex());
-        let recorded = device.capture_scope(|scope| {
-            let [image, frame] = [outside.clone(), outside.clone()].map(|x| x.to_device(&device));
-            let output = operation(image.clone());
-            scope.complete([id(&image), id(&frame)], [id(&output)])
-        });
-        CapturedModel {
-            graph: recorded.unwrap().graph,
-            parameters: BTreeMap::new(),
-            pyramid: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn an_unknown_operation_is_named() {
-        let error = lower(&captured(sigmoid)).unwrap_err().to_string();
-        assert!(
-            error.contains("Sigmoid") && error.contains("no such operation"),
-            "{error}"
-        );
-        let error = lower(&captured(gelu)).unwrap_err().to_string();
-        assert!(error.contains("Gelu"), "{error}");
-    }
-
-    #[test]
-    fn an_unknown_option_of_a_known_operation_is_told() {
-        let error = lower(&captured(|x| Tensor::cat(vec![x.clone(), x], 2))).unwrap_err();
-        assert_eq!(error.reason, "only channels can be stacked");
+/// Whether a parameter of some shape has a value for each channel of a map or each column of rows.
+fn is_bias(shape: &[usize], summand: &[usize]) -> bool {
+    match (shape, summand) {
+        (&[values] | &[1, values], &[_, columns]) => values == columns,
+        (&[1, values, 1, 1], &[_, channels, _, _]) => values == channels,
+        _ => false,
     }
 }

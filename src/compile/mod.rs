@@ -1,28 +1,25 @@
 //! From a module to a plan: captured, lowered to a graph of our own, rewritten, scheduled.
 
 mod capture;
+mod check;
+mod dtypes;
 mod graph;
 mod lower;
-mod memory;
-#[cfg(test)]
-mod module_tests;
 mod passes;
 mod schedule;
 mod select;
 
-pub use capture::{CaptureError, CapturedModel, capture};
-pub use graph::{Conv, ConvKind, Epilogue, Graph, Node, Norm, Op, Residual, ValueId, Window};
-pub use lower::{LowerError, lower};
-pub use memory::{Block, place};
+pub use capture::{CaptureError, CapturedModel, CapturedOutput, capture, record};
+pub use check::{GraphError, check};
+pub use graph::{Conv, ConvKind, FusedEpilogue, Graph, GraphOutput, Node, Norm, Op, Window};
+pub use lower::{LowerError, lower, lower_traced};
 pub use passes::optimize;
-pub(crate) use schedule::{
-    ConvParams, Params, conv_groups, convolution, grouped_groups, groups, quads,
-};
-pub use schedule::{ScheduleError, schedule};
+pub use schedule::{ScheduleError, Source, schedule};
 pub use select::{ConvAlgorithm, ConvSize, ConvTable, ConvTimes, Precision, Target};
 
-use crate::models::{ModelConfig, Selection};
-use crate::plan::Plan;
+use crate::models::{ModelConfig, Request};
+use crate::plan::{Plan, Value, ValueId, ValueKind};
+use crate::stage::Stage;
 use crate::transform::Transform;
 
 /// Why a model has no plan.
@@ -33,24 +30,26 @@ pub enum CompileError {
     Capture(#[from] CaptureError),
     /// It uses an operation that is not known.
     Lower(#[from] LowerError),
+    /// It computes something that no kernel does, or a pass spoilt it.
+    Graph(#[from] GraphError),
     /// It uses an operation in a way that no kernel computes.
     Schedule(#[from] ScheduleError),
 }
 
-/// The plan of a model over an input of `padded` height and width.
+/// The plan of a model that gives what is requested, over an input of `padded` height and width.
 ///
 /// # Errors
 /// If the model uses something that the compiler does not know.
 pub fn compile(
     config: &ModelConfig,
     transform: &Transform,
-    selection: Selection,
+    request: &Request,
     padded: [usize; 2],
     target: &Target,
 ) -> Result<Plan, CompileError> {
     let pause = async || {};
     pollster::block_on(compile_in_slices(
-        config, transform, selection, padded, target, &pause,
+        config, transform, request, padded, target, &pause,
     ))
 }
 
@@ -58,18 +57,19 @@ pub fn compile(
 pub(crate) async fn compile_in_slices(
     config: &ModelConfig,
     transform: &Transform,
-    selection: Selection,
+    request: &Request,
     padded: [usize; 2],
     target: &Target,
     pause: &impl AsyncFn(),
 ) -> Result<Plan, CompileError> {
-    let captured = capture(config, padded, selection)?;
+    let captured = capture(config, padded, request)?;
     pause().await;
     let graph = lower(&captured)?;
     pause().await;
-    let graph = optimize(graph);
+    let graph = optimize(graph)?;
     pause().await;
-    let plan = schedule(&graph, config.architecture, transform, target)?;
+    let stage = |weight: &str| config.architecture.stage(weight);
+    let plan = schedule(&graph, &stage, Source::Picture(transform), target)?;
     pause().await;
     Ok(plan)
 }
@@ -80,7 +80,50 @@ pub(crate) async fn compile_in_slices(
 /// # Errors
 /// As [`compile`].
 pub fn conv_sizes(config: &ModelConfig, padded: [usize; 2]) -> Result<Vec<ConvSize>, CompileError> {
-    let captured = capture(config, padded, config.architecture.selection())?;
-    let graph = optimize(lower(&captured)?);
-    Ok(schedule::conv_sizes(&graph, &Target::webgpu()))
+    let captured = capture(config, padded, &Request::of(config.architecture))?;
+    let graph = optimize(lower(&captured)?)?;
+    Ok(schedule::conv_sizes(&graph))
+}
+
+/// A plan that is nothing but one convolution over a map that keeps its size but for the stride.
+///
+/// # Panics
+/// If the convolution makes no pixel.
+pub fn convolution(size: ConvSize, target: &Target) -> Plan {
+    let in_size = [0, 1].map(|axis| size.out_size[axis] * size.stride[axis]);
+    let map = |channels: usize, [height, width]: [usize; 2]| Value {
+        shape: vec![1, channels, height, width],
+        kind: ValueKind::Floats,
+    };
+    let [image, result] = [ValueId(0), ValueId(1)];
+    let conv = Conv {
+        weight: "weight".to_owned(),
+        kind: ConvKind::Dense(Window {
+            kernel: size.kernel,
+            stride: size.stride,
+            padding: size.kernel.map(|side| side / 2),
+        }),
+        out_channels: size.out_channels,
+        bias: None,
+        norm: None,
+        epilogue: FusedEpilogue::PLAIN,
+        first_channel: 0,
+    };
+    let graph = Graph {
+        values: vec![
+            map(size.in_channels, in_size),
+            map(size.out_channels, size.out_size),
+        ],
+        nodes: vec![Node {
+            op: Op::Conv(conv),
+            inputs: vec![image],
+            outputs: vec![result],
+        }],
+        image,
+        frame: None,
+        outputs: Vec::new(),
+        checked: Vec::new(),
+    };
+    let stage = |_: &str| Stage::Backbone;
+    schedule(&graph, &stage, Source::Given, target).expect("there is a kernel for convolutions")
 }

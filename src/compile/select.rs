@@ -6,14 +6,16 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{ConvForm, Kernel, Number, Plan, Shader, Step};
+use crate::kernels::conv::{self, ConvForm};
+use crate::kernels::{Dtype, Shader};
+use crate::plan::Plan;
 
 /// What a plan is made for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// Most bytes of a buffer for activations.
     pub arena_limit: usize,
-    /// Whether lanes can share values in subgroups of at least eight.
+    /// Whether invocations can share values in subgroups of at least eight.
     pub subgroups: bool,
     /// How long convolutions take.
     pub table: ConvTable,
@@ -48,18 +50,18 @@ impl Precision {
     }
 
     /// What maps and weights are stored in.
-    pub fn stored(self) -> Number {
+    pub fn stored(self) -> Dtype {
         match self {
-            Self::F32 => Number::F32,
-            Self::F16Storage | Self::F16 => Number::F16,
+            Self::F32 => Dtype::F32,
+            Self::F16Storage | Self::F16 => Dtype::F16,
         }
     }
 
     /// What products are computed in.
-    pub fn product(self) -> Number {
+    pub fn product(self) -> Dtype {
         match self {
-            Self::F32 | Self::F16Storage => Number::F32,
-            Self::F16 => Number::F16,
+            Self::F32 | Self::F16Storage => Dtype::F32,
+            Self::F16 => Dtype::F16,
         }
     }
 }
@@ -96,22 +98,29 @@ impl Target {
 
     /// All shaders that plans of a model may use, whatever the size, given its plan for one.
     pub fn shaders(&self, plan: &Plan) -> BTreeSet<Shader> {
-        let forms = self.table.forms(|form| self.allows(form));
+        // A dispatch over very many pixels leaves out the forms with the smallest tiles.
+        let forms: BTreeSet<ConvForm> = ConvForm::ALL
+            .into_iter()
+            .map(ConvForm::pixels)
+            .flat_map(|least| {
+                self.table
+                    .forms(|form| self.allows(form) && form.pixels() >= least)
+            })
+            .collect();
         let mut shaders = BTreeSet::new();
-        for shader in plan.steps.iter().map(Step::shader) {
+        for shader in plan.steps.iter().map(|step| step.shader) {
             shaders.insert(shader);
-            if let Kernel::Conv(_, epilogue) = shader.kernel {
-                shaders.extend(forms.iter().map(|form| Shader {
-                    kernel: Kernel::Conv(*form, epilogue),
-                    ..shader
-                }));
+            if let Some((_, epilogue)) = conv::variant(shader.kernel) {
+                let forms = forms.iter();
+                shaders
+                    .extend(forms.map(|form| conv::kernel(*form, epilogue).shader(shader.dtypes)));
             }
         }
         shaders
     }
 
     fn allows(&self, form: ConvForm) -> bool {
-        // Lanes hand each other values of 32 bits only.
+        // Invocations hand each other values of 32 bits only.
         let shares = self.subgroups && self.precision != Precision::F16;
         shares || !matches!(form, ConvForm::Subgroup(..))
     }
@@ -156,7 +165,8 @@ impl ConvSize {
         [self.in_channels, self.out_channels]
     }
 
-    fn pixels(&self) -> usize {
+    /// Pixels of the output.
+    pub(super) fn pixels(&self) -> usize {
         self.out_size[0] * self.out_size[1]
     }
 

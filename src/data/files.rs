@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageFormat, ImageReader, ImageResult};
 
 use super::{DataError, Example, ImageSet, Object, jpeg};
-use crate::ops::boxes::BBox;
+use crate::boxes::BBox;
 
 /// A picture in a file.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ pub use spec::{check, open, open_as};
 
 use image::RgbaImage;
 
-use crate::ops::boxes::BBox;
+use crate::boxes::BBox;
 
 /// What label 0 is called.
 pub const BACKGROUND: &str = "background";

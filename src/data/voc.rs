@@ -1,6 +1,6 @@
 //! Folders in Pascal VOC's format (Everingham et al., 2010,
 //! <https://doi.org/10.1007/s11263-009-0275-4>): `Annotations/ID.xml`, `JPEGImages/ID.jpg`, and lists
-//! of IDs in `ImageSets/Main/SPLIT.txt`. Boxes become those of [`BBox`](crate::ops::boxes::BBox) as in
+//! of IDs in `ImageSets/Main/SPLIT.txt`. Boxes become those of [`BBox`](crate::boxes::BBox) as in
 //! detectron2: `xmin` and `ymin` less 1, `xmax` and `ymax` as they are.
 
 use std::collections::{BTreeSet, HashSet};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::files::{Listed, Listing, fitting, label_of, unreadable};
 use super::{BACKGROUND, DataError, Object};
-use crate::ops::boxes::area;
+use crate::boxes::area;
 
 /// Reads such folders.
 pub struct VocSet;

@@ -5,8 +5,8 @@ mod voc;
 
 use serde::Serialize;
 
+use crate::boxes::BBox;
 use crate::data::Object;
-use crate::ops::boxes::BBox;
 
 /// A box that a detector found.
 #[derive(Clone, Copy, Debug, PartialEq)]

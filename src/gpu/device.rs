@@ -8,70 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PollType, Queue};
 
 use super::adapters::is_software;
-use super::kernels::{Builder, CompiledKernel, source};
-use super::pipelines::Pipelines;
+use super::pipeline_cache::KeptPipelines;
+use super::pipelines::{Builder, CompiledKernel, Source};
 use crate::compile::{ConvTable, Precision, Target};
-use crate::plan::{Number, Shader};
-
-/// Why a GPU cannot be used.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GpuError {
-    /// Nothing speaks Vulkan, Metal or DX12 here.
-    #[error(
-        "no GPU adapter found: install a driver (on Debian and Ubuntu: apt install \
-         mesa-vulkan-drivers libvulkan1), or use the CPU engine"
-    )]
-    NoAdapter,
-    /// No adapter has this name.
-    #[error("unknown device '{name}': expected auto, gpu, cpu or a part of the name of one of: {}", .known.join(", "))]
-    UnknownAdapter {
-        /// The name asked for.
-        name: String,
-        /// Names of the adapters there are.
-        known: Vec<String>,
-    },
-    /// An adapter below WebGPU's default limits.
-    #[error("adapter {adapter} allows {limit} {found}, fewer than the {needed} that are needed")]
-    Limit {
-        /// Name of the adapter.
-        adapter: String,
-        /// Name of the limit in WebGPU.
-        limit: String,
-        /// The least that is needed.
-        needed: u64,
-        /// What the adapter allows.
-        found: u64,
-    },
-    /// The driver refused to open the device.
-    #[error("adapter {adapter} cannot be opened: {reason}")]
-    Open {
-        /// Name of the adapter.
-        adapter: String,
-        /// What the driver said.
-        reason: String,
-    },
-    /// An adapter that does not compute in 16 bits.
-    #[error(
-        "adapter {adapter} does not compute in 16 bits, which precision {precision} needs: f16s only \
-         stores in them, and every adapter can"
-    )]
-    Precision {
-        /// Name of the adapter.
-        adapter: String,
-        /// Name of the precision.
-        precision: &'static str,
-    },
-    /// The device was destroyed, reset or unplugged.
-    #[error("the GPU device was lost: {0}")]
-    Lost(String),
-    /// Memory ran out.
-    #[error("the GPU ran out of memory: {0}")]
-    OutOfMemory(String),
-    /// A fault in this crate or in the driver.
-    #[error("the GPU reported an error: {0}")]
-    Fault(String),
-}
+use crate::error::GpuError;
+use crate::kernels::{Dtype, Shader};
 
 /// How often costly things were done; what is done for each frame is not among them.
 #[derive(Debug, Default)]
@@ -123,7 +64,7 @@ pub struct Gpu {
     pub(super) queue: Queue,
     info: AdapterInfo,
     kernels: Mutex<BTreeMap<Shader, Arc<CompiledKernel>>>,
-    pipelines: Option<Pipelines>,
+    pipelines: Option<KeptPipelines>,
     fault: Arc<Mutex<Option<GpuError>>>,
     counters: Counters,
 }
@@ -172,7 +113,7 @@ impl Gpu {
                 })?;
         #[cfg(target_arch = "wasm32")]
         let info = browser_info(&device, info);
-        let pipelines = Pipelines::open(&device, &info, pipelines);
+        let pipelines = KeptPipelines::open(&device, &info, pipelines);
         Ok(Self::with_pipelines(device, queue, info, pipelines))
     }
 
@@ -186,7 +127,7 @@ impl Gpu {
         device: Device,
         queue: Queue,
         info: AdapterInfo,
-        pipelines: Option<Pipelines>,
+        pipelines: Option<KeptPipelines>,
     ) -> Arc<Self> {
         let fault = Arc::new(Mutex::new(None));
         let keep = |fault: &Arc<Mutex<Option<GpuError>>>| {
@@ -255,7 +196,7 @@ impl Gpu {
         table: Option<ConvTable>,
         precision: Precision,
     ) -> Result<Target, GpuError> {
-        if precision.product() == Number::F16 && !self.has_f16() {
+        if precision.product() == Dtype::F16 && !self.has_f16() {
             return Err(GpuError::Precision {
                 adapter: self.info.name.clone(),
                 precision: precision.name(),
@@ -273,11 +214,10 @@ impl Gpu {
         })
     }
 
-    /// Whether the device runs a kernel with these numbers.
-    pub fn runs(&self, shader: impl Into<Shader>) -> bool {
-        let Shader { kernel, numbers } = shader.into();
-        let multiplies = numbers.product == Number::F32 || self.has_f16();
-        multiplies && (!kernel.needs_subgroups() || self.has_subgroups())
+    /// Whether the device runs a kernel with its dtypes.
+    pub fn runs(&self, shader: Shader) -> bool {
+        let multiplies = shader.dtypes.product == Dtype::F32 || self.has_f16();
+        multiplies && (!shader.kernel.needs_subgroups || self.has_subgroups())
     }
 
     /// Whether the device computes in 16 bits.
@@ -285,7 +225,7 @@ impl Gpu {
         self.device.features().contains(Features::SHADER_F16)
     }
 
-    /// Whether lanes can share values in subgroups of at least eight.
+    /// Whether invocations can share values in subgroups of at least eight.
     fn has_subgroups(&self) -> bool {
         self.device.features().contains(Features::SUBGROUP) && self.info.subgroup_min_size >= 8
     }
@@ -404,7 +344,7 @@ impl Gpu {
             shaders.into_par_iter().for_each_init(
                 || pollster::block_on(Builder::new(&at_once())),
                 |builder, shader| {
-                    let (source, pause) = (source(shader), at_once());
+                    let (source, pause) = (Source::from(shader), at_once());
                     let build = builder.build(&self.device, &source, cache, &pause);
                     keep(shader, pollster::block_on(build));
                 },
@@ -415,7 +355,7 @@ impl Gpu {
         {
             let mut builder = Builder::new(pause).await;
             for shader in shaders {
-                let source = source(shader);
+                let source = Source::from(shader);
                 let compiled = builder.build(&self.device, &source, cache, pause).await;
                 keep(shader, compiled);
                 pause().await;

@@ -8,19 +8,19 @@ use image::RgbaImage;
 use web_time::Instant;
 use wgpu::{Buffer, PollType, SubmissionIndex};
 
+use super::Gpu;
 use super::device::Count;
-use super::maps::{self, Mapped, map};
-use super::memory::{FRAME_BYTES, Memory, Needs};
+use super::memory::{Memory, Needs};
 use super::profile::{Profile, medians};
+use super::readback::{Mapped, ReadBack, map, readable};
 use super::session::Session;
 use super::store::Store;
-use super::{Gpu, GpuError};
-use crate::builder::BuildError;
 use crate::compile::{CompileError, ConvTable, Precision, Target, compile, compile_in_slices};
-use crate::detector::{Computed, DetectError};
-use crate::models::{ModelConfig, Selection};
-use crate::ops::candidates::Candidate;
-use crate::plan::{MapSlot, Plan, Results};
+use crate::error::{BuildError, DetectError, GpuError};
+use crate::kernels::FrameUniform;
+use crate::models::{ModelConfig, Request};
+use crate::plan::Plan;
+use crate::results::Computed;
 use crate::transform::{Frame, Transform};
 use crate::weights::{self, Checkpoint};
 
@@ -32,11 +32,11 @@ const FIRST_INPUT: [usize; 2] = [64, 64];
 
 /// A model with its weights on a device.
 #[derive(Debug)]
-pub struct Engine {
+pub struct GpuEngine {
     gpu: Arc<Gpu>,
     config: ModelConfig,
     transform: Transform,
-    selection: Selection,
+    request: Request,
     target: Target,
     store: Store,
     compile_time: Duration,
@@ -64,7 +64,7 @@ impl State {
     }
 }
 
-impl Engine {
+impl GpuEngine {
     /// Upload a model's weights, compile its kernels, and run each once, so that the driver has
     /// compiled them too: in slices of some milliseconds, with a `pause` between them.
     ///
@@ -75,7 +75,7 @@ impl Engine {
         gpu: Arc<Gpu>,
         config: ModelConfig,
         transform: Transform,
-        selection: Selection,
+        request: Request,
         checkpoint: &Checkpoint,
         (table, precision): (Option<ConvTable>, Precision),
         pause: &impl AsyncFn(),
@@ -84,7 +84,7 @@ impl Engine {
         let target = gpu.target(table, precision)?;
         pause().await;
         let started = Instant::now();
-        let plan = compile_in_slices(&config, &transform, selection, FIRST_INPUT, &target, pause);
+        let plan = compile_in_slices(&config, &transform, &request, FIRST_INPUT, &target, pause);
         let plan = plan.await?;
         let (needed, found) = (plan.largest_binding(), binding_limit(&gpu));
         if needed > found {
@@ -109,7 +109,7 @@ impl Engine {
             gpu,
             config,
             transform,
-            selection,
+            request,
             target,
             store,
             compile_time: planned + started.elapsed(),
@@ -158,7 +158,8 @@ impl Engine {
     }
 
     /// Send a picture; `frame` is the transform's for its size. Two frames can be in flight: one is
-    /// uploaded while the other is computed and read back.
+    /// uploaded while the other is computed and read back. Maps and proposals stay on the device
+    /// unless they are to be read.
     ///
     /// # Errors
     /// If the size does not fit the device, or the device has failed.
@@ -166,35 +167,25 @@ impl Engine {
         &self,
         picture: &RgbaImage,
         frame: &Frame,
-        pyramid: bool,
-    ) -> Result<Pending, DetectError> {
+        reads_maps: bool,
+    ) -> Result<Submitted, DetectError> {
         self.gpu.check()?;
         // One thread at a time: what is written below belongs to the submission that follows it.
         let (_state, session, memory) = self.ready(frame, picture.as_raw().len())?;
         self.upload(&memory, picture, frame);
-        let staging = memory.take_staging(&self.gpu);
-        let mut submission = session.submit(&self.gpu, &memory, &staging);
-        let levels = match pyramid {
-            true => {
-                let (levels, copied) = maps::copy(&self.gpu, &memory, &session.plan.pyramid);
-                submission = copied;
-                levels
-            }
-            false => Vec::new(),
-        };
+        let read_back = ReadBack::new(&session.plan, reads_maps);
+        let staging = memory.take_staging(&self.gpu, read_back.bytes());
+        let submission = session.submit(&self.gpu, &memory, &read_back, &staging);
         self.gpu.check()?;
         self.gpu.counters().add(Count::ReadBack);
-        Ok(Pending {
+        Ok(Submitted {
             gpu: self.gpu.clone(),
-            results: session.plan.results,
             mapped: map(&staging),
             staging,
+            read_back,
+            session,
             memory,
             submission,
-            levels: levels
-                .into_iter()
-                .map(|(slot, copy)| (slot, map(&copy), copy))
-                .collect(),
         })
     }
 
@@ -214,7 +205,8 @@ impl Engine {
     fn upload(&self, memory: &Memory, picture: &RgbaImage, frame: &Frame) {
         let queue = &self.gpu.queue;
         queue.write_buffer(&memory.picture, 0, picture.as_raw());
-        queue.write_buffer(&memory.frame, 0, &frame_bytes(frame));
+        let sizes = FrameUniform::new(frame.original, frame.resized, frame.ratio());
+        queue.write_buffer(&memory.frame, 0, bytemuck::bytes_of(&sizes));
     }
 
     /// Make everything ready for pictures of a frame's size, in slices with a `pause` between them.
@@ -293,7 +285,7 @@ impl Engine {
         let plan = compile_in_slices(
             &self.config,
             &self.transform,
-            self.selection,
+            &self.request,
             frame.padded,
             &self.target,
             pause,
@@ -319,7 +311,7 @@ impl Engine {
         compile(
             &self.config,
             &self.transform,
-            self.selection,
+            &self.request,
             padded,
             &self.target,
         )
@@ -347,36 +339,19 @@ fn binding_limit(gpu: &Gpu) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// The sizes as `shaders/shared/frame.wgsl` has them.
-pub(super) fn frame_bytes(frame: &Frame) -> [u8; FRAME_BYTES] {
-    let [original, resized] = [frame.original, frame.resized];
-    let ratio = frame.ratio().map(f32::to_bits);
-    let words = [
-        original[0] as u32,
-        original[1] as u32,
-        resized[0] as u32,
-        resized[1] as u32,
-        ratio[0],
-        ratio[1],
-        0,
-        0,
-    ];
-    bytemuck::cast(words)
-}
-
 /// A frame on its way.
 #[must_use = "a frame's results are lost unless it is waited for"]
-pub struct Pending {
+pub struct Submitted {
     gpu: Arc<Gpu>,
+    session: Arc<Session>,
     memory: Arc<Memory>,
-    results: Results,
+    read_back: ReadBack,
     staging: Buffer,
     mapped: Mapped,
     submission: SubmissionIndex,
-    levels: Vec<(MapSlot, Mapped, Buffer)>,
 }
 
-impl Pending {
+impl Submitted {
     /// Wait for the results. Not for browsers, where nothing may wait: there use
     /// [`finish`](Self::finish).
     ///
@@ -397,47 +372,10 @@ impl Pending {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub async fn finish(self) -> Result<Computed, DetectError> {
-        maps::readable(&self.gpu, self.mapped).await?;
-        let words: Vec<u32> = maps::read(&self.staging, self.results.bytes())?;
+        readable(&self.gpu, self.mapped).await?;
+        let computed = self.read_back.read(&self.session.plan, &self.staging);
         self.staging.unmap();
-        let mut pyramid = Vec::with_capacity(self.levels.len());
-        for (slot, mapped, copy) in self.levels {
-            maps::readable(&self.gpu, mapped).await?;
-            pyramid.push((slot.shape, maps::values(&slot, &copy)?));
-        }
         self.memory.return_staging(self.staging);
-        let [_, not_finite, found, fit, ..] = words[..] else {
-            unreachable!("the results have a header")
-        };
-        if not_finite != 0 {
-            return Err(DetectError::NotFinite);
-        }
-        if found > fit {
-            let told = format!("{found} candidates were found where only {fit} can be");
-            return Err(GpuError::Fault(told).into());
-        }
-        Ok(Computed {
-            detections: detections(self.results, &words),
-            pyramid,
-        })
+        computed
     }
-}
-
-/// The detections in a read-back.
-fn detections(results: Results, words: &[u32]) -> Vec<Candidate> {
-    let count = words[0] as usize;
-    let width = results.quads * 4;
-    let rows = words[4..].chunks_exact(width).take(count);
-    rows.map(|row| {
-        let value = |index: usize| f32::from_bits(row[index]);
-        let tags = width - 4;
-        Candidate {
-            bbox: [0, 1, 2, 3].map(value),
-            landmarks: (4..4 + results.landmarks).map(value).collect(),
-            score: value(tags),
-            label: value(tags + 1) as i32,
-            level: value(tags + 2) as i32,
-        }
-    })
-    .collect()
 }

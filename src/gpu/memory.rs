@@ -6,10 +6,11 @@ use wgpu::{Buffer, BufferDescriptor, BufferUsages};
 
 use super::Gpu;
 use super::device::Count;
+use crate::kernels::FrameUniform;
 use crate::plan::Plan;
 
-/// Bytes of the picture's sizes in `shaders/shared/frame.wgsl`.
-pub(super) const FRAME_BYTES: usize = 32;
+/// Bytes of the picture's sizes.
+pub(super) const FRAME_BYTES: usize = size_of::<FrameUniform>();
 
 /// Frames that can be in flight: read-backs that wait for their turn.
 const IN_FLIGHT: usize = 2;
@@ -27,7 +28,7 @@ impl Needs {
         Self {
             arenas: plan.arenas.clone(),
             picture,
-            results: plan.results.bytes(),
+            results: plan.results_bytes(),
         }
     }
 
@@ -75,10 +76,17 @@ impl Memory {
         }
     }
 
-    /// A buffer to read the results back from; one more is made if all are in flight.
-    pub fn take_staging(&self, gpu: &Gpu) -> Buffer {
-        let free = self.staging.lock().expect("no panic holds the lock").pop();
-        free.unwrap_or_else(|| staging(gpu, self.needs.results))
+    /// A buffer to read so many bytes back from; one more is made if those that are large enough are in
+    /// flight.
+    pub fn take_staging(&self, gpu: &Gpu, bytes: usize) -> Buffer {
+        let mut free = self.staging.lock().expect("no panic holds the lock");
+        let fitting = free.iter().enumerate();
+        let fitting = fitting.filter(|(_, buffer)| buffer.size() >= bytes as u64);
+        let smallest = fitting.min_by_key(|(_, buffer)| buffer.size());
+        match smallest.map(|(index, _)| index) {
+            Some(index) => free.swap_remove(index),
+            None => staging(gpu, bytes),
+        }
     }
 
     /// Give it back, unmapped.

@@ -3,27 +3,23 @@
 pub mod adapters;
 mod device;
 mod engine;
-mod kernels;
-mod maps;
 mod memory;
+pub mod peaks;
+mod pipeline_cache;
 mod pipelines;
 mod probe;
 mod profile;
-pub mod roof;
+mod readback;
 mod session;
-mod stopwatch;
 mod store;
-mod trunk;
+mod timestamps;
 mod tune;
-mod winograd;
 
-pub use device::{Counters, Gpu, GpuError};
-pub use engine::{Engine, Pending};
-pub use kernels::{BindingKind, Source, compose, source};
-pub use maps::HostMap;
+pub use device::{Counters, Gpu};
+pub use engine::{GpuEngine, Submitted};
+pub use pipelines::{Source, compose};
 pub use probe::probe;
 pub use profile::Profile;
-#[cfg(test)]
-pub(crate) use store::pack;
-pub use trunk::Trunk;
 pub use tune::{measurements, tune};
+
+pub use crate::error::GpuError;

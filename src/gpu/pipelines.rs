@@ -1,78 +1,224 @@
-//! What a driver has compiled, kept between runs.
+//! How a kernel becomes a pipeline: its text composed with what it imports, then compiled.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-use wgpu::{AdapterInfo, Device, Features, PipelineCache, PipelineCacheDescriptor};
+use naga::valid::Capabilities;
+use naga_oil::compose::{
+    ComposableModuleDescriptor, Composer, ComposerError, NagaModuleDescriptor, ShaderDefValue,
+};
+use wgpu::{
+    BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry, BindingType,
+    BufferBindingType, ComputePipeline, ComputePipelineDescriptor, Device, PipelineCache,
+    PipelineCompilationOptions, PipelineLayoutDescriptor, ShaderModule, ShaderModuleDescriptor,
+    ShaderSource, ShaderStages,
+};
 
-/// A driver's cache of pipelines, and what it held when it was opened.
-#[derive(Debug)]
-pub(super) struct Pipelines {
-    pub(super) cache: PipelineCache,
-    opened_with: Option<Vec<u8>>,
+use crate::kernels::{Access, Def, Shader};
+
+/// A shader's text and what it is told and binds.
+pub struct Source {
+    /// Name of its file.
+    pub file: &'static str,
+    /// Its text, before composition.
+    pub text: &'static str,
+    /// What the text is told.
+    pub defs: Vec<(&'static str, Def)>,
+    /// From binding 1 on; binding 0 is the uniform buffer of its parameters.
+    pub bindings: Vec<Access>,
 }
 
-impl Pipelines {
-    /// A cache filled with those that were [`compiled`](Self::compiled) before; none where the driver
-    /// has none.
-    pub(super) fn open(device: &Device, info: &AdapterInfo, kept: Option<&[u8]>) -> Option<Self> {
-        if !device.features().contains(Features::PIPELINE_CACHE) {
-            return None;
+impl From<Shader> for Source {
+    fn from(shader: Shader) -> Self {
+        let kernel = shader.kernel;
+        Self {
+            file: kernel.file,
+            text: kernel.text,
+            defs: shader.defs(),
+            bindings: kernel.roles.iter().map(|role| role.access()).collect(),
         }
-        // SAFETY: The bytes are a cache's own, of this adapter and driver, and unchanged: drivers need
-        // not check more than whose they are, and wgpu does not.
-        let cache = unsafe {
-            device.create_pipeline_cache(&PipelineCacheDescriptor {
-                label: None,
-                data: kept.and_then(|kept| unsealed(info, kept)),
-                fallback: true,
-            })
+    }
+}
+
+/// What variants for devices with more than WebGPU's least use.
+const CAPABILITIES: Capabilities = Capabilities::SUBGROUP
+    .union(Capabilities::SHADER_FLOAT16)
+    .union(Capabilities::SHADER_FLOAT16_IN_FLOAT32);
+
+/// A module that shaders import.
+macro_rules! shared {
+    ($file:literal) => {
+        (
+            concat!("shared/", $file),
+            include_str!(concat!("../../shaders/shared/", $file)),
+        )
+    };
+}
+
+/// The modules that shaders import, those first that others import.
+const SHARED: [(&str, &str); 8] = [
+    shared!("activation.wgsl"),
+    shared!("bilinear.wgsl"),
+    shared!("boxes.wgsl"),
+    shared!("dtype.wgsl"),
+    shared!("conv.wgsl"),
+    shared!("frame.wgsl"),
+    shared!("order.wgsl"),
+    shared!("scan.wgsl"),
+];
+
+/// A kernel's shader with its imports, validated.
+///
+/// # Errors
+/// If the text is no valid WGSL.
+pub fn compose(source: &Source) -> Result<naga::Module, Box<ComposerError>> {
+    let mut composer = Composer::default().with_capabilities(CAPABILITIES);
+    for module in SHARED {
+        add(&mut composer, module)?;
+    }
+    compose_with(&mut composer, source)
+}
+
+fn add(
+    composer: &mut Composer,
+    (file_path, source): (&str, &str),
+) -> Result<(), Box<ComposerError>> {
+    composer.add_composable_module(ComposableModuleDescriptor {
+        source,
+        file_path,
+        ..ComposableModuleDescriptor::default()
+    })?;
+    Ok(())
+}
+
+fn compose_with(
+    composer: &mut Composer,
+    source: &Source,
+) -> Result<naga::Module, Box<ComposerError>> {
+    let defs = source.defs.iter().map(|(name, def)| {
+        let value = match def {
+            Def::Flag => ShaderDefValue::Bool(true),
+            Def::Number(number) => ShaderDefValue::UInt(*number),
         };
-        Some(Self {
-            opened_with: cache.get_data(),
-            cache,
-        })
+        ((*name).to_owned(), value)
+    });
+    let module = composer.make_naga_module(NagaModuleDescriptor {
+        source: source.text,
+        file_path: source.file,
+        shader_defs: defs.collect::<HashMap<_, _>>(),
+        ..NagaModuleDescriptor::default()
+    })?;
+    Ok(module)
+}
+
+/// A kernel on one device.
+#[derive(Debug)]
+pub(super) struct CompiledKernel {
+    pub layout: BindGroupLayout,
+    pub pipeline: ComputePipeline,
+}
+
+/// Composes kernels one after the other. The device validates what it gives.
+pub(super) struct Builder(Composer);
+
+impl Builder {
+    /// In slices with a `pause` between them, as all of it costs some milliseconds in a browser.
+    pub async fn new(pause: &impl AsyncFn()) -> Self {
+        let mut composer = Composer::non_validating().with_capabilities(CAPABILITIES);
+        for module in SHARED {
+            pause().await;
+            add(&mut composer, module).unwrap_or_else(|error| panic!("{}: {error}", module.0));
+        }
+        Self(composer)
     }
 
-    /// Everything that the driver has compiled, behind a seal; none where that is nothing new. Software
-    /// drivers give an empty cache always, and SwiftShader puts another header before it at each opening.
-    pub(super) fn compiled(&self, info: &AdapterInfo) -> Option<Vec<u8>> {
-        let data = self.cache.get_data()?;
-        (self.opened_with.as_ref() != Some(&data)).then(|| [&seal(info, &data)[..], &data].concat())
+    /// A kernel on a device.
+    pub async fn build(
+        &mut self,
+        device: &Device,
+        source: &Source,
+        cache: Option<&PipelineCache>,
+        pause: &impl AsyncFn(),
+    ) -> CompiledKernel {
+        let module = compose_with(&mut self.0, source)
+            .unwrap_or_else(|error| panic!("shader {} does not compose: {error}", source.file));
+        pause().await;
+        let module = device.create_shader_module(ShaderModuleDescriptor {
+            label: Some(source.file),
+            source: ShaderSource::Naga(Cow::Owned(module)),
+        });
+        pause().await;
+        pipeline(device, source, &module, cache)
     }
 }
 
-/// What is behind the seal, if it is whole and of this adapter and driver.
-fn unsealed<'a>(info: &AdapterInfo, kept: &'a [u8]) -> Option<&'a [u8]> {
-    let (found, data) = kept.split_first_chunk()?;
-    (*found == seal(info, data)).then_some(data)
+fn pipeline(
+    device: &Device,
+    source: &Source,
+    module: &ShaderModule,
+    cache: Option<&PipelineCache>,
+) -> CompiledKernel {
+    let accesses = source.bindings.iter().copied();
+    let accesses = [Access::Uniform].into_iter().chain(accesses);
+    let entries: Vec<BindGroupLayoutEntry> = accesses.zip(0..).map(entry).collect();
+    let layout = device.create_bind_group_layout(&BindGroupLayoutDescriptor {
+        label: Some(source.file),
+        entries: &entries,
+    });
+    let pipeline_layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
+        label: Some(source.file),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
+        label: Some(source.file),
+        layout: Some(&pipeline_layout),
+        module,
+        entry_point: Some("main"),
+        compilation_options: PipelineCompilationOptions {
+            // Every kernel writes its workgroup memory before it reads it.
+            zero_initialize_workgroup_memory: false,
+            ..PipelineCompilationOptions::default()
+        },
+        cache,
+    });
+    CompiledKernel { layout, pipeline }
 }
 
-/// It may change with the compiler of this crate, and then only costs compiling anew.
-fn seal(info: &AdapterInfo, data: &[u8]) -> [u8; 8] {
-    let mut hasher = DefaultHasher::new();
-    info.hash(&mut hasher);
-    data.hash(&mut hasher);
-    hasher.finish().to_le_bytes()
+fn entry((access, binding): (Access, u32)) -> BindGroupLayoutEntry {
+    let ty = match access {
+        Access::Uniform => BufferBindingType::Uniform,
+        Access::Read => BufferBindingType::Storage { read_only: true },
+        Access::ReadWrite => BufferBindingType::Storage { read_only: false },
+    };
+    BindGroupLayoutEntry {
+        binding,
+        visibility: ShaderStages::COMPUTE,
+        ty: BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use wgpu::{Backend, DeviceType};
-
     use super::*;
 
     #[test]
-    fn a_seal_holds_for_the_same_data_of_the_same_driver() {
-        let info = AdapterInfo::new(DeviceType::Cpu, Backend::Vulkan);
-        let data = b"pipelines";
-        let kept = [&seal(&info, data)[..], data].concat();
-        assert_eq!(unsealed(&info, &kept), Some(&data[..]));
-        let updated = AdapterInfo {
-            driver_info: "2".to_owned(),
-            ..info.clone()
-        };
-        assert_eq!(unsealed(&updated, &kept), None);
-        assert_eq!(unsealed(&info, &kept[..kept.len() - 1]), None);
-        assert_eq!(unsealed(&info, &kept[..4]), None);
+    fn every_kernel_composes_and_binds_what_it_declares() {
+        for shader in Shader::all() {
+            let source = Source::from(shader);
+            let module =
+                compose(&source).unwrap_or_else(|error| panic!("{shader}: {}", error.inner));
+            let bound = module
+                .global_variables
+                .iter()
+                .filter(|(_, variable)| variable.binding.is_some())
+                .count();
+            assert_eq!(bound, 1 + source.bindings.len(), "{shader}");
+        }
     }
 }

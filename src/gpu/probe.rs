@@ -1,4 +1,4 @@
-//! One kernel on its own, over buffers made for it: how kernels are compared with their twins.
+//! One kernel on its own, over buffers made for it: how kernels are compared with their CPU references.
 
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use wgpu::{
@@ -6,13 +6,13 @@ use wgpu::{
     ComputePassDescriptor, MapMode, PollType,
 };
 
-use super::kernels::{BindingKind, source};
+use super::Gpu;
 use super::memory::staging;
-use super::{Gpu, GpuError};
-use crate::plan::Shader;
+use crate::error::GpuError;
+use crate::kernels::{Access, Dispatch};
 
-/// Run `shader` over `groups` workgroups and wait for it: `params` are the words of binding 0,
-/// `bindings` those of the buffers from binding 1 on. What the buffers hold afterwards.
+/// Run a dispatch and wait for it: `bindings` are the words of the buffers from binding 1 on. What the
+/// buffers hold afterwards.
 ///
 /// # Errors
 /// If the device has failed.
@@ -21,20 +21,18 @@ use crate::plan::Shader;
 /// If there are not as many bindings as the kernel has.
 pub fn probe(
     gpu: &Gpu,
-    shader: Shader,
-    params: &[u32],
-    groups: [u32; 3],
+    dispatch: &Dispatch,
     bindings: &[Vec<u32>],
 ) -> Result<Vec<Vec<u32>>, GpuError> {
-    let kinds = [BindingKind::Uniform]
-        .into_iter()
-        .chain(source(shader).bindings);
-    let contents = [params]
+    let shader = dispatch.shader;
+    let accesses = shader.kernel.roles.iter().map(|role| role.access());
+    let accesses = [Access::Uniform].into_iter().chain(accesses);
+    let contents = [dispatch.params.as_slice()]
         .into_iter()
         .chain(bindings.iter().map(Vec::as_slice));
-    let buffers: Vec<Buffer> = kinds
+    let buffers: Vec<Buffer> = accesses
         .zip(contents)
-        .map(|(kind, words)| upload(gpu, kind, words))
+        .map(|(access, words)| upload(gpu, access, words))
         .collect();
     let compiled = gpu.kernel(shader);
     let entries: Vec<BindGroupEntry> = buffers
@@ -57,7 +55,7 @@ pub fn probe(
         let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
         pass.set_pipeline(&compiled.pipeline);
         pass.set_bind_group(0, &group, &[]);
-        let [x, y, z] = groups;
+        let [x, y, z] = dispatch.workgroups;
         pass.dispatch_workgroups(x, y, z);
     }
     let copies: Vec<Buffer> = buffers[1..]
@@ -84,10 +82,10 @@ pub fn probe(
     words.collect()
 }
 
-fn upload(gpu: &Gpu, kind: BindingKind, words: &[u32]) -> Buffer {
-    let usage = match kind {
-        BindingKind::Uniform => BufferUsages::UNIFORM,
-        BindingKind::Read | BindingKind::Write => BufferUsages::STORAGE,
+fn upload(gpu: &Gpu, access: Access, words: &[u32]) -> Buffer {
+    let usage = match access {
+        Access::Uniform => BufferUsages::UNIFORM,
+        Access::Read | Access::ReadWrite => BufferUsages::STORAGE,
     };
     gpu.device.create_buffer_init(&BufferInitDescriptor {
         label: Some("probe"),

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
-    BufferUsages, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor, DeviceType,
-    SubmissionIndex,
+    BufferUsages, CommandEncoder, CommandEncoderDescriptor, ComputePass, ComputePassDescriptor,
+    DeviceType, SubmissionIndex,
 };
 
+use super::Gpu;
 use super::device::Count;
-use super::kernels::CompiledKernel;
 use super::memory::{FRAME_BYTES, Memory, buffer};
-use super::stopwatch::Stopwatch;
+use super::pipelines::CompiledKernel;
+use super::readback::ReadBack;
 use super::store::Store;
-use super::{Gpu, GpuError};
-use crate::plan::{Binding, Plan, Step};
+use super::timestamps::TimestampQueries;
+use crate::error::GpuError;
+use crate::plan::{Binding, HEADER_WORDS, Plan};
 
 /// Alignment of a uniform binding's offset in WebGPU.
 const UNIFORM_ALIGNMENT: usize = 256;
@@ -43,7 +45,7 @@ impl Session {
         memory: &Memory,
         pause: &impl AsyncFn(),
     ) -> Result<Self, GpuError> {
-        gpu.compile(plan.steps.iter().map(Step::shader), pause)
+        gpu.compile(plan.steps.iter().map(|step| step.shader), pause)
             .await;
         let params = gpu.guarded(|| upload_params(gpu, &plan))?;
         let mut steps = Vec::with_capacity(plan.steps.len());
@@ -76,7 +78,7 @@ impl Session {
                 .map(|(resource, binding)| BindGroupEntry { binding, resource })
                 .collect();
             let made = gpu.guarded(|| {
-                let kernel = gpu.kernel(step.shader());
+                let kernel = gpu.kernel(step.shader);
                 gpu.counters().add(Count::BindGroup);
                 let group = gpu.device.create_bind_group(&BindGroupDescriptor {
                     label: Some(&step.name),
@@ -104,8 +106,8 @@ impl Session {
         {
             let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
             for (step, (kernel, group)) in self.plan.steps.iter().zip(&self.steps) {
-                if !seen.contains(&step.shader()) {
-                    seen.push(step.shader());
+                if !seen.contains(&step.shader) {
+                    seen.push(step.shader);
                     pass.set_pipeline(&kernel.pipeline);
                     pass.set_bind_group(0, group, &[]);
                     pass.dispatch_workgroups(1, 1, 1);
@@ -129,23 +131,28 @@ impl Session {
         gpu.queue.submit([encoder.finish()]);
     }
 
-    /// Send the plan's steps, and the copy of the results into `staging`.
-    pub fn submit(&self, gpu: &Gpu, memory: &Memory, staging: &Buffer) -> SubmissionIndex {
-        let bytes = self.plan.results.bytes() as u64;
+    /// Send the plan's steps, and the copy of what is read back into `staging`.
+    pub fn submit(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        read_back: &ReadBack,
+        staging: &Buffer,
+    ) -> SubmissionIndex {
         let mut last = None;
         for (index, steps) in self.submissions.iter().enumerate() {
             let mut encoder = gpu
                 .device
                 .create_command_encoder(&CommandEncoderDescriptor::default());
             if index == 0 {
-                encoder.clear_buffer(&memory.results, 0, Some(16));
+                clear_header(memory, &mut encoder);
             }
             {
                 let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
                 self.dispatch_all(steps.clone(), &mut pass);
             }
             if index + 1 == self.submissions.len() {
-                encoder.copy_buffer_to_buffer(&memory.results, 0, staging, 0, bytes);
+                read_back.copy(memory, staging, &mut encoder);
             }
             gpu.counters().add(Count::Submission);
             last = Some(gpu.queue.submit([encoder.finish()]));
@@ -163,7 +170,7 @@ impl Session {
         let (kernel, group) = &self.steps[step];
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, group, &[]);
-        let [x, y, z] = self.plan.steps[step].groups;
+        let [x, y, z] = self.plan.steps[step].workgroups;
         pass.dispatch_workgroups(x, y, z);
     }
 
@@ -175,25 +182,25 @@ impl Session {
     pub fn time_steps(&self, gpu: &Gpu, memory: &Memory) -> Result<Vec<f64>, GpuError> {
         let mut seconds = Vec::with_capacity(self.steps.len());
         for submission in &self.submissions {
-            for first in submission.clone().step_by(Stopwatch::MOST_PASSES) {
-                let steps = first..submission.end.min(first + Stopwatch::MOST_PASSES);
-                let stopwatch = Stopwatch::new(gpu, steps.len());
+            for first in submission.clone().step_by(TimestampQueries::MOST_PASSES) {
+                let steps = first..submission.end.min(first + TimestampQueries::MOST_PASSES);
+                let timestamps = TimestampQueries::new(gpu, steps.len());
                 let mut encoder = gpu
                     .device
                     .create_command_encoder(&CommandEncoderDescriptor::default());
                 if first == 0 {
-                    encoder.clear_buffer(&memory.results, 0, Some(16));
+                    clear_header(memory, &mut encoder);
                 }
                 for (pass, step) in steps.enumerate() {
                     let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
                         label: Some(&self.plan.steps[step].name),
-                        timestamp_writes: Some(stopwatch.time(pass)),
+                        timestamp_writes: Some(timestamps.writes(pass)),
                     });
                     self.dispatch(step, &mut pass);
                 }
-                stopwatch.stop(&mut encoder);
+                timestamps.resolve(&mut encoder);
                 gpu.queue.submit([encoder.finish()]);
-                seconds.extend(stopwatch.read(gpu)?);
+                seconds.extend(timestamps.read(gpu)?);
             }
         }
         Ok(seconds)
@@ -204,7 +211,7 @@ impl Session {
         let bytes = |binding: &Binding| match binding {
             Binding::Frame => FRAME_BYTES,
             Binding::Picture => memory.needs.picture,
-            Binding::Results => self.plan.results.bytes(),
+            Binding::Results => self.plan.results_bytes(),
             Binding::Constant(index) => store.buffer(&self.plan.constants[*index]).size() as usize,
             Binding::Arena(range) => range.size,
         };
@@ -213,6 +220,12 @@ impl Session {
             .map(|step| step.bindings.iter().map(bytes).sum())
             .collect()
     }
+}
+
+/// Nothing was found yet, and all is finite.
+fn clear_header(memory: &Memory, encoder: &mut CommandEncoder) {
+    let bytes = 4 * HEADER_WORDS as u64;
+    encoder.clear_buffer(&memory.results, 0, Some(bytes));
 }
 
 /// All steps' parameters in one buffer.

@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use wgpu::PollType;
 
+use super::Gpu;
 use super::memory::{Memory, Needs};
 use super::session::Session;
 use super::store::Store;
-use super::{Gpu, GpuError};
-use crate::builder::BuildError;
 use crate::compile::{ConvSize, ConvTable, ConvTimes, Precision, Target, convolution};
-use crate::plan::{ConvForm, Epilogue, Kernel, Plan};
+use crate::error::{BuildError, GpuError};
+use crate::kernels::Dtypes;
+use crate::kernels::conv::{ConvForm, Epilogue, kernel};
+use crate::plan::Plan;
 use crate::weights::StoredTensor;
 
 /// Least time that is measured at once: shorter ones are lost in that of a submission.
@@ -66,7 +68,7 @@ pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<Con
 /// The forms that a device runs.
 fn forms(gpu: &Gpu) -> impl Iterator<Item = ConvForm> {
     let forms = ConvForm::ALL.into_iter();
-    forms.filter(|form| gpu.runs(Kernel::Conv(*form, Epilogue::Bias)))
+    forms.filter(|form| gpu.runs(kernel(*form, Epilogue::Bias).shader(Dtypes::F32)))
 }
 
 /// How many measurements [`tune`] makes.

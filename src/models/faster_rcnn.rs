@@ -9,12 +9,13 @@ use super::box_head::{BoxHead, BoxPredictor};
 use super::fpn::FeaturePyramid;
 use super::resnet::{Depth, ResNet, ResNetConfig};
 use super::rpn::RpnHead;
-use super::{Output, Selection, Stage};
+use super::{Outputs, Request, Stage};
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
 use crate::ops::roi_align::{RoiAlignOptions, roi_align};
 use crate::ops::roi_decode::{RoiDecodeOptions, decode_rois};
 use crate::ops::select::select_detections;
+use crate::plan::MapKind;
 
 /// What a [`FasterRcnn`] is built from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,20 +129,38 @@ impl FasterRcnn {
         }
     }
 
-    /// A picture `[1, 3, H, W]`, normalized and padded, → detections.
+    /// A picture `[1, 3, H, W]`, normalized and padded, → what was asked for.
     ///
     /// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
-    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, selection: Selection) -> Output {
+    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, request: &Request) -> Outputs {
+        let mut outputs = Outputs::new(request, &image);
         let [_, _, height, width] = image.dims();
-        let pyramid = self.pyramid(self.bottom_up(image));
+        let features = self.bottom_up(image);
+        outputs.levels(MapKind::Features, 2, &features, |n| format!("C{n}"));
+        let pyramid = self.pyramid(features);
+        outputs.levels(MapKind::Pyramid, 2, &pyramid, |n| format!("P{n}"));
+        if !request.needs_heads() {
+            return outputs;
+        }
+        let maps = self.rpn_maps(pyramid.clone());
+        outputs.levels(MapKind::Heads, 2, &maps.logits, |n| {
+            format!("P{n} objectness")
+        });
+        outputs.levels(MapKind::Heads, 2, &maps.deltas, |n| format!("P{n} deltas"));
+        let Some(selection) = request.selection else {
+            return outputs;
+        };
         let options = ProposalOptions {
             limit: selection.proposals,
             anchor_size: self.anchor_size,
             ..ProposalOptions::torchvision([height, width])
         };
-        let proposals = self.proposals(pyramid.clone(), frame.clone(), options);
-        let rois = self.roi_features(pyramid.clone(), &proposals);
+        let proposals = select_proposals(maps, frame.clone(), options);
+        outputs.proposals(&proposals);
+        let rois = self.roi_features(pyramid, &proposals);
         let (logits, deltas) = self.box_outputs(rois);
+        outputs.rows(&logits);
+        outputs.rows(&deltas);
         let candidates = decode_rois(
             logits,
             deltas,
@@ -149,11 +168,8 @@ impl FasterRcnn {
             frame.clone(),
             RoiDecodeOptions::torchvision(selection.score_threshold),
         );
-        let detections = select_detections(candidates, frame, selection.into());
-        Output {
-            detections,
-            pyramid: pyramid.into(),
-        }
+        outputs.detections = Some(select_detections(candidates, frame, selection.into()));
+        outputs
     }
 
     /// `[1, 3, H, W]` → C2…C5.

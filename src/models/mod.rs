@@ -1,11 +1,9 @@
 //! The detectors, each written once as a Burn module: run eagerly by the CPU engine, captured for
 //! the GPU. No GPU word in here.
 
-use burn::backend::Dispatch;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::ops::candidates::Candidates;
 use crate::ops::select::SelectOptions;
 use crate::transform::Transform;
 
@@ -15,16 +13,17 @@ pub(crate) mod conv;
 pub mod faster_rcnn;
 pub mod fpn;
 pub mod mobilenet;
+mod outputs;
 pub mod parameters;
 pub mod resnet;
 pub mod retinaface;
 pub mod rpn;
-mod stage;
 
+pub use crate::stage::Stage;
 pub use architecture::{Architecture, UnknownArchitecture};
 pub use faster_rcnn::{FasterRcnn, FasterRcnnConfig};
+pub use outputs::{Checked, Outputs, Request};
 pub use retinaface::RetinaFace;
-pub use stage::Stage;
 
 /// What is kept of the boxes a model finds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,14 +45,6 @@ impl From<Selection> for SelectOptions {
             limit: selection.limit,
         }
     }
-}
-
-/// What a forward pass gives.
-pub struct Output {
-    /// Best first, in pixels of the original picture.
-    pub detections: Candidates<Dispatch>,
-    /// The pyramid's levels `[1, C, H, W]`, finest first.
-    pub pyramid: Vec<Tensor<4>>,
 }
 
 /// Everything that shapes a model but its weights.
@@ -103,11 +94,11 @@ impl Model {
     }
 
     /// A picture `[1, 3, H, W]` as [`Transform::apply`] makes it, and
-    /// [`Frame::tensor`](crate::transform::Frame::tensor), → detections.
-    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, selection: Selection) -> Output {
+    /// [`Frame::tensor`](crate::transform::Frame::tensor), → what was asked for.
+    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, request: &Request) -> Outputs {
         match self {
-            Self::FasterRcnn(model) => model.forward(image, frame, selection),
-            Self::RetinaFace(model) => model.forward(image, frame, selection),
+            Self::FasterRcnn(model) => model.forward(image, frame, request),
+            Self::RetinaFace(model) => model.forward(image, frame, request),
         }
     }
 }

@@ -9,10 +9,11 @@ use burn::tensor::{Device, Tensor};
 use super::conv::{Conv, ConvNorm};
 use super::fpn::add_upsampled;
 use super::mobilenet::{MobileNet, SLOPE, STAGE_CHANNELS};
-use super::{Output, Selection, Stage};
+use super::{Outputs, Request, Stage};
 use crate::ops::anchor_decode::{AnchorDecodeOptions, OneStageMaps, decode_anchors};
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::select::select_detections;
+use crate::plan::MapKind;
 
 /// Channels of every pyramid level.
 const CHANNELS: usize = 64;
@@ -63,19 +64,34 @@ impl RetinaFace {
         }
     }
 
-    /// A picture `[1, 3, H, W]` (RGB, 0–255, less the mean) → detections with landmarks.
+    /// A picture `[1, 3, H, W]` (RGB, 0–255, less the mean) → what was asked for; detections have
+    /// landmarks.
     ///
     /// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
-    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, selection: Selection) -> Output {
-        let pyramid = self.pyramid(image);
-        let maps = self.head_maps(self.context(pyramid.clone()));
+    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, request: &Request) -> Outputs {
+        let mut outputs = Outputs::new(request, &image);
+        let features = self.body.forward(image);
+        outputs.levels(MapKind::Features, 3, &features, |n| format!("C{n}"));
+        let pyramid = self.fpn.forward(features);
+        outputs.levels(MapKind::Pyramid, 3, &pyramid, |n| format!("P{n}"));
+        if !request.needs_heads() {
+            return outputs;
+        }
+        let maps = self.head_maps(self.context(pyramid));
+        outputs.levels(MapKind::Heads, 3, &maps.classes, |n| {
+            format!("P{n} classes")
+        });
+        outputs.levels(MapKind::Heads, 3, &maps.boxes, |n| format!("P{n} boxes"));
+        outputs.levels(MapKind::Heads, 3, &maps.landmarks, |n| {
+            format!("P{n} landmarks")
+        });
+        let Some(selection) = request.selection else {
+            return outputs;
+        };
         let options = AnchorDecodeOptions::retinaface(selection.score_threshold);
         let candidates = decode_anchors(maps, options);
-        let detections = select_detections(candidates, frame, selection.into());
-        Output {
-            detections,
-            pyramid: pyramid.into(),
-        }
+        outputs.detections = Some(select_detections(candidates, frame, selection.into()));
+        outputs
     }
 
     /// `[1, 3, H, W]` → P3, P4, P5, each `[1, 64, h, w]` at strides 8, 16, 32.

@@ -3,18 +3,29 @@
 
 use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
+#[cfg(feature = "verify")]
+use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
 use super::anchors::AnchorGrid;
-use super::boxes::BBox;
-use super::candidates::{Candidate, Candidates, captured_shapes};
+use super::candidates::{CANDIDATES, Candidate, Candidates, captured_shapes};
 use super::capture::record;
+#[cfg(feature = "verify")]
+use super::flex::Handles;
 use super::flex::{self, Map};
 use super::levels::Levels3;
+use super::operation::{Arguments, Operation, one_picture};
 use super::roi_decode::softmax;
+use crate::boxes::BBox;
+use crate::kernels::{decode_anchors, words};
+use crate::plan::{Draft, PlanBuilder, Value, ValueKind};
+use crate::stage::Stage;
 
 /// Values of a face's five landmarks.
 const LANDMARKS: usize = 10;
+
+/// Anchors of a cell.
+const ANCHORS: usize = 2;
 
 /// What the heads say of P3, P4 and P5, with A anchors a cell.
 pub struct OneStageMaps {
@@ -119,7 +130,7 @@ impl AnchorDecodeOps for Capture {
             .chain(landmarks.into_array())
             .collect();
         Candidates::from_captured(record(
-            "fpn::decode_anchors",
+            DecodeAnchors.id(),
             inputs,
             options.to_scalars(),
             captured_shapes(anchors, 4 + LANDMARKS),
@@ -127,7 +138,102 @@ impl AnchorDecodeOps for Capture {
     }
 }
 
-/// CPU twin of [`decode_anchors`], in the order of (level, cell, anchor).
+/// [`decode_anchors`] in the compiler's hands.
+pub(super) struct DecodeAnchors;
+
+impl Operation for DecodeAnchors {
+    fn id(&self) -> &'static str {
+        "fpn::decode_anchors"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Selection
+    }
+
+    fn signature(&self, inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {
+        (vec![ValueKind::Floats; inputs], CANDIDATES.to_vec())
+    }
+
+    fn check(
+        &self,
+        _scalars: &[ScalarIr],
+        inputs: &[&Value],
+        _outputs: &[&Value],
+    ) -> Result<(), String> {
+        one_picture(inputs)?;
+        let levels = inputs.len() / 3;
+        for level in 0..levels {
+            let [classes, boxes, landmarks] =
+                [0, 1, 2].map(|head| inputs[head * levels + level].map());
+            let [_, height, width] = classes;
+            let expected = [2, 4, LANDMARKS].map(|values| [values * ANCHORS, height, width]);
+            if [classes, boxes, landmarks] != expected {
+                return Err(format!(
+                    "it reads maps {classes:?}, {boxes:?} and {landmarks:?} of a level, where \
+                     {expected:?} are known"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {
+        let options = AnchorDecodeOptions::from_scalars(arguments.scalars);
+        let (rows, found) = (arguments.outputs[0], arguments.outputs[4]);
+        let grid = AnchorGrid::retinaface();
+        let levels = arguments.inputs.len() / 3;
+        for level in 0..levels {
+            let [classes, boxes, landmarks] =
+                [0, 1, 2].map(|head| arguments.inputs[head * levels + level]);
+            let stride = 8 << level;
+            let params = decode_anchors::Params {
+                anchors: [0, 1].map(|a| {
+                    let prior = Prior::of(grid.anchor(level, a, [0, 0], [stride; 2]));
+                    let ([x, y], [width, height]) = (prior.centre, prior.size);
+                    [x, y, width, height]
+                }),
+                size: words(plan.size_of(classes)),
+                stride: stride as u32,
+                level: level as u32 + 3,
+                class_pitch: plan.pitch(classes) as u32,
+                box_pitch: plan.pitch(boxes) as u32,
+                landmark_pitch: plan.pitch(landmarks) as u32,
+                is_first: u32::from(level == 0),
+                score_threshold: options.score_threshold,
+                by_offset: options.variances[0],
+                by_size: options.variances[1],
+                capacity: plan.shape(rows)[0] as u32,
+            };
+            let operands = plan.operands([classes, boxes, landmarks, rows, found]);
+            let name = format!("P{} candidates", level + 3);
+            let draft = match level + 1 == levels {
+                true => Draft::making(name, params.dispatch(), operands, rows),
+                false => Draft::step(name, params.dispatch(), operands, rows),
+            };
+            plan.push(draft);
+        }
+    }
+
+    #[cfg(feature = "verify")]
+    fn replay(&self, call: &CustomOpIr, tensors: &mut Handles) {
+        let mut inputs = call
+            .inputs
+            .iter()
+            .map(|input| tensors.get_float_tensor::<Flex>(input));
+        let mut levels = || {
+            Levels3::from_array(std::array::from_fn(|_| {
+                inputs.next().expect("there are nine maps")
+            }))
+        };
+        let (classes, boxes, landmarks) = (levels(), levels(), levels());
+        let options = AnchorDecodeOptions::from_scalars(&call.scalars);
+        let candidates =
+            <Flex as AnchorDecodeOps>::decode_anchors(classes, boxes, landmarks, options);
+        candidates.register(&call.outputs, tensors);
+    }
+}
+
+/// What the CPU engine does for [`decode_anchors`], in the order of (level, cell, anchor).
 pub fn decode_grid(
     classes: &[Map<'_>; 3],
     boxes: &[Map<'_>; 3],

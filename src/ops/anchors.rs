@@ -1,6 +1,6 @@
 //! Anchors: where the boxes of each pyramid level start from.
 
-use super::boxes::BBox;
+use crate::boxes::BBox;
 
 /// The anchors of one cell at every level, and how cells are laid out.
 #[derive(Clone, Debug, PartialEq)]

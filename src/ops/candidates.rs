@@ -3,9 +3,23 @@
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Capture, ExtensionType, Flex};
 use burn::tensor::{DType, Shape};
+#[cfg(feature = "verify")]
+use burn_ir::TensorIr;
 
-use super::boxes::BBox;
 use super::flex;
+#[cfg(feature = "verify")]
+use super::flex::Handles;
+use crate::boxes::BBox;
+use crate::plan::ValueKind;
+
+/// What the tensors of [`Candidates`] hold in a plan: its rows hold scores, labels and levels too.
+pub(super) const CANDIDATES: [ValueKind; 5] = [
+    ValueKind::Candidates,
+    ValueKind::CandidateColumn,
+    ValueKind::CandidateColumn,
+    ValueKind::CandidateColumn,
+    ValueKind::Integers,
+];
 
 /// Scored boxes, a row each; what the decoding operations hand to
 /// [`select_detections`](super::select::select_detections).
@@ -57,6 +71,28 @@ impl Candidates<Flex> {
             levels: flex::tensor(column(|c| c.level), [count]),
             count: flex::tensor(vec![count as i32], [1]),
         }
+    }
+
+    /// The tensors of a recorded call.
+    #[cfg(feature = "verify")]
+    pub(super) fn read(tensors: &[TensorIr], handles: &mut Handles) -> Self {
+        Self {
+            rows: handles.get_float_tensor::<Flex>(&tensors[0]),
+            scores: handles.get_float_tensor::<Flex>(&tensors[1]),
+            labels: handles.get_int_tensor::<Flex>(&tensors[2]),
+            levels: handles.get_int_tensor::<Flex>(&tensors[3]),
+            count: handles.get_int_tensor::<Flex>(&tensors[4]),
+        }
+    }
+
+    /// The outcome of a recorded call.
+    #[cfg(feature = "verify")]
+    pub(super) fn register(self, tensors: &[TensorIr], handles: &mut Handles) {
+        handles.register_float_tensor::<Flex>(&tensors[0].id, self.rows);
+        handles.register_float_tensor::<Flex>(&tensors[1].id, self.scores);
+        handles.register_int_tensor::<Flex>(&tensors[2].id, self.labels);
+        handles.register_int_tensor::<Flex>(&tensors[3].id, self.levels);
+        handles.register_int_tensor::<Flex>(&tensors[4].id, self.count);
     }
 
     /// The candidates in memory, in order.

@@ -6,6 +6,10 @@ use burn::tensor::{Element, TensorData};
 /// A tensor of the CPU engine, of any element type.
 pub(super) type FlexTensor = FloatTensor<Flex>;
 
+/// Tensors of the CPU engine by their identity in a captured graph.
+#[cfg(feature = "verify")]
+pub type Handles = burn_ir::HandleContainer<<burn::backend::Flex as burn_ir::BackendIr>::Handle>;
+
 /// A map `[1, C, H, W]` in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Map<'a> {

@@ -1,12 +1,11 @@
-//! The operations Burn lacks, a file each: what it promises, its CPU twin (what the CPU engine runs
-//! and what the GPU kernel is compared with), and how it is captured.
+//! The operations Burn lacks, a file each: what it promises, what the CPU engine does (and the GPU's
+//! kernels are compared with), how it is captured, and how it is scheduled.
 //!
 //! Eagerly, an operation that selects returns as many rows as it found. Captured, it declares its
 //! capacity and says in `count` how many rows are meant.
 
 pub mod anchor_decode;
 pub mod anchors;
-pub mod boxes;
 pub mod candidates;
 pub mod levels;
 pub mod proposals;
@@ -16,5 +15,25 @@ pub mod select;
 
 mod capture;
 mod flex;
+mod operation;
 
+#[cfg(feature = "verify")]
+pub use flex::Handles;
 pub use flex::Map;
+pub use operation::{Arguments, Extension, Operation};
+
+/// All operations of ours.
+pub fn all() -> [&'static dyn Operation; 5] {
+    [
+        &proposals::SelectProposals,
+        &roi_align::RoiAlign,
+        &roi_decode::DecodeRois,
+        &anchor_decode::DecodeAnchors,
+        &select::SelectDetections,
+    ]
+}
+
+/// The operation of this name.
+pub fn by_id(id: &str) -> Option<&'static dyn Operation> {
+    all().into_iter().find(|operation| operation.id() == id)
+}

@@ -6,11 +6,20 @@ use burn::backend::{Backend, Capture, Dispatch, ExtensionType, Flex, backend_ext
 use burn::tensor::{DType, Int, Shape, Tensor};
 use burn_ir::ScalarIr;
 
+#[cfg(feature = "verify")]
+use burn_ir::CustomOpIr;
+
 use super::anchors::AnchorGrid;
-use super::boxes::{BBox, clip, decode, is_at_least, nms};
 use super::capture::{record, size};
+#[cfg(feature = "verify")]
+use super::flex::Handles;
 use super::flex::{self, Map};
 use super::levels::Levels5;
+use super::operation::{Arguments, Operation, one_picture};
+use crate::boxes::{BBox, clip, decode, is_at_least, nms};
+use crate::kernels::{decode_proposals, merge_proposals, nms_levels, top_anchors, words};
+use crate::plan::{Draft, Operand, PlanBuilder, Value, ValueId, ValueKind};
+use crate::stage::Stage;
 
 /// What the RPN head says of P2…P6.
 pub struct RpnMaps {
@@ -173,12 +182,8 @@ impl ProposalOps for Capture {
             (Shape::from([options.limit]), DType::I32),
             (Shape::from([1]), DType::I32),
         ];
-        let [boxes, levels, count] = record(
-            "fpn::select_proposals",
-            inputs,
-            options.to_scalars(),
-            outputs,
-        );
+        let [boxes, levels, count] =
+            record(SelectProposals.id(), inputs, options.to_scalars(), outputs);
         ProposalTensors {
             boxes,
             levels,
@@ -187,7 +192,174 @@ impl ProposalOps for Capture {
     }
 }
 
-/// CPU twin of [`select_proposals`]: boxes and their levels. `resized` is the unpadded picture's
+/// [`select_proposals`] in the compiler's hands.
+pub(super) struct SelectProposals;
+
+impl Operation for SelectProposals {
+    fn id(&self) -> &'static str {
+        "fpn::select_proposals"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Proposals
+    }
+
+    fn signature(&self, inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {
+        let mut kinds = vec![ValueKind::Floats; inputs.saturating_sub(1)];
+        kinds.push(ValueKind::Frame);
+        let made = [ValueKind::Floats, ValueKind::Integers, ValueKind::Integers];
+        (kinds, made.to_vec())
+    }
+
+    fn check(
+        &self,
+        scalars: &[ScalarIr],
+        inputs: &[&Value],
+        _outputs: &[&Value],
+    ) -> Result<(), String> {
+        let options = ProposalOptions::from_scalars(scalars);
+        let maps = &inputs[..inputs.len() - 1];
+        one_picture(maps)?;
+        if options.per_level > nms_levels::MAX_SLOTS {
+            return Err(format!(
+                "it takes {} anchors a level, where at most {} are known",
+                options.per_level,
+                nms_levels::MAX_SLOTS
+            ));
+        }
+        let (logits, deltas) = maps.split_at(maps.len() / 2);
+        for (logits, deltas) in logits.iter().zip(deltas) {
+            let [anchors, height, width] = logits.map();
+            if anchors != decode_proposals::ANCHORS || deltas.map() != [4 * anchors, height, width]
+            {
+                return Err(format!(
+                    "it reads logits {:?} and deltas {:?}, where {} anchors a cell are known",
+                    logits.shape,
+                    deltas.shape,
+                    decode_proposals::ANCHORS
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {
+        let options = ProposalOptions::from_scalars(arguments.scalars);
+        let maps = &arguments.inputs[..arguments.inputs.len() - 1];
+        let (logits, deltas) = maps.split_at(maps.len() / 2);
+        let [boxes, levels, count] = arguments.outputs[..] else {
+            unreachable!("proposal selection has three outputs")
+        };
+        let slots = logits.len() * options.per_level;
+        let slot_boxes = plan.temporary(slots * 16);
+        let slot_keys = plan.temporary(slots * 4);
+        for (level, maps) in logits.iter().zip(deltas).enumerate() {
+            let maps = [*maps.0, *maps.1];
+            schedule_level(options, level, maps, [slot_boxes, slot_keys], boxes, plan);
+        }
+        let suppression = nms_levels::Params {
+            limit: options.per_level as u32,
+            threshold: options.nms_threshold,
+            ..Default::default()
+        };
+        plan.push(Draft::step(
+            "suppression",
+            suppression.dispatch(logits.len()),
+            [slot_boxes, slot_keys],
+            boxes,
+        ));
+        let merge = merge_proposals::Params {
+            slots: slots as u32,
+            slots_a_level: options.per_level as u32,
+            limit: options.limit as u32,
+            ..Default::default()
+        };
+        let [proposals, levels, count] = plan.operands([boxes, levels, count]);
+        let operands = [slot_boxes, slot_keys, proposals, levels, count];
+        plan.push(Draft::making(
+            "proposals",
+            merge.dispatch(),
+            operands,
+            boxes,
+        ));
+    }
+
+    #[cfg(feature = "verify")]
+    fn replay(&self, call: &CustomOpIr, tensors: &mut Handles) {
+        let mut inputs = call
+            .inputs
+            .iter()
+            .map(|input| tensors.get_float_tensor::<Flex>(input));
+        let mut levels = || {
+            Levels5::from_array(std::array::from_fn(|_| {
+                inputs.next().expect("there are ten maps and the frame")
+            }))
+        };
+        let (logits, deltas) = (levels(), levels());
+        let frame = inputs.next().expect("the frame is the last");
+        let options = ProposalOptions::from_scalars(&call.scalars);
+        let found = Flex::select_proposals(logits, deltas, frame, options);
+        let [boxes, levels, count] = &call.outputs[..] else {
+            unreachable!("proposal selection has three outputs")
+        };
+        tensors.register_float_tensor::<Flex>(&boxes.id, found.boxes);
+        tensors.register_int_tensor::<Flex>(&levels.id, found.levels);
+        tensors.register_int_tensor::<Flex>(&count.id, found.count);
+    }
+}
+
+/// The slots of one level, filled: its best anchors, then their boxes in order.
+fn schedule_level(
+    options: ProposalOptions,
+    level: usize,
+    [logits, deltas]: [ValueId; 2],
+    [slot_boxes, slot_keys]: [Operand; 2],
+    boxes: ValueId,
+    plan: &mut PlanBuilder<'_>,
+) {
+    let [anchors, height, width] = plan.map(logits);
+    let chosen = plan.temporary((1 + options.per_level) * 4);
+    let [logit_map, delta_map] = plan.operands([logits, deltas]);
+    let choice = top_anchors::Params {
+        cells: (height * width) as u32,
+        anchors: anchors as u32,
+        pitch: plan.pitch(logits) as u32,
+        limit: options.per_level as u32,
+    };
+    let name = format!("P{} top anchors", level + 2);
+    plan.push(Draft::step(
+        name,
+        choice.dispatch(),
+        [logit_map, chosen],
+        boxes,
+    ));
+
+    let grid = AnchorGrid::pyramid(options.anchor_size);
+    let stride = [options.padded[0] / height, options.padded[1] / width];
+    let decode = decode_proposals::Params {
+        anchors: [0, 1, 2].map(|a| grid.anchor(level, a, [0, 0], stride)),
+        size: words([height, width]),
+        stride: words(stride),
+        logit_pitch: plan.pitch(logits) as u32,
+        delta_pitch: plan.pitch(deltas) as u32,
+        limit: options.per_level as u32,
+        first_slot: (level * options.per_level) as u32,
+        min_side: options.min_side,
+        ..Default::default()
+    };
+    let operands = [
+        Operand::Frame,
+        logit_map,
+        delta_map,
+        chosen,
+        slot_boxes,
+        slot_keys,
+    ];
+    let name = format!("P{} proposals", level + 2);
+    plan.push(Draft::step(name, decode.dispatch(), operands, boxes));
+}
+
+/// What the CPU engine does for [`select_proposals`]: boxes and their levels. `resized` is the unpadded picture's
 /// height and width.
 pub fn select(
     logits: &[Map<'_>; 5],

@@ -12,10 +12,15 @@ use burn::tensor::{DType, Int, Shape, Tensor};
 use burn_ir::ScalarIr;
 use rayon::prelude::*;
 
-use super::boxes::{BBox, area};
 use super::capture::{record, size};
 use super::flex::{self, FlexTensor, Map};
 use super::levels::Levels4;
+use super::operation::Operation;
+use crate::boxes::{BBox, area};
+
+mod schedule;
+
+pub(super) use schedule::RoiAlign;
 
 #[cfg(feature = "train-gpu")]
 mod cube;
@@ -254,7 +259,7 @@ impl RoiAlignOps for Capture {
         let shape = Shape::from([boxes.shape()[0], p2.shape()[1], rows, columns]);
         let inputs = vec![p2, p3, p4, p5, boxes, count];
         let outputs = [(shape, DType::F32)];
-        let [rois] = record("fpn::roi_align", inputs, options.to_scalars(), outputs);
+        let [rois] = record(RoiAlign.id(), inputs, options.to_scalars(), outputs);
         rois
     }
 
@@ -277,7 +282,7 @@ pub fn level_of(bbox: BBox, canonical_size: f32) -> usize {
     level.clamp(2.0, 5.0) as usize - 2
 }
 
-/// CPU twin of [`roi_align`]: `[R, C, rows, columns]`, row-major.
+/// What the CPU engine does for [`roi_align`]: `[R, C, rows, columns]`, row-major.
 pub fn align_levels(maps: &[Map<'_>; 4], boxes: &[BBox], options: RoiAlignOptions) -> Vec<f32> {
     let size = maps[0].shape[0] * options.output[0] * options.output[1];
     let mut rois = vec![0.0; boxes.len() * size];
@@ -290,7 +295,7 @@ pub fn align_levels(maps: &[Map<'_>; 4], boxes: &[BBox], options: RoiAlignOption
     rois
 }
 
-/// CPU twin of the gradient of [`roi_align`]: for each level its gradient, of the shape in `shapes`.
+/// What the CPU engine does for the gradient of [`roi_align`]: for each level its gradient, of the shape in `shapes`.
 /// `gradient` is `[R, C, rows, columns]`; `pictures` says which rows are each picture's.
 fn scatter_levels(
     gradient: &[f32],

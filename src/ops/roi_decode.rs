@@ -4,13 +4,21 @@
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
+#[cfg(feature = "verify")]
+use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::boxes::{BBox, CoderWeights, clip, decode, is_at_least};
-use super::candidates::{Candidate, Candidates, captured_shapes};
+use super::candidates::{CANDIDATES, Candidate, Candidates, captured_shapes};
 use super::capture::record;
 use super::flex;
+#[cfg(feature = "verify")]
+use super::flex::Handles;
+use super::operation::{Arguments, Operation};
 use super::proposals::Proposals;
+use crate::boxes::{BBox, CoderWeights, clip, decode, is_at_least};
+use crate::kernels::decode_rois;
+use crate::plan::{Draft, Operand, PlanBuilder, Value, ValueKind};
+use crate::stage::Stage;
 
 /// The thresholds of [`decode_rois`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,7 +137,7 @@ impl RoiDecodeOps for Capture {
         let shape = logits.shape();
         let capacity = shape[0] * classes_above(options.score_threshold, shape[1] - 1);
         Candidates::from_captured(record(
-            "fpn::decode_rois",
+            DecodeRois.id(),
             vec![logits, deltas, boxes, levels, count, frame],
             options.to_scalars(),
             captured_shapes(capacity, 4),
@@ -146,7 +154,95 @@ fn classes_above(threshold: f32, classes: usize) -> usize {
     ((1.0 / threshold).ceil() as usize).min(classes)
 }
 
-/// CPU twin of [`decode_rois`], in the order of (RoI, class). `deltas` are rows of four, one a
+/// [`decode_rois`] in the compiler's hands.
+pub(super) struct DecodeRois;
+
+impl Operation for DecodeRois {
+    fn id(&self) -> &'static str {
+        "fpn::decode_rois"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Selection
+    }
+
+    fn signature(&self, _inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {
+        let inputs = [
+            ValueKind::Floats,
+            ValueKind::Floats,
+            ValueKind::Floats,
+            ValueKind::Integers,
+            ValueKind::Integers,
+            ValueKind::Frame,
+        ];
+        (inputs.to_vec(), CANDIDATES.to_vec())
+    }
+
+    fn check(
+        &self,
+        _scalars: &[ScalarIr],
+        inputs: &[&Value],
+        _outputs: &[&Value],
+    ) -> Result<(), String> {
+        let [logits, deltas, boxes, ..] = inputs else {
+            unreachable!("RoI decoding has six inputs")
+        };
+        match (&*logits.shape, &*deltas.shape, &*boxes.shape) {
+            (&[rois, classes], &[r, d], &[n, 4]) if r == rois && n == rois && d == 4 * classes => {
+                Ok(())
+            }
+            (logits, deltas, boxes) => Err(format!(
+                "it reads logits {logits:?}, deltas {deltas:?} and boxes {boxes:?}, where [R, C], \
+                 [R, 4 · C] and [R, 4] are expected"
+            )),
+        }
+    }
+
+    fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {
+        let options = RoiDecodeOptions::from_scalars(arguments.scalars);
+        let [logits, deltas, boxes, levels, count, _] = arguments.inputs[..] else {
+            unreachable!("RoI decoding has six inputs")
+        };
+        let (rows, found) = (arguments.outputs[0], arguments.outputs[4]);
+        let params = decode_rois::Params {
+            weights: options.weights,
+            classes: plan.shape(logits)[1] as u32,
+            logit_pitch: plan.pitch(logits) as u32,
+            delta_pitch: plan.pitch(deltas) as u32,
+            capacity: plan.shape(rows)[0] as u32,
+            score_threshold: options.score_threshold,
+            min_side: options.min_side,
+            ..Default::default()
+        };
+        let mut operands = vec![Operand::Frame];
+        operands.extend(plan.operands([logits, deltas, boxes, levels, count, rows, found]));
+        plan.push(Draft::making(
+            "candidates",
+            params.dispatch(),
+            operands,
+            rows,
+        ));
+    }
+
+    #[cfg(feature = "verify")]
+    fn replay(&self, call: &CustomOpIr, tensors: &mut Handles) {
+        let [logits, deltas, boxes, levels, count, frame] = &call.inputs[..] else {
+            unreachable!("RoI decoding has six inputs")
+        };
+        let candidates = <Flex as RoiDecodeOps>::decode_rois(
+            tensors.get_float_tensor::<Flex>(logits),
+            tensors.get_float_tensor::<Flex>(deltas),
+            tensors.get_float_tensor::<Flex>(boxes),
+            tensors.get_int_tensor::<Flex>(levels),
+            tensors.get_int_tensor::<Flex>(count),
+            tensors.get_float_tensor::<Flex>(frame),
+            RoiDecodeOptions::from_scalars(&call.scalars),
+        );
+        candidates.register(&call.outputs, tensors);
+    }
+}
+
+/// What the CPU engine does for [`decode_rois`], in the order of (RoI, class). `deltas` are rows of four, one a
 /// (RoI, class); `resized` is the unpadded picture's height and width.
 pub fn decode_all(
     logits: &[f32],

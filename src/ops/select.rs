@@ -4,12 +4,20 @@
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
+#[cfg(feature = "verify")]
+use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::boxes::{BBox, nms};
-use super::candidates::{Candidate, Candidates, captured_shapes};
+use super::candidates::{CANDIDATES, Candidate, Candidates, captured_shapes};
 use super::capture::{record, size};
 use super::flex;
+#[cfg(feature = "verify")]
+use super::flex::Handles;
+use super::operation::{Arguments, Operation};
+use crate::boxes::{BBox, nms};
+use crate::kernels::{blocks, rank_candidates, select_detections};
+use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueKind};
+use crate::stage::Stage;
 
 /// The thresholds of [`select_detections`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,7 +97,7 @@ impl SelectOps for Capture {
             count,
         } = candidates;
         Candidates::from_captured(record(
-            "fpn::select_detections",
+            SelectDetections.id(),
             vec![rows, scores, labels, levels, count, frame],
             options.to_scalars(),
             captured_shapes(options.limit, width),
@@ -97,7 +105,96 @@ impl SelectOps for Capture {
     }
 }
 
-/// CPU twin of [`select_detections`]. `ratio` takes a pixel of the resized picture to one of the
+/// [`select_detections`] in the compiler's hands.
+pub(super) struct SelectDetections;
+
+impl Operation for SelectDetections {
+    fn id(&self) -> &'static str {
+        "fpn::select_detections"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Selection
+    }
+
+    fn signature(&self, _inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {
+        let mut inputs = CANDIDATES.to_vec();
+        inputs.push(ValueKind::Frame);
+        (inputs, vec![ValueKind::Detections; CANDIDATES.len()])
+    }
+
+    fn check(
+        &self,
+        _scalars: &[ScalarIr],
+        _inputs: &[&Value],
+        _outputs: &[&Value],
+    ) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {
+        let options = SelectOptions::from_scalars(arguments.scalars);
+        let [rows, _, _, _, found, _] = arguments.inputs[..] else {
+            unreachable!("candidates have five parts, and there is the frame")
+        };
+        let [capacity, width] = *plan.shape(rows) else {
+            unreachable!("candidates are rows")
+        };
+        let detections = arguments.outputs[0];
+        let order = plan.temporary(capacity * 4);
+        let alive = plan.temporary(capacity * 4);
+        let [candidates, found] = plan.operands([rows, found]);
+        let layout = DetectionsLayout {
+            limit: options.limit.min(capacity),
+            blocks: blocks(width) + 1,
+            landmarks: width - 4,
+        };
+        let ranking = rank_candidates::Params {
+            capacity: capacity as u32,
+            blocks: layout.blocks as u32,
+            ..Default::default()
+        };
+        plan.push(Draft::step(
+            "order",
+            ranking.dispatch(),
+            [candidates, found, order],
+            rows,
+        ));
+        let selection = select_detections::Params {
+            capacity: capacity as u32,
+            blocks: layout.blocks as u32,
+            limit: layout.limit as u32,
+            threshold: options.nms_threshold,
+        };
+        let operands = [
+            Operand::Frame,
+            candidates,
+            found,
+            order,
+            alive,
+            Operand::Results,
+        ];
+        plan.push(Draft::making(
+            "detections",
+            selection.dispatch(),
+            operands,
+            detections,
+        ));
+        plan.keep_detections(layout);
+    }
+
+    #[cfg(feature = "verify")]
+    fn replay(&self, call: &CustomOpIr, tensors: &mut Handles) {
+        let (candidates, frame) = call.inputs.split_at(CANDIDATES.len());
+        let candidates = Candidates::read(candidates, tensors);
+        let frame = tensors.get_float_tensor::<Flex>(&frame[0]);
+        let options = SelectOptions::from_scalars(&call.scalars);
+        let found = <Flex as SelectOps>::select_detections(candidates, frame, options);
+        found.register(&call.outputs, tensors);
+    }
+}
+
+/// What the CPU engine does for [`select_detections`]. `ratio` takes a pixel of the resized picture to one of the
 /// original, down and across.
 pub fn select(
     mut candidates: Vec<Candidate>,

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use crate::ops::boxes::{BBox, iou};
+use crate::boxes::{BBox, iou};
 
 /// What a box is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

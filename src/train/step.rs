@@ -10,10 +10,10 @@ use rayon::prelude::*;
 
 use super::assign::{Sampled, Thresholds, assign, sample};
 use super::losses::{SmoothL1, binary_cross_entropy, cross_entropy};
+use crate::boxes::{BBox, CoderWeights, encode};
 use crate::models::FasterRcnn;
 use crate::ops::Map;
 use crate::ops::anchors::AnchorGrid;
-use crate::ops::boxes::{BBox, CoderWeights, encode};
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select};
 use crate::transform::Frame;
 

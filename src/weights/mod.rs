@@ -8,6 +8,7 @@ mod keys;
 mod load;
 mod metadata;
 pub mod official;
+mod pack;
 #[cfg(not(target_arch = "wasm32"))]
 mod pytorch;
 mod safetensors;
@@ -22,7 +23,9 @@ pub use load::load_fitting;
 pub(crate) use load::{check_fit, parameter};
 pub use load::{class_count, load};
 pub use metadata::Metadata;
+pub(crate) use pack::{Parameter, pack};
 pub use save::save;
+#[cfg(feature = "train")]
 pub(crate) use seeded::Stream;
 pub use seeded::{picture, seeded};
 

@@ -1,4 +1,4 @@
-//! The GPU's kernels, one by one: against their CPU twins on this machine's adapter, through the
+//! The GPU's kernels, one by one: against their CPU references on this machine's adapter, through the
 //! translators of all backends, and as the plans of all models use them.
 //!
 //! `--nocapture` prints the largest differences.
@@ -7,5 +7,5 @@
 mod adapter;
 
 mod plans;
+mod references;
 mod shaders;
-mod twins;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use fpn_wgpu::compile::{ConvTable, Precision, Target, compile};
 use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig, Stage};
-use fpn_wgpu::plan::{Binding, MapSlot, Plan, Range, Step};
+use fpn_wgpu::models::{Architecture, ModelConfig, Request, Stage};
+use fpn_wgpu::plan::{Binding, MapKind, Plan, Range};
 
 /// Heights and widths of pictures.
 const PICTURES: [[usize; 2]; 4] = [[64, 64], [320, 320], [480, 640], [1333, 801]];
@@ -59,17 +59,20 @@ fn plans() -> impl Iterator<Item = (String, Plan)> {
 }
 
 fn plan(architecture: Architecture, picture: [usize; 2], target: &Target) -> Plan {
+    requested(&Request::of(architecture), architecture, picture, target)
+}
+
+fn requested(
+    request: &Request,
+    architecture: Architecture,
+    picture: [usize; 2],
+    target: &Target,
+) -> Plan {
     let transform = architecture.transform();
     let padded = transform.frame(picture).padded;
     let config = ModelConfig::of(architecture);
-    compile(
-        &config,
-        &transform,
-        architecture.selection(),
-        padded,
-        target,
-    )
-    .unwrap_or_else(|error| panic!("{architecture} at {picture:?}: {error}"))
+    compile(&config, &transform, request, padded, target)
+        .unwrap_or_else(|error| panic!("{architecture} at {picture:?}: {error}"))
 }
 
 fn ranges(bindings: &[Binding]) -> Vec<Range> {
@@ -113,7 +116,7 @@ fn plans_of_all_sizes_use_the_shaders_that_are_known_from_one() {
             let plans = PICTURES.map(|picture| plan(architecture, picture, &target));
             let known = target.shaders(&plans[0]);
             for step in plans.iter().flat_map(|plan| &plan.steps) {
-                let shader = step.shader();
+                let shader = step.shader;
                 assert!(
                     known.contains(&shader),
                     "{architecture} for {name}: {shader}"
@@ -133,27 +136,53 @@ fn a_model_has_few_shaders() {
     }
 }
 
+/// Of the heads' maps alone, nothing is computed that they do not take.
 #[test]
-fn the_trunk_makes_the_heads_maps_and_what_follows_only_reads_them() {
+fn maps_that_are_asked_for_are_all_that_is_computed() {
     for architecture in Architecture::ALL {
-        let plan = plan(architecture, [320, 320], &Target::webgpu());
-        let (trunk, rest) = plan.steps.split_at(plan.trunk);
-        for head in &plan.heads {
-            let touches = |step: &&Step| ranges(&step.bindings).contains(&head.range);
-            assert!(trunk.iter().any(|step| touches(&step)), "{architecture}");
-            assert!(rest.iter().any(|step| touches(&step)), "{architecture}");
+        let target = Target::webgpu();
+        let request = Request::maps([MapKind::Heads]);
+        let heads = requested(&request, architecture, [320, 320], &target);
+        let whole = plan(architecture, [320, 320], &target);
+        let last = heads.steps.iter().map(|step| step.stage).max();
+        assert_eq!(last, Some(Stage::Heads), "{architecture}");
+        assert!(heads.flop() <= whole.flop(), "{architecture}");
+        assert!(heads.maps().count() > 3, "{architecture}");
+        assert_eq!(heads.detections(), None, "{architecture}");
+        assert!(whole.detections().is_some(), "{architecture}");
+    }
+}
+
+/// What is asked for outlives those that read it.
+#[test]
+fn outputs_are_never_overwritten() {
+    for architecture in Architecture::ALL {
+        let every = [
+            MapKind::Input,
+            MapKind::Features,
+            MapKind::Pyramid,
+            MapKind::Heads,
+        ];
+        let request = Request {
+            maps: every.into(),
+            proposals: true,
+            ..Request::of(architecture)
+        };
+        let plan = requested(&request, architecture, [320, 320], &Target::webgpu());
+        for kind in every {
+            let count = plan.maps().filter(|(info, _)| info.kind == kind).count();
+            assert!(count > 0, "{architecture}: {kind:?}");
         }
-        let last = trunk.last().expect("a trunk has steps");
-        let last = &last.output;
-        let is_head = |head: &&MapSlot| head.shape == last[1..];
-        assert!(
-            plan.heads.iter().any(|head| is_head(&head)),
+        assert_eq!(
+            plan.proposals().is_some(),
+            architecture.is_two_stage(),
             "{architecture}"
         );
-        assert!(
-            rest.iter()
-                .all(|step| step.flop == 0 || step.name.contains("box_"))
-        );
+        let kept: Vec<Range> = plan.maps().map(|(_, slot)| slot.range).collect();
+        for (index, range) in kept.iter().enumerate() {
+            let mut others = kept[..index].iter();
+            assert!(!others.any(|other| other.overlaps(range)), "{architecture}");
+        }
     }
 }
 
@@ -195,9 +224,9 @@ fn dispatches_keep_within_the_limit_of_a_dimension() {
     for (case, plan) in plans() {
         for step in plan.steps {
             assert!(
-                step.groups
+                step.workgroups
                     .iter()
-                    .all(|groups| (1..=65_535).contains(groups)),
+                    .all(|workgroups| (1..=65_535).contains(workgroups)),
                 "{case}: {step:?}"
             );
         }

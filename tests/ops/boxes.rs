@@ -1,7 +1,7 @@
 //! Anchors, decoding and non-maximum suppression against torchvision's.
 
+use fpn_wgpu::boxes::{BBox, decode, nms};
 use fpn_wgpu::ops::anchors::AnchorGrid;
-use fpn_wgpu::ops::boxes::{BBox, decode, nms};
 
 use crate::golden;
 use crate::support::assert_close;

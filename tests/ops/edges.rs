@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig, Selection};
+use fpn_wgpu::models::{Architecture, ModelConfig, Request, Selection};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::anchor_decode::{AnchorDecodeOptions, decode_grid};
 use fpn_wgpu::ops::candidates::Candidates;
@@ -105,8 +105,12 @@ fn a_model_without_proposals_finds_nothing() {
         score_threshold: 0.0,
         ..FASTER_RCNN.architecture.selection()
     };
-    let output = model.forward(image, frame, selection);
-    assert_empty(output.detections, 4);
+    let request = Request {
+        selection: Some(selection),
+        ..Request::of(FASTER_RCNN.architecture)
+    };
+    let outputs = model.forward(image, frame, &request);
+    assert_empty(outputs.detections.expect("they were asked for"), 4);
 }
 
 #[test]

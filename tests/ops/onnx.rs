@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::module::{conv2d, interpolate, max_pool2d};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use fpn_wgpu::boxes::{BBox, nms};
 use fpn_wgpu::ops::Map;
-use fpn_wgpu::ops::boxes::{BBox, nms};
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align};
 use safetensors::SafeTensors;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! What the selecting operations promise, over random boxes and maps.
 
+use fpn_wgpu::boxes::{BBox, clip, decode, iou, is_at_least, nms};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::anchors::AnchorGrid;
-use fpn_wgpu::ops::boxes::{BBox, clip, decode, iou, is_at_least, nms};
 use fpn_wgpu::ops::proposals::{self, ProposalOptions};
 use proptest::prelude::*;
 

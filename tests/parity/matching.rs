@@ -1,8 +1,8 @@
 //! "The same detections": one to one, same label, box within 0.1 pixels, score within 1e-3.
 
 use fpn_wgpu::Detection;
+use fpn_wgpu::boxes::{BBox, iou};
 use fpn_wgpu::models::Selection;
-use fpn_wgpu::ops::boxes::{BBox, iou};
 
 /// Pixels by which a side may be off.
 const BOX_TOLERANCE: f32 = 0.1;

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use fpn_wgpu::boxes::iou;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::ops::boxes::iou;
 
 use crate::faster_rcnn::Case;
 use crate::matching::{Object, largest_difference};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor};
+use fpn_wgpu::boxes::BBox;
 use fpn_wgpu::models::resnet::Depth;
 use fpn_wgpu::models::{Architecture, FasterRcnn, Model, ModelConfig, parameters};
-use fpn_wgpu::ops::boxes::BBox;
 use fpn_wgpu::train::assign::{Match, Sampled, assign};
 use fpn_wgpu::train::step::{
     Anchors, Batch, LossOptions, Losses, Roi, Truth, box_losses, losses, propose, rpn_losses,

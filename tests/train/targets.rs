@@ -2,8 +2,8 @@
 //! sampling promises.
 
 use burn::tensor::{Device, Tensor};
+use fpn_wgpu::boxes::{BBox, decode, encode};
 use fpn_wgpu::ops::anchors::AnchorGrid;
-use fpn_wgpu::ops::boxes::{BBox, decode, encode};
 use fpn_wgpu::ops::proposals::RpnMaps;
 use fpn_wgpu::train::assign::{Match, Thresholds, assign, sample};
 use fpn_wgpu::train::step::{Anchors, LossOptions};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use fpn_wgpu::gpu::{Gpu, roof};
+use fpn_wgpu::gpu::{Gpu, peaks};
 use fpn_wgpu::models::ModelConfig;
 use fpn_wgpu::{Detector, Summary, weights};
 use image::RgbaImage;
@@ -73,7 +73,7 @@ pub fn measure(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Report> {
     progress.set_message("limits");
     let limits = gpu
         .as_deref()
-        .map(roof::measure)
+        .map(peaks::measure)
         .transpose()?
         .flatten()
         .map(Into::into);

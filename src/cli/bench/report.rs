@@ -1,9 +1,8 @@
 //! The figures, as `--json` writes them.
 
-use fpn_wgpu::gpu::roof::Roof;
+use fpn_wgpu::gpu::peaks::DevicePeaks;
 use fpn_wgpu::gpu::{Gpu, Profile};
 use fpn_wgpu::models::Stage;
-use fpn_wgpu::plan::Kernel;
 use serde::Serialize;
 
 /// Everything that was measured. What only a GPU has is null for the CPU engine.
@@ -123,11 +122,11 @@ pub struct Limits {
     pub gb_per_s: f64,
 }
 
-impl From<Roof> for Limits {
-    fn from(roof: Roof) -> Self {
+impl From<DevicePeaks> for Limits {
+    fn from(peaks: DevicePeaks) -> Self {
         Self {
-            gflop_per_s: roof.flop_per_second / 1e9,
-            gb_per_s: roof.bytes_per_second / 1e9,
+            gflop_per_s: peaks.flop_per_second / 1e9,
+            gb_per_s: peaks.bytes_per_second / 1e9,
         }
     }
 }
@@ -174,7 +173,7 @@ pub struct StepTime {
     pub index: usize,
     pub name: String,
     pub stage: Stage,
-    pub kernel: Kernel,
+    pub kernel: String,
     /// Shape.
     pub output: Vec<usize>,
     #[serde(flatten)]
@@ -227,7 +226,7 @@ impl Steps {
                     index,
                     name: step.name.clone(),
                     stage: step.stage,
-                    kernel: step.kernel,
+                    kernel: step.shader.kernel.name.to_string(),
                     output: step.output.clone(),
                     work: Work::new(seconds, total, step.flop, bytes, least),
                 }

@@ -13,8 +13,8 @@ use super::projection::Projection;
 use super::scene::{LEAST_VISIBLE, colours_below, object, picture};
 use super::shape::{Contour, Shape};
 use super::style::{Colours, Fill, Style};
+use crate::boxes::clip;
 use crate::data::Example;
-use crate::ops::boxes::clip;
 
 /// Size of the farthest object in pixels; the nearest is a share of the picture's short side.
 const SMALLEST: f32 = 12.0;

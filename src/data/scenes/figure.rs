@@ -8,7 +8,7 @@ use tiny_skia::{
 
 use super::projection::Projection;
 use super::shape::Contour;
-use crate::ops::boxes::BBox;
+use crate::boxes::BBox;
 
 /// The areas that a shape colours.
 #[derive(Clone, Debug)]

@@ -14,8 +14,8 @@ use super::figure::{Figure, by_hand};
 use super::projection::Projection;
 use super::shape::Shape;
 use super::style::{Colours, Fill, Style};
+use crate::boxes::{BBox, area, clip, iou};
 use crate::data::{Example, Object};
-use crate::ops::boxes::{BBox, area, clip, iou};
 
 /// Least share of an object that is not hidden by others nor cut off at the border.
 pub(super) const LEAST_VISIBLE: f32 = 0.6;

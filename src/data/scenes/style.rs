@@ -5,7 +5,7 @@ use rand_pcg::Pcg64Mcg;
 use tiny_skia::{Color, GradientStop, LinearGradient, Point, Shader, SpreadMode, Transform};
 
 use super::colour::{mix, of_contrast, random};
-use crate::ops::boxes::BBox;
+use crate::boxes::BBox;
 
 /// How the inside is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]

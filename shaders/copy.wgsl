@@ -1,0 +1,25 @@
+// A copy of a map. One buffer must not be bound twice in a dispatch, so an operation that reads one
+// map twice reads a copy. An invocation copies four channels of one pixel.
+
+struct Params {
+    blocks: u32, // of the whole map
+    unused_a: u32,
+    unused_b: u32,
+    unused_c: u32,
+}
+
+#import fpn::dtype::{Stored, Result}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> image: array<Stored>; // [block]
+@group(0) @binding(2) var<storage, read_write> result: array<Result>; // [block]
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let index = id.x + id.y * workgroups.x * 64u;
+    if index >= params.blocks {
+        return;
+    }
+    // As it is stored: what is read and what is written are of one dtype.
+    result[index] = Result(image[index].value);
+}

@@ -1,0 +1,18 @@
+#define_import_path fpn::bilinear
+
+// Bilinear resizing with half-pixel centres, without antialiasing.
+
+// The two source cells of a target cell along one axis, and the second's weight.
+struct Tap {
+    low: u32,
+    high: u32,
+    near: f32,
+}
+
+fn tap(position: u32, source: u32, target_size: u32) -> Tap {
+    let scale = f32(source) / f32(target_size);
+    let place = max((f32(position) + 0.5) * scale - 0.5, 0.0);
+    let low = min(u32(place), source - 1u);
+    let near = clamp(place - f32(low), 0.0, 1.0);
+    return Tap(low, min(low + 1u, source - 1u), near);
+}

@@ -1,0 +1,167 @@
+//! From the rewritten graph to a plan: which kernel computes each node, with which parameters.
+
+mod conv;
+
+use super::dtypes::dtypes;
+use super::graph::{Graph, GraphOutput, Node, Op, Window};
+use super::select::{ConvSize, Target};
+use crate::kernels::upsample_add::Upsampling;
+use crate::kernels::{Dtype, Dtypes, blocks, max_pool, preprocess, upsample_add, words};
+use crate::ops::Arguments;
+use crate::plan::{Draft, Operand, Plan, PlanBuilder, PlanError};
+use crate::stage::Stage;
+use crate::transform::Transform;
+
+/// A node that no kernel computes.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScheduleError {
+    /// It was not fused into another, and has no kernel of its own.
+    #[error("no kernel computes {0} on its own")]
+    NoKernel(String),
+    /// The steps do not make sense: a fault of this crate.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// Where the first value of a plan comes from.
+pub enum Source<'a> {
+    /// The picture, prepared by the plan itself.
+    Picture(&'a Transform),
+    /// Somebody else, who fills it before the first step.
+    Given,
+}
+
+/// The plan of a rewritten graph on a target. `stage` tells that of a layer by the path of its weight.
+///
+/// # Errors
+/// If a node was not fused away and has no kernel.
+pub fn schedule(
+    graph: &Graph,
+    stage: &dyn Fn(&str) -> Stage,
+    source: Source<'_>,
+    target: &Target,
+) -> Result<Plan, ScheduleError> {
+    let dtypes = dtypes(graph, target.precision);
+    let mut plan = PlanBuilder::new(&graph.values, dtypes);
+    match source {
+        Source::Picture(transform) => prepare(graph, transform, &mut plan),
+        Source::Given => plan.input(graph.image),
+    }
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let stage = match &node.op {
+            Op::Conv(conv) => stage(&conv.weight),
+            Op::Extension(extension) => extension.operation.stage(),
+            // What has no parameters goes on with what it reads.
+            _ => plan.stage_of(node.inputs[0]),
+        };
+        plan.enter(stage, &node.outputs);
+        compute(graph, node, target, &mut plan)?;
+        for output in &node.outputs {
+            let later = &graph.nodes[index + 1..];
+            let is_whole = !later.iter().any(|node| node.outputs.contains(output));
+            if is_whole && graph.checked.contains(output) {
+                plan.check_finite(*output);
+            }
+        }
+    }
+    for output in &graph.outputs {
+        match output {
+            GraphOutput::Map(info, map) => plan.keep_map(info.clone(), *map),
+            GraphOutput::Proposals(proposals) => plan.keep_proposals(*proposals),
+            // Its operation has told where they are.
+            GraphOutput::Detections(_) => {}
+        }
+    }
+    let padded = plan.size_of(graph.image);
+    Ok(plan.finish(padded, target.arena_limit)?)
+}
+
+/// The convolutions and matrix products of a rewritten graph that have several forms, each of a size
+/// once.
+pub fn conv_sizes(graph: &Graph) -> Vec<ConvSize> {
+    let mut sizes = Vec::new();
+    for node in &graph.nodes {
+        if let Some(size) = conv::size_with_forms(graph, node)
+            && !sizes.contains(&size)
+        {
+            sizes.push(size);
+        }
+    }
+    sizes
+}
+
+/// The steps of one node.
+fn compute(
+    graph: &Graph,
+    node: &Node,
+    target: &Target,
+    plan: &mut PlanBuilder<'_>,
+) -> Result<(), ScheduleError> {
+    match &node.op {
+        Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan),
+        Op::MaxPool(window) => pool(*window, node, plan),
+        Op::Add(upsampling) => add(*upsampling, node, plan),
+        Op::Extension(extension) => {
+            let arguments = Arguments {
+                scalars: &extension.scalars,
+                inputs: &node.inputs,
+                outputs: &node.outputs,
+            };
+            extension.operation.schedule(arguments, plan);
+        }
+        other => return Err(ScheduleError::NoKernel(format!("{other:?}"))),
+    }
+    Ok(())
+}
+
+/// The picture becomes the network's input.
+fn prepare(graph: &Graph, transform: &Transform, plan: &mut PlanBuilder<'_>) {
+    let image = graph.image;
+    let [r, g, b] = transform.mean;
+    let [x, y, z] = transform.std;
+    let params = preprocess::Params {
+        padded: words(plan.size_of(image)),
+        divisor: transform.divisor,
+        unused: 0,
+        mean: [r, g, b, 0.0],
+        deviation: [x, y, z, 1.0],
+    };
+    let dispatch = params.dispatch(Dtypes::stored(Dtype::F32, plan.dtype(image)));
+    let operands = [Operand::Frame, Operand::Picture, plan.operand(image)];
+    plan.push(Draft::making("picture", dispatch, operands, image));
+}
+
+fn pool(window: Window, node: &Node, plan: &mut PlanBuilder<'_>) {
+    let (input, output) = (node.inputs[0], node.outputs[0]);
+    let [channels, height, width] = plan.map(output);
+    let params = max_pool::Params {
+        in_size: words(plan.size_of(input)),
+        out_size: words([height, width]),
+        blocks: blocks(channels) as u32,
+        unused: 0,
+        kernel: words(window.kernel),
+        stride: words(window.stride),
+        padding: words(window.padding),
+    };
+    let dispatch = params.dispatch(plan.dtypes(input, output));
+    let operands = plan.operands([input, output]);
+    plan.push(Draft::making("max_pool", dispatch, operands, output));
+}
+
+fn add(upsampling: Upsampling, node: &Node, plan: &mut PlanBuilder<'_>) {
+    let [fine, coarse] = node.inputs[..] else {
+        unreachable!("a sum has two operands")
+    };
+    let output = node.outputs[0];
+    let [channels, height, width] = plan.map(output);
+    let params = upsample_add::Params {
+        fine_size: words([height, width]),
+        coarse_size: words(plan.size_of(coarse)),
+        blocks: blocks(channels) as u32,
+        slope: 1.0,
+        unused: [0; 2],
+    };
+    let dispatch = params.dispatch(upsampling, plan.dtypes(fine, output));
+    let operands = plan.operands([fine, coarse, output]);
+    plan.push(Draft::making("add", dispatch, operands, output));
+}

@@ -1,0 +1,202 @@
+//! What can go wrong: with a GPU, in building a detector, in looking at a picture.
+
+use crate::compile::CompileError;
+use crate::models::Architecture;
+use crate::weights::WeightsError;
+
+/// Why a GPU cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GpuError {
+    /// Nothing speaks Vulkan, Metal or DX12 here.
+    #[error(
+        "no GPU adapter found: install a driver (on Debian and Ubuntu: apt install \
+         mesa-vulkan-drivers libvulkan1), or use the CPU engine"
+    )]
+    NoAdapter,
+    /// No adapter has this name.
+    #[error("unknown device '{name}': expected auto, gpu, cpu or a part of the name of one of: {}", .known.join(", "))]
+    UnknownAdapter {
+        /// The name asked for.
+        name: String,
+        /// Names of the adapters there are.
+        known: Vec<String>,
+    },
+    /// An adapter below WebGPU's default limits.
+    #[error("adapter {adapter} allows {limit} {found}, fewer than the {needed} that are needed")]
+    Limit {
+        /// Name of the adapter.
+        adapter: String,
+        /// Name of the limit in WebGPU.
+        limit: String,
+        /// The least that is needed.
+        needed: u64,
+        /// What the adapter allows.
+        found: u64,
+    },
+    /// The driver refused to open the device.
+    #[error("adapter {adapter} cannot be opened: {reason}")]
+    Open {
+        /// Name of the adapter.
+        adapter: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// An adapter that does not compute in 16 bits.
+    #[error(
+        "adapter {adapter} does not compute in 16 bits, which precision {precision} needs: f16s only \
+         stores in them, and every adapter can"
+    )]
+    Precision {
+        /// Name of the adapter.
+        adapter: String,
+        /// Name of the precision.
+        precision: &'static str,
+    },
+    /// The device was destroyed, reset or unplugged.
+    #[error("the GPU device was lost: {0}")]
+    Lost(String),
+    /// Memory ran out.
+    #[error("the GPU ran out of memory: {0}")]
+    OutOfMemory(String),
+    /// A fault in this crate or in the driver.
+    #[error("the GPU reported an error: {0}")]
+    Fault(String),
+}
+
+/// Why a detector cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No model was named, and the checkpoint names none.
+    #[error("the checkpoint does not say which model it is for: name one of {}", Architecture::names().join(", "))]
+    NoArchitecture,
+    /// The checkpoint names another model than the caller.
+    #[error("the checkpoint says it is for {found}, not for {asked}")]
+    OtherArchitecture {
+        /// Named by the caller.
+        asked: Architecture,
+        /// Named by the checkpoint.
+        found: Architecture,
+    },
+    /// The checkpoint was not usable; the sentence's subject is the checkpoint.
+    #[error("the checkpoint {0}")]
+    Weights(#[from] WeightsError),
+    /// The GPU cannot be used.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The model uses something that cannot be compiled for a GPU.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Names that do not match the classes.
+    #[error(
+        "{found} class names for {classes} classes: expected {classes}, or one less without the background"
+    )]
+    ClassNames {
+        /// Classes, background included.
+        classes: usize,
+        /// Names given.
+        found: usize,
+    },
+    /// An option out of its range.
+    #[error("{option} is {found}: expected {expected}")]
+    Option {
+        /// Which option.
+        option: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+}
+
+/// Why a picture gives no detections.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectError {
+    /// A picture without pixels.
+    #[error("the picture is {width}×{height} pixels: expected at least one")]
+    NoPixels {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+    },
+    /// Raw bytes that are not the picture's size.
+    #[error("{found} bytes for a {width}×{height} RGBA picture: expected {expected}")]
+    Bytes {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Bytes of such a picture.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// An input too large for memory.
+    #[error(
+        "the picture would enter the network as {width}×{height} pixels, over the limit of {limit}: set a smaller max-size"
+    )]
+    TooLarge {
+        /// Width of the padded input.
+        width: usize,
+        /// Height of the padded input.
+        height: usize,
+        /// Most pixels allowed.
+        limit: usize,
+    },
+    /// An activation larger than the GPU can bind.
+    #[error(
+        "an input of {width}×{height} pixels needs {needed} bytes in one buffer, and {adapter} \
+         allows {allowed}: the largest --max-size that fits is {largest}"
+    )]
+    DoesNotFit {
+        /// Width of the padded input.
+        width: usize,
+        /// Height of the padded input.
+        height: usize,
+        /// Bytes of the largest activation.
+        needed: usize,
+        /// Most bytes the device binds.
+        allowed: usize,
+        /// Name of the adapter.
+        adapter: String,
+        /// Longest side that fits for a picture of this shape, in pixels.
+        largest: usize,
+    },
+    /// A picture of more bytes than the GPU can bind.
+    #[error(
+        "a picture of {width}×{height} pixels takes {needed} bytes, and {adapter} allows {allowed}: \
+         resize it before"
+    )]
+    PictureTooLarge {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Bytes of the picture, four a pixel.
+        needed: usize,
+        /// Most bytes the device binds.
+        allowed: usize,
+        /// Name of the adapter.
+        adapter: String,
+    },
+    /// The GPU failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The model cannot be compiled for a GPU.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// A model, or a detector built from one, that gives maps alone.
+    #[error("{model} gives feature maps and finds no objects: ask for its maps instead")]
+    NoDetections {
+        /// Architecture.
+        model: &'static str,
+    },
+    /// NaN or infinite activations.
+    #[error(
+        "the network gave NaN or infinite values: its weights do not suit its input or its batch norms' eps"
+    )]
+    NotFinite,
+}

@@ -1,0 +1,149 @@
+//! A layer's parameters in the order that kernels read them.
+
+use serde::Serialize;
+
+use super::winograd;
+
+/// How a layer's multipliers lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum WeightLayout {
+    /// Filters `[out, in, ky, kx]` as `[ky][kx][in][out]`, channels rounded up to fours. Where channels
+    /// are grouped, the inputs are those of a group.
+    Dense,
+    /// Filters `[out, in, 3, 3]`, transformed for Winograd's F(4×4, 3×3), as `[36][in][out]`.
+    Winograd,
+    /// Filters `[channel, 1, ky, kx]` as `[ky][kx][channel]`.
+    Depthwise,
+    /// A matrix `[out, in]` as `[in][out]`; where its rows are flattened maps `[C, H, W]`, the inputs
+    /// are put into the order of a map in memory.
+    Linear(Option<[usize; 3]>),
+}
+
+/// A batch norm as one multiplication and one addition a channel.
+pub struct Fold {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+impl Fold {
+    /// Of its parameters, a value a channel each, and its `eps`.
+    pub fn new([gamma, beta, mean, variance]: [&[f32]; 4], eps: f64) -> Self {
+        let pairs = gamma.iter().zip(variance);
+        let scale: Vec<f32> = pairs
+            .map(|(gamma, variance)| {
+                (f64::from(*gamma) / (f64::from(*variance) + eps).sqrt()) as f32
+            })
+            .collect();
+        let shift = beta
+            .iter()
+            .zip(mean.iter().zip(&scale))
+            .map(|(beta, (mean, scale))| beta - mean * scale)
+            .collect();
+        Self { scale, shift }
+    }
+}
+
+/// A bias with the batch norm after it, rounded up to fours with zeros.
+pub fn packed_bias(mut bias: Vec<f32>, fold: Option<&Fold>) -> Vec<f32> {
+    if let Some(fold) = fold {
+        for (channel, value) in bias.iter_mut().enumerate() {
+            *value = *value * fold.scale[channel] + fold.shift[channel];
+        }
+    }
+    bias.resize(bias.len().next_multiple_of(4), 0.0);
+    bias
+}
+
+/// Multipliers that are put in order, some whole outputs at a time. A matrix is filters of 1 × 1, or,
+/// where its inputs are flattened maps, of a map's size.
+pub struct Packing {
+    layout: WeightLayout,
+    /// Values of one output's filters.
+    filter: usize,
+    /// Outputs, rounded up to fours.
+    columns: usize,
+    /// Inputs, rounded up to fours; 1 where every channel has a filter of its own.
+    rows: usize,
+    /// Values of a filter for one input.
+    taps: usize,
+    packed: Vec<f32>,
+}
+
+impl Packing {
+    /// Of weights of some shape in PyTorch's layout.
+    pub fn new(layout: WeightLayout, shape: &[usize]) -> Self {
+        let (rows, taps) = match layout {
+            WeightLayout::Dense => (shape[1].next_multiple_of(4), shape[2] * shape[3]),
+            WeightLayout::Winograd => (shape[1].next_multiple_of(4), winograd::FREQUENCIES),
+            WeightLayout::Depthwise => (1, shape[2] * shape[3]),
+            WeightLayout::Linear(None) => (shape[1].next_multiple_of(4), 1),
+            WeightLayout::Linear(Some([channels, height, width])) => {
+                (channels.next_multiple_of(4), height * width)
+            }
+        };
+        let columns = shape[0].next_multiple_of(4);
+        Self {
+            layout,
+            filter: shape[1..].iter().product(),
+            columns,
+            rows,
+            taps,
+            packed: vec![0.0; taps * rows * columns],
+        }
+    }
+
+    /// The filters of some outputs from `first` on, `[out, in, ky, kx]`, the batch norm after them
+    /// folded in.
+    pub fn add(&mut self, first: usize, mut values: Vec<f32>, fold: Option<&Fold>) {
+        let filters = values.chunks_exact_mut(self.filter.max(1));
+        for (filter, output) in filters.zip(first..) {
+            if let Some(fold) = fold {
+                let scale = fold.scale[output];
+                filter.iter_mut().for_each(|value| *value *= scale);
+            }
+            match self.layout {
+                WeightLayout::Winograd => self.put(&winograd::transformed(filter), output),
+                _ => self.put(filter, output),
+            }
+        }
+    }
+
+    /// Put the filter of one output, `[in, ky, kx]`, where it belongs.
+    fn put(&mut self, filter: &[f32], output: usize) {
+        for (input, values) in filter.chunks_exact(self.taps).enumerate() {
+            for (tap, value) in values.iter().enumerate() {
+                self.packed[(tap * self.rows + input) * self.columns + output] = *value;
+            }
+        }
+    }
+
+    /// All of them, in order.
+    pub fn finish(self) -> Vec<f32> {
+        self.packed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flattened_maps_inputs_follow_memory() {
+        // Two channels of 1 × 2 cells; one output.
+        let mut packing = Packing::new(WeightLayout::Linear(Some([2, 1, 2])), &[1, 4]);
+        packing.add(0, vec![1.0, 2.0, 3.0, 4.0], None);
+        let packed = packing.finish();
+        let first_output: Vec<f32> = packed.chunks_exact(4).map(|row| row[0]).collect();
+        assert_eq!(first_output, [1.0, 3.0, 0.0, 0.0, 2.0, 4.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_batch_norm_is_folded_into_weight_and_bias() {
+        // 3 · (2 x − 7) / √4 + 5 = 3 x − 5.5
+        let fold = Fold::new([&[3.0], &[5.0], &[7.0], &[4.0]], 0.0);
+        let mut packing = Packing::new(WeightLayout::Dense, &[1, 1, 1, 1]);
+        packing.add(0, vec![2.0], Some(&fold));
+        assert_eq!(packing.finish()[0], 3.0);
+        assert_eq!(packed_bias(vec![0.0], Some(&fold)), [-5.5, 0.0, 0.0, 0.0]);
+    }
+}

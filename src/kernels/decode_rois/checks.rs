@@ -1,0 +1,100 @@
+//! What the kernel is compared with its reference over.
+
+use super::{BLOCKS, Params, reference};
+use crate::kernels::blocks;
+use crate::kernels::checks::{Case, Checks, Random, bits, frame_words, unwritten};
+use crate::kernels::nms_levels::{ORIGINAL, RESIZED, boxes};
+
+pub(super) const CHECKS: Checks = Checks {
+    reference: reference::run,
+    cases: |_, random| cases(random),
+    tolerance: 1e-5,
+};
+
+/// What the box head says of some RoIs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RoisShape {
+    /// RoIs that are meant.
+    pub rois: usize,
+    /// RoIs that fit.
+    pub slots: usize,
+    /// Classes, background included.
+    pub classes: usize,
+    /// Candidates that fit.
+    pub capacity: usize,
+    /// A (RoI, class) must score more.
+    pub threshold: f32,
+}
+
+/// The kernel over random logits, deltas and proposals.
+pub fn case(shape: RoisShape, random: &mut Random) -> Case {
+    let (logit_pitch, delta_pitch) = (4 * blocks(shape.classes), 4 * shape.classes);
+    let params = Params {
+        weights: [10.0, 10.0, 5.0, 5.0],
+        classes: shape.classes as u32,
+        logit_pitch: logit_pitch as u32,
+        delta_pitch: delta_pitch as u32,
+        capacity: shape.capacity as u32,
+        score_threshold: shape.threshold,
+        min_side: 1e-2,
+        unused: [0; 2],
+    };
+    let logits = (0..shape.slots * logit_pitch).map(|_| random.between(-6.0, 6.0).to_bits());
+    let logits = logits.collect();
+    let deltas = (0..shape.slots * delta_pitch).map(|_| random.between(-4.0, 4.0).to_bits());
+    let deltas = deltas.collect();
+    let boxes = boxes(shape.slots, random);
+    let levels = (0..shape.slots).map(|_| 2 + random.below(5) as u32);
+    let bindings = vec![
+        frame_words(ORIGINAL, RESIZED),
+        logits,
+        deltas,
+        bits(boxes.as_flattened()),
+        levels.collect(),
+        vec![shape.rois as u32],
+        unwritten(shape.capacity * BLOCKS * 4),
+        unwritten(1),
+    ];
+    Case::new(format!("{shape:?}"), params.dispatch(), bindings).with_candidates(BLOCKS)
+}
+
+fn cases(random: &mut Random) -> Vec<Case> {
+    let shape = RoisShape {
+        rois: 300,
+        slots: 320,
+        classes: 91,
+        capacity: 6400,
+        threshold: 0.05,
+    };
+    [
+        shape,
+        RoisShape { rois: 0, ..shape },
+        RoisShape {
+            rois: 10,
+            slots: 10,
+            classes: 2,
+            capacity: 20,
+            threshold: 0.0,
+        },
+        RoisShape {
+            rois: 1,
+            slots: 1,
+            classes: 5,
+            ..shape
+        },
+        // More than fit.
+        RoisShape {
+            rois: 300,
+            classes: 11,
+            capacity: 100,
+            threshold: 0.01,
+            ..shape
+        },
+        RoisShape {
+            threshold: 0.9999,
+            ..shape
+        },
+    ]
+    .map(|shape| case(shape, random))
+    .to_vec()
+}

@@ -1,0 +1,48 @@
+//! CPU reference of `shaders/depthwise.wgsl`.
+
+use std::array::from_fn;
+
+use super::Params;
+use crate::kernels::activation::leaky;
+use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
+
+/// One filter a channel, then bias and activation; what lies outside the map does not count.
+///
+/// - `image`, `result`: `[y][x][block]`; `weights`: `[ky][kx][block]`; `bias`: `[block]`.
+pub(super) fn run(call: Call<'_>) {
+    let (params, [image, weights, bias, result]) = call.split::<Params, 4>();
+    let [image, weights, bias] = [image, weights, bias].map(|words| vec4(words));
+    depthwise(&params, image, weights, bias, vec4_mut(result));
+}
+
+fn depthwise(
+    params: &Params,
+    image: &[Vec4],
+    weights: &[Vec4],
+    bias: &[Vec4],
+    result: &mut [Vec4],
+) {
+    let [in_height, in_width] = params.in_size;
+    let [out_height, out_width] = params.out_size;
+    for index in 0..out_height * out_width * params.blocks {
+        let block = index % params.blocks;
+        let pixel = index / params.blocks;
+        let place = [pixel / out_width, pixel % out_width];
+        let corner: [i32; 2] = from_fn(|axis| {
+            (place[axis] * params.stride[axis]) as i32 - params.padding[axis] as i32
+        });
+        let mut sum = bias[block as usize];
+        for ky in 0..params.kernel[0] {
+            for kx in 0..params.kernel[1] {
+                let at = [corner[0] + ky as i32, corner[1] + kx as i32];
+                if at[0] >= 0 && at[1] >= 0 && at[0] < in_height as i32 && at[1] < in_width as i32 {
+                    let source = (at[0] as u32 * in_width + at[1] as u32) * params.blocks + block;
+                    let filter = (ky * params.kernel[1] + kx) * params.blocks + block;
+                    let (value, weight) = (image[source as usize], weights[filter as usize]);
+                    sum = from_fn(|c| value[c].mul_add(weight[c], sum[c]));
+                }
+            }
+        }
+        result[index as usize] = leaky(sum, params.inner_slope);
+    }
+}

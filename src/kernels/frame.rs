@@ -1,0 +1,35 @@
+//! The sizes of one picture, as `shaders/shared/frame.wgsl` has them.
+
+use super::params::params;
+
+params! {
+    /// Height before width.
+    pub struct FrameUniform {
+        /// As it came.
+        original: [u32; 2],
+        /// As the network sees it, without padding.
+        resized: [u32; 2],
+        /// From a pixel of the resized picture to one of the original: down, across.
+        ratio: [f32; 2],
+        /// Uniforms come by sixteen bytes.
+        unused: [f32; 2],
+    }
+}
+
+impl FrameUniform {
+    /// Of a picture before and after it was resized.
+    pub fn new(original: [usize; 2], resized: [usize; 2], ratio: [f32; 2]) -> Self {
+        Self {
+            original: super::words(original),
+            resized: super::words(resized),
+            ratio,
+            unused: [0.0; 2],
+        }
+    }
+
+    /// The resized picture's height and width.
+    #[cfg(feature = "verify")]
+    pub(super) fn size(&self) -> [f32; 2] {
+        self.resized.map(|side| side as f32)
+    }
+}

@@ -1,0 +1,73 @@
+//! What the kernel is compared with its reference over.
+
+use super::{dispatch, kernel, reference};
+use crate::kernels::checks::{Case, Checks, Random, unwritten};
+use crate::kernels::conv::{ConvShape, Epilogue, Params};
+use crate::kernels::{Dtypes, Kernel, blocks};
+
+pub(super) const CHECKS: Checks = Checks {
+    reference: reference::nearest,
+    cases,
+    tolerance: 1e-5,
+};
+
+/// The same, of a kernel whose residual is upsampled so.
+pub(super) const CHECKS_BILINEAR: Checks = Checks {
+    reference: reference::bilinear,
+    ..CHECKS
+};
+
+/// The convolution in so many groups of channels, with bias, and with a residual where the shape has
+/// one.
+pub fn case(groups: usize, shape: ConvShape, random: &mut Random) -> Case {
+    let plain = shape.params([0, 0]);
+    let params = Params {
+        group_in_blocks: plain.in_blocks / groups as u32,
+        group_out_blocks: plain.out_blocks / groups as u32,
+        ..plain
+    };
+    let [in_blocks, out_blocks] = [shape.in_channels, shape.out_channels].map(blocks);
+    let group_channels = shape.in_channels / groups;
+    let mut bindings = vec![
+        random.floats(shape.size[0] * shape.size[1] * in_blocks * 4),
+        unwritten(params.pixels() * params.out_stride as usize * 4),
+        random.floats(shape.kernel * shape.kernel * group_channels * out_blocks * 4),
+    ];
+    bindings.extend(shape.epilogue_bindings(random));
+    Case::new(
+        format!("{shape:?}, {groups} groups"),
+        dispatch(&params, shape.epilogue(), Dtypes::F32),
+        bindings,
+    )
+}
+
+fn cases(own: &'static Kernel, random: &mut Random) -> Vec<Case> {
+    let mut epilogues = Epilogue::WITH_BIAS.into_iter();
+    let epilogue = epilogues
+        .find(|epilogue| kernel(*epilogue) == own)
+        .expect("the kernel has one of the epilogues");
+    // Groups, then channels of the input and of the output in each.
+    let same = |size, groups, [inputs, outputs]: [usize; 2]| {
+        (
+            groups,
+            ConvShape::same(size, groups * inputs, groups * outputs),
+        )
+    };
+    let window = |(groups, shape): (usize, ConvShape), kernel, stride, padding| {
+        (groups, shape.window(kernel, stride, padding))
+    };
+    let shapes = [
+        same([9, 11], 2, [4, 4]),
+        same([7, 13], 32, [4, 4]),
+        same([5, 6], 8, [8, 8]),
+        same([1, 1], 2, [16, 16]),
+        same([10, 3], 2, [8, 16]),
+        same([3, 10], 8, [16, 4]),
+        window(same([15, 10], 32, [8, 8]), 3, 2, 1),
+        window(same([14, 9], 8, [4, 8]), 1, 1, 0),
+        window(same([11, 7], 2, [16, 4]), 5, 2, 2),
+    ];
+    shapes
+        .map(|(groups, shape)| case(groups, shape.with(epilogue), random))
+        .to_vec()
+}

@@ -1,0 +1,71 @@
+//! The kernels, a folder each: parameters, record (shader, roles of the bindings, dtypes), CPU
+//! reference, and the cases that the two are compared over. The shaders' text lies in `shaders/`.
+
+#[cfg(feature = "verify")]
+mod activation;
+#[cfg(feature = "verify")]
+mod bilinear;
+#[cfg(feature = "verify")]
+pub mod checks;
+mod dtype;
+mod frame;
+mod kernel;
+#[cfg(feature = "verify")]
+mod order;
+pub(crate) mod params;
+mod role;
+
+pub mod check_finite;
+pub mod conv;
+pub mod copy;
+pub mod decode_anchors;
+pub mod decode_proposals;
+pub mod decode_rois;
+pub mod depthwise;
+pub mod grouped;
+pub mod max_pool;
+pub mod merge_proposals;
+pub mod nms_levels;
+pub mod preprocess;
+pub mod rank_candidates;
+pub mod roi_align;
+pub mod select_detections;
+pub mod top_anchors;
+pub mod upsample_add;
+pub mod winograd_input;
+pub mod winograd_output;
+
+pub use dtype::{Dtype, Dtypes};
+pub use frame::FrameUniform;
+pub(crate) use kernel::words;
+pub use kernel::{Def, Dispatch, Kernel, MAX_WORKGROUPS, Shader, blocks};
+pub use params::Field;
+pub use role::{Access, Role};
+
+/// The kernels of each folder, in all their variants.
+const FOLDERS: [fn() -> Vec<&'static Kernel>; 19] = [
+    preprocess::kernels,
+    conv::kernels,
+    winograd_input::kernels,
+    winograd_output::kernels,
+    depthwise::kernels,
+    grouped::kernels,
+    max_pool::kernels,
+    upsample_add::kernels,
+    copy::kernels,
+    roi_align::kernels,
+    top_anchors::kernels,
+    decode_proposals::kernels,
+    nms_levels::kernels,
+    merge_proposals::kernels,
+    decode_rois::kernels,
+    decode_anchors::kernels,
+    rank_candidates::kernels,
+    select_detections::kernels,
+    check_finite::kernels,
+];
+
+/// All kernels in all their variants.
+pub fn all() -> Vec<&'static Kernel> {
+    FOLDERS.iter().flat_map(|kernels| kernels()).collect()
+}

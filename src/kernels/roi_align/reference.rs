@@ -1,0 +1,116 @@
+//! CPU reference of `shaders/roi_align.wgsl`.
+
+use std::array::from_fn;
+
+use super::Params;
+use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
+use crate::kernels::kernel::sizes;
+
+/// RoIAlign over the levels of a pyramid.
+///
+/// - `levels`: P2…P5, each `[y][x][block]`; `boxes`: `[roi]`; `count`: how many of them are meant;
+/// - `result`: `[roi][row][column][block]`, zeros from the count on.
+pub(super) fn run(call: Call<'_>) {
+    let (params, [p2, p3, p4, p5, boxes, count, result]) = call.split::<Params, 7>();
+    let levels = [p2, p3, p4, p5].map(|words| vec4(words));
+    roi_align(&params, levels, vec4(boxes), count, vec4_mut(result));
+}
+
+/// The level for a box of this size: P4 (2) for the canonical size.
+fn level_of([x1, y1, x2, y2]: Vec4, canonical_size: f32) -> usize {
+    let side = ((x2 - x1) * (y2 - y1)).sqrt();
+    let level = (4.0 + (side / canonical_size).log2() + 1e-6).floor();
+    // NaN becomes 0: the finest level.
+    (level.clamp(2.0, 5.0) as usize).saturating_sub(2)
+}
+
+/// The two cells between which a sample falls along one axis, and their weights; both are 0 where it
+/// falls more than a cell outside.
+struct Tap {
+    low: usize,
+    high: usize,
+    far: f32,
+    near: f32,
+}
+
+fn tap(position: f32, size: usize) -> Tap {
+    let is_outside = !(position >= -1.0 && position <= size as f32);
+    if is_outside {
+        return Tap {
+            low: 0,
+            high: 0,
+            far: 0.0,
+            near: 0.0,
+        };
+    }
+    let place = position.max(0.0);
+    let low = (place as usize).min(size - 1);
+    let high = (low + 1).min(size - 1);
+    let near = if low == high { 0.0 } else { place - low as f32 };
+    Tap {
+        low,
+        high,
+        far: 1.0 - near,
+        near,
+    }
+}
+
+fn roi_align(
+    params: &Params,
+    levels: [&[Vec4]; 4],
+    boxes: &[Vec4],
+    count: &[u32],
+    result: &mut [Vec4],
+) {
+    let [rois, blocks, sampling_ratio] = sizes([params.rois, params.blocks, params.sampling_ratio]);
+    let [rows, columns] = sizes(params.cells);
+    let cells = rows * columns;
+    let results = &mut result[..rois * cells * blocks];
+    for (index, result) in results.iter_mut().enumerate() {
+        let roi = index / (cells * blocks);
+        if roi >= count[0] as usize {
+            // What is not meant is at least finite.
+            *result = [0.0; 4];
+            continue;
+        }
+        let block = index % blocks;
+        let cell = index / blocks % cells;
+        let row = (cell / columns) as f32;
+        let column = (cell % columns) as f32;
+
+        let level = level_of(boxes[roi], params.canonical_size);
+        let pair = sizes(params.sizes[level / 2]);
+        let [height, width] = [pair[level % 2 * 2], pair[level % 2 * 2 + 1]];
+        let load = |y: usize, x: usize| levels[level][(y * width + x) * blocks + block];
+        let offset = if params.aligned == 1 { 0.5 } else { 0.0 };
+        let least = if params.aligned == 1 { 0.0 } else { 1.0 };
+        let [x1, y1, x2, y2] = boxes[roi].map(|side| side * (1.0 / (4 << level) as f32) - offset);
+        let extent = [(y2 - y1).max(least), (x2 - x1).max(least)];
+        let cell_size = [extent[0] / rows as f32, extent[1] / columns as f32];
+        let samples = match sampling_ratio {
+            0 => cell_size.map(|side| side.ceil() as usize),
+            ratio => [ratio; 2],
+        };
+
+        let mut sum = [0.0; 4];
+        for sy in 0..samples[0] {
+            let within = (sy as f32 + 0.5) * cell_size[0] / samples[0] as f32;
+            let y = tap(y1 + row * cell_size[0] + within, height);
+            for sx in 0..samples[1] {
+                let within = (sx as f32 + 0.5) * cell_size[1] / samples[1] as f32;
+                let x = tap(x1 + column * cell_size[1] + within, width);
+                let (top_left, top_right) = (load(y.low, x.low), load(y.low, x.high));
+                let (bottom_left, bottom_right) = (load(y.high, x.low), load(y.high, x.high));
+                sum = from_fn(|c| {
+                    sum[c]
+                        + (y.far * x.far * top_left[c]
+                            + y.far * x.near * top_right[c]
+                            + y.near * x.far * bottom_left[c]
+                            + y.near * x.near * bottom_right[c])
+                });
+            }
+        }
+        let taken = (samples[0] * samples[1]).max(1) as f32;
+        *result = sum.map(|value| value / taken);
+    }
+}

@@ -1,0 +1,91 @@
+//! What a plan leaves behind, by name.
+
+use serde::Serialize;
+
+use super::Range;
+use crate::kernels::Dtype;
+
+/// A part of a model that maps are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MapKind {
+    /// The network's input: the picture normalized, resized and padded.
+    Input,
+    /// The bottom-up maps, C2…C5.
+    Features,
+    /// The pyramid's levels, P2…P6.
+    Pyramid,
+    /// The heads' raw maps.
+    Heads,
+}
+
+/// What is said of a map that a model gives back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MapInfo {
+    /// `P2`, or `P2 objectness`: no other output of the model has it.
+    pub name: String,
+    /// What it is a map of.
+    pub kind: MapKind,
+    /// 2 for P2.
+    pub level: usize,
+    /// Pixels of the network's input between its cells.
+    pub stride: usize,
+}
+
+/// One of the things that a plan leaves behind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// A map.
+    Map(MapInfo, MapSlot),
+    /// Proposals of a two-stage model.
+    Proposals(ProposalsSlot),
+    /// Detections, in the read-back.
+    Detections(DetectionsLayout),
+}
+
+/// Where a map lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MapSlot {
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// What it is stored in.
+    pub dtype: Dtype,
+    /// Its place.
+    pub range: Range,
+}
+
+/// Where proposals lie: as many as the count says, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ProposalsSlot {
+    /// Most of them.
+    pub limit: usize,
+    /// Boxes, four floats each, in pixels of the resized picture.
+    pub boxes: Range,
+    /// The level that each started from, 2 for P2.
+    pub levels: Range,
+    /// How many there are, a word.
+    pub count: Range,
+}
+
+/// How detections lie behind the header of the read-back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DetectionsLayout {
+    /// Most detections.
+    pub limit: usize,
+    /// vec4 of each: the box and its landmarks, then score, label and level.
+    pub blocks: usize,
+    /// Values of landmarks.
+    pub landmarks: usize,
+}
+
+/// Words of the read-back's header: detections, whether a value was not finite, candidates found,
+/// candidates that fit.
+pub const HEADER_WORDS: usize = 4;
+
+impl DetectionsLayout {
+    /// Size in bytes.
+    pub fn bytes(self) -> usize {
+        self.limit * self.blocks * 16
+    }
+}

@@ -1,0 +1,82 @@
+//! A captured graph run eagerly by Burn, operation by operation: what each of its tensors holds.
+
+use std::collections::BTreeMap;
+
+use burn::backend::Flex;
+use burn::tensor::TensorData;
+use burn_ir::{HandleKind, TensorId, TensorIr, TensorStatus};
+use burn_router::{CustomOpRegistry, TensorInterpreter};
+
+use crate::compile::CapturedModel;
+use crate::ops;
+use crate::weights::{StoredTensor, WeightsError};
+
+/// The values of a captured graph's tensors of floats, row-major, by identity.
+pub type Replay = BTreeMap<TensorId, Vec<f32>>;
+
+/// Run a captured graph over a picture `[1, 3, H, W]` and its sizes `[4]`, with parameters as they are in
+/// PyTorch's layout.
+///
+/// # Errors
+/// If a parameter cannot be read.
+pub fn replay(
+    captured: &CapturedModel,
+    parameter: &dyn Fn(&str) -> StoredTensor,
+    image: TensorData,
+    frame: TensorData,
+) -> Result<Replay, WeightsError> {
+    let mut registry = CustomOpRegistry::<Flex>::new();
+    for operation in ops::all() {
+        registry.register(operation.id(), move |tensors, call, _| {
+            operation.replay(call, tensors);
+        });
+    }
+    let mut interpreter = TensorInterpreter::<Flex>::with_custom_ops(Default::default(), registry);
+    let mut known = vec![captured.image];
+    interpreter.register_tensor_data_id(captured.image, image);
+    if let Some(id) = captured.frame {
+        known.push(id);
+        interpreter.register_tensor_data_id(id, frame);
+    }
+    for (&id, path) in &captured.parameters {
+        known.push(id);
+        let stored = parameter(path);
+        let values = stored.read()?;
+        let data = match (captured.linear.contains(&id), &stored.shape[..]) {
+            (true, &[outputs, inputs]) => {
+                let transposed = (0..inputs * outputs)
+                    .map(|index| values[index % outputs * inputs + index / outputs]);
+                TensorData::new(transposed.collect::<Vec<f32>>(), [inputs, outputs])
+            }
+            _ => TensorData::new(values, stored.shape.clone()),
+        };
+        interpreter.register_tensor_data_id(id, data);
+    }
+    let mut replay = Replay::new();
+    for operation in &captured.graph.operations {
+        // What would make first values of parameters, or the inputs.
+        if operation.outputs().any(|tensor| known.contains(&tensor.id)) {
+            continue;
+        }
+        interpreter.register_op(operation.clone());
+        for output in operation.outputs().filter(|tensor| tensor.dtype.is_float()) {
+            replay.insert(output.id, values(&mut interpreter, output));
+        }
+    }
+    Ok(replay)
+}
+
+fn values(interpreter: &mut TensorInterpreter<Flex>, tensor: &TensorIr) -> Vec<f32> {
+    let kept = TensorIr {
+        status: TensorStatus::ReadOnly,
+        ..tensor.clone()
+    };
+    let HandleKind::Float(tensor) = interpreter.get_tensor_handle(&kept) else {
+        unreachable!("the tensor is one of floats")
+    };
+    let tensor = tensor.to_contiguous();
+    tensor
+        .as_slice()
+        .expect("the tensor is contiguous")
+        .to_vec()
+}

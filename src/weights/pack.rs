@@ -1,0 +1,44 @@
+//! From a checkpoint's parameters to a plan's constants.
+
+use super::{StoredTensor, WeightsError};
+use crate::kernels::conv::{Fold, Packing, packed_bias};
+use crate::plan::{Constant, ConstantPart};
+
+/// The parameter at a path, in PyTorch's layout.
+pub(crate) type Parameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
+
+/// The constant's values as its kernel reads them, packed in slices with a `pause` between them.
+///
+/// # Errors
+/// If a parameter cannot be read.
+pub(crate) async fn pack(
+    constant: &Constant,
+    parameter: &Parameter<'_>,
+    pause: &impl AsyncFn(),
+) -> Result<Vec<f32>, WeightsError> {
+    let norm = constant.norm.as_ref();
+    let fold = norm.map(|norm| read_fold(norm, parameter)).transpose()?;
+    let weight = parameter(&constant.weight);
+    let layout = match constant.part {
+        ConstantPart::Weights(layout) => layout,
+        ConstantPart::Bias => {
+            let bias = constant.bias.as_ref().map(|path| parameter(path).read());
+            let bias = bias.unwrap_or_else(|| Ok(vec![0.0; weight.shape[0]]));
+            return Ok(packed_bias(bias?, fold.as_ref()));
+        }
+    };
+    let mut packing = Packing::new(layout, &weight.shape);
+    for part in weight.parts() {
+        let (first, values) = part?;
+        packing.add(first, values, fold.as_ref());
+        pause().await;
+    }
+    Ok(packing.finish())
+}
+
+fn read_fold((path, eps): &(String, f64), parameter: &Parameter<'_>) -> Result<Fold, WeightsError> {
+    let part = |name: &str| parameter(&format!("{path}.{name}")).read();
+    let (gamma, beta) = (part("weight")?, part("bias")?);
+    let (mean, variance) = (part("running_mean")?, part("running_var")?);
+    Ok(Fold::new([&gamma, &beta, &mean, &variance], *eps))
+}

@@ -1,0 +1,204 @@
+//! Modules whose plans compute what Burn does.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Device, Tensor};
+use fpn_wgpu::kernels::conv::Epilogue;
+use fpn_wgpu::kernels::grouped;
+use fpn_wgpu::kernels::upsample_add::Upsampling;
+
+use crate::support::check;
+
+/// A convolution that keeps the size at stride 1.
+pub fn conv(channels: [usize; 2], side: usize, device: &Device) -> Conv2d {
+    let pad = side / 2;
+    Conv2dConfig::new(channels, [side; 2])
+        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .init(device)
+}
+
+/// A block as ResNeXt has them, but for the last 1×1 convolution.
+#[derive(Module, Debug)]
+struct Block {
+    stem: Conv2d,
+    reduce: Conv2d,
+    grouped: Conv2d,
+    norm: BatchNorm,
+}
+
+#[derive(Clone, Copy)]
+struct BlockConfig {
+    /// Of the block's input, between its convolutions, and of its output.
+    channels: [usize; 3],
+    groups: usize,
+    stride: usize,
+    bias: bool,
+    /// Whether the block's input is added.
+    residual: bool,
+}
+
+impl Block {
+    fn new(config: BlockConfig, device: &Device) -> Self {
+        let [input, middle, output] = config.channels;
+        Self {
+            stem: conv([3, input], 1, device),
+            reduce: conv([input, middle], 1, device),
+            grouped: Conv2dConfig::new([middle, output], [3, 3])
+                .with_stride([config.stride; 2])
+                .with_groups(config.groups)
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .with_bias(config.bias)
+                .init(device),
+            norm: BatchNormConfig::new(output).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>, config: BlockConfig) -> Tensor<4> {
+        let x = self.stem.forward(x);
+        let reduced = relu(self.reduce.forward(x.clone()));
+        let y = self.norm.forward(self.grouped.forward(reduced));
+        relu(if config.residual { y + x } else { y })
+    }
+}
+
+#[test]
+fn grouped_convolutions_are_those_of_burn() {
+    let plain = BlockConfig {
+        channels: [8, 32, 64],
+        groups: 8,
+        stride: 2,
+        bias: true,
+        residual: false,
+    };
+    let adding = BlockConfig {
+        channels: [16; 3],
+        groups: 2,
+        stride: 1,
+        bias: false,
+        residual: true,
+    };
+    for (size, config) in [([7, 9], plain), ([6, 5], adding)] {
+        let plan = check(
+            size,
+            |device| Block::new(config, device),
+            |block, x| vec![block.forward(x, config)],
+        );
+        let last = plan.steps.last().expect("it has steps").shader.kernel;
+        let epilogue = match config.residual {
+            true => Epilogue::Residual(Upsampling::Nearest),
+            false => Epilogue::Bias,
+        };
+        assert_eq!(last, grouped::kernel(epilogue));
+    }
+}
+
+/// A lateral convolution that a coarser map is added to.
+#[derive(Module, Debug)]
+struct TopDown {
+    coarse: Conv2d,
+    lateral: Conv2d,
+}
+
+impl TopDown {
+    fn new(device: &Device) -> Self {
+        let coarse = Conv2dConfig::new([3, 7], [2, 2])
+            .with_stride([2, 2])
+            .init(device);
+        Self {
+            coarse,
+            lateral: conv([3, 7], 1, device),
+        }
+    }
+}
+
+fn upsampled(x: Tensor<4>, size: [usize; 2], mode: InterpolateMode) -> Tensor<4> {
+    let options = InterpolateOptions::new(mode)
+        .with_align_corners(false)
+        .with_output_size(size);
+    interpolate(x, options)
+}
+
+#[test]
+fn the_top_down_step_is_that_of_burn_fused_and_alone() {
+    for mode in [InterpolateMode::Nearest, InterpolateMode::Bilinear] {
+        for (size, alone) in [([9, 13], false), ([8, 5], true)] {
+            let plan = check(size, TopDown::new, |module, x| {
+                let coarse = module.coarse.forward(x.clone());
+                let lateral = module.lateral.forward(x);
+                let sum = lateral.clone() + upsampled(coarse, size, mode.clone());
+                match alone {
+                    // Others read the lateral's map too.
+                    true => vec![sum, lateral],
+                    false => vec![sum],
+                }
+            });
+            assert_eq!(plan.steps.len(), if alone { 3 } else { 2 });
+        }
+    }
+}
+
+/// One buffer must not be bound twice in a dispatch where it may be written.
+#[test]
+fn a_map_can_be_added_to_itself() {
+    let plan = check(
+        [5, 6],
+        |device| conv([3, 6], 1, device),
+        |conv, x| {
+            let y = relu(conv.forward(x));
+            vec![y.clone() + y.clone(), y]
+        },
+    );
+    for step in &plan.steps {
+        for (index, binding) in step.bindings.iter().enumerate() {
+            assert!(!step.bindings[..index].contains(binding), "{step:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_stacked_and_stacked_again_is_that_of_burn() {
+    #[derive(Module, Debug)]
+    struct Stacks {
+        a: Conv2d,
+        b: Conv2d,
+        c: Conv2d,
+    }
+    check(
+        [4, 7],
+        |device| Stacks {
+            a: conv([3, 8], 1, device),
+            b: conv([3, 4], 3, device),
+            c: conv([3, 6], 1, device),
+        },
+        |stacks, x| {
+            let [a, b, c] = [&stacks.a, &stacks.b, &stacks.c].map(|conv| conv.forward(x.clone()));
+            let inner = Tensor::cat(vec![a, b], 1);
+            vec![Tensor::cat(vec![inner, c], 1)]
+        },
+    );
+}
+
+#[test]
+fn what_nothing_reads_is_left_out() {
+    #[derive(Module, Debug)]
+    struct Two {
+        read: Conv2d,
+        unread: Conv2d,
+    }
+    let plan = check(
+        [4, 4],
+        |device| Two {
+            read: conv([3, 4], 1, device),
+            unread: conv([3, 4], 3, device),
+        },
+        |two, x| {
+            two.unread.forward(x.clone());
+            vec![two.read.forward(x)]
+        },
+    );
+    assert_eq!(plan.steps.len(), 1);
+}

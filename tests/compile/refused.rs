@@ -1,0 +1,220 @@
+//! Graphs that would be compiled wrongly are refused, with the node and its place.
+
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::{Device, Tensor};
+use fpn_wgpu::compile::{check, lower};
+use fpn_wgpu::plan::{ValueId, ValueKind};
+
+use crate::modules::conv;
+use crate::support::{captured, compiled};
+
+/// A module that adds a tensor of its own, or something like it.
+#[derive(Module, Debug)]
+struct Adding {
+    conv: Conv2d,
+    values: Param<Tensor<4>>,
+}
+
+const SIZE: [usize; 2] = [5, 6];
+
+fn adding(shape: [usize; 4]) -> impl Fn(&Device) -> Adding {
+    move |device| Adding {
+        conv: conv([3, 6], 1, device),
+        values: Param::from_tensor(Tensor::zeros(shape, device)),
+    }
+}
+
+/// Why a module over one convolution is refused.
+fn refusal(forward: impl Fn(Tensor<4>) -> Tensor<4>) -> String {
+    let captured = captured(
+        SIZE,
+        |device| conv([3, 6], 1, device),
+        |conv, x| vec![forward(conv.forward(x))],
+    );
+    compiled(&captured)
+        .expect_err("it means nothing")
+        .to_string()
+}
+
+#[test]
+fn an_unknown_operation_is_named_with_its_shape() {
+    let error = refusal(sigmoid);
+    assert!(
+        error.contains("Sigmoid") && error.contains("[1, 6, 5, 6]"),
+        "{error}"
+    );
+    let error = refusal(gelu);
+    assert!(error.contains("Gelu"), "{error}");
+}
+
+#[test]
+fn an_unknown_option_of_a_known_operation_is_told() {
+    let error = refusal(|x| Tensor::cat(vec![x.clone(), x], 2));
+    assert!(error.contains("only channels can be stacked"), "{error}");
+}
+
+/// Values that no step would write.
+#[test]
+fn constants_are_no_data_yet() {
+    let zeros = refusal(|x| x.clone() + Tensor::zeros(x.dims(), &x.device()));
+    assert!(zeros.contains("zeros"), "{zeros}");
+    let ones = refusal(|x| x.clone() + Tensor::ones(x.dims(), &x.device()));
+    assert!(ones.contains("ones"), "{ones}");
+    let stored = refusal(|x| {
+        let values = vec![0.5; x.shape().num_elements()];
+        let constant = Tensor::<1>::from_floats(values.as_slice(), &x.device());
+        x.clone() + constant.reshape(x.dims())
+    });
+    assert!(stored.contains("cannot be compiled"), "{stored}");
+}
+
+#[test]
+fn a_parameter_is_no_data() {
+    let captured = captured(SIZE, adding([1, 6, 5, 6]), |module, x| {
+        vec![module.values.val() + module.conv.forward(x)]
+    });
+    let error = compiled(&captured)
+        .expect_err("it means nothing")
+        .to_string();
+    assert!(error.contains("the parameter values"), "{error}");
+}
+
+/// As wide as there are channels, but of the last dimension.
+#[test]
+fn a_row_is_no_bias_of_channels() {
+    let captured = captured(SIZE, adding([1, 1, 1, 6]), |module, x| {
+        vec![module.conv.forward(x) + module.values.val()]
+    });
+    let error = compiled(&captured)
+        .expect_err("it means nothing")
+        .to_string();
+    assert!(error.contains("a bias has one value a channel"), "{error}");
+}
+
+#[test]
+fn a_matrix_that_is_no_linear_layers_weight_is_refused() {
+    #[derive(Module, Debug)]
+    struct Product {
+        matrix: Param<Tensor<2>>,
+    }
+    let captured = captured(
+        [2, 2],
+        |device| Product {
+            matrix: Param::from_tensor(Tensor::zeros([12, 12], device)),
+        },
+        |module, x| {
+            let rows = x.reshape([1, 12]).matmul(module.matrix.val());
+            vec![rows.reshape([1, 3, 2, 2])]
+        },
+    );
+    let error = compiled(&captured)
+        .expect_err("it means nothing")
+        .to_string();
+    assert!(error.contains("linear layers"), "{error}");
+}
+
+#[test]
+fn a_weight_that_was_reshaped_is_refused() {
+    #[derive(Module, Debug)]
+    struct Reshaped {
+        linear: Linear,
+    }
+    let captured = captured(
+        [2, 2],
+        |device| Reshaped {
+            linear: LinearConfig::new(12, 6).init(device),
+        },
+        |module, x| {
+            let weight = module.linear.weight.val().reshape([6, 3, 2, 2]);
+            let options = burn::tensor::ops::ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+            vec![burn::tensor::module::conv2d(x, weight, None, options)]
+        },
+    );
+    let error = compiled(&captured)
+        .expect_err("it means nothing")
+        .to_string();
+    assert!(error.contains("only biases may be reshaped"), "{error}");
+}
+
+/// Only the first of several maps would be computed.
+#[test]
+fn maps_of_several_items_are_refused() {
+    let two = |device: &Device| conv([3, 6], 1, device);
+    let mut captured = captured([4, 4], two, |conv, x| vec![conv.forward(x)]);
+    captured.image_shape[0] = 2;
+    let mut graph = lower(&captured).expect("the operations are known");
+    for value in &mut graph.values[1..] {
+        if value.kind == ValueKind::Floats {
+            value.shape[0] = 2;
+        }
+    }
+    let error = check(&graph, "lowering")
+        .expect_err("it is not known")
+        .to_string();
+    assert!(
+        error.contains("convolution of weight") && error.contains("[2, 3, 4, 4]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_value_that_is_read_before_it_is_made_names_the_node() {
+    let captured = captured(
+        SIZE,
+        |device| [conv([3, 6], 1, device), conv([6, 4], 3, device)].to_vec(),
+        |convs, x| vec![convs[1].forward(convs[0].forward(x))],
+    );
+    let mut graph = lower(&captured).expect("the operations are known");
+    graph.nodes.swap(0, 1);
+    let error = check(&graph, "a pass")
+        .expect_err("it is out of order")
+        .to_string();
+    assert!(
+        error.contains("after a pass, node 0, convolution of 1.weight"),
+        "{error}"
+    );
+    let mut graph = lower(&captured).expect("the operations are known");
+    graph.nodes.remove(0);
+    assert!(check(&graph, "a pass").is_err());
+    graph.nodes.clear();
+    let error = check(&graph, "a pass").expect_err("nothing makes the output");
+    assert!(error.to_string().contains("its outputs"), "{error}");
+}
+
+#[test]
+fn shapes_that_do_not_follow_name_the_node() {
+    let captured = captured(
+        SIZE,
+        |device| {
+            Conv2dConfig::new([3, 6], [3, 3])
+                .with_stride([2, 2])
+                .init(device)
+        },
+        |conv, x| vec![conv.forward(x)],
+    );
+    let graph = lower(&captured).expect("the operations are known");
+    assert_eq!(check(&graph, "lowering"), Ok(()));
+    let made = graph.nodes[0].outputs[0];
+    let with = |change: &dyn Fn(&mut Vec<usize>)| {
+        let mut graph = graph.clone();
+        change(&mut graph.values[made.0].shape);
+        check(&graph, "lowering")
+            .expect_err("it does not follow")
+            .problem
+    };
+    let taller = with(&|shape| shape[2] += 1);
+    assert!(
+        taller.contains("[1, 6, 3, 2] where [1, 6, 2, 2]"),
+        "{taller}"
+    );
+    let narrower = with(&|shape| shape[1] = 4);
+    assert!(narrower.contains("channels 0 to 6 of 4"), "{narrower}");
+    let mut of_integers = graph.clone();
+    of_integers.values[made.0].kind = ValueKind::Integers;
+    let error = check(&of_integers, "lowering").expect_err("maps are floats");
+    assert!(error.problem.contains("integers where floats"), "{error}");
+    assert_eq!(made, ValueId(graph.values.len() - 1));
+}

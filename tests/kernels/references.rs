@@ -1,0 +1,385 @@
+//! Kernels against their CPU references: over the shapes that matter, then over random ones.
+
+use fpn_wgpu::kernels::checks::{Case, Random};
+use fpn_wgpu::kernels::conv::{ConvForm, ConvShape, Epilogue};
+use fpn_wgpu::kernels::decode_anchors::AnchorsShape;
+use fpn_wgpu::kernels::decode_proposals::ProposalsShape;
+use fpn_wgpu::kernels::decode_rois::RoisShape;
+use fpn_wgpu::kernels::depthwise::DepthwiseShape;
+use fpn_wgpu::kernels::max_pool::PoolShape;
+use fpn_wgpu::kernels::preprocess::PreprocessShape;
+use fpn_wgpu::kernels::rank_candidates::CandidatesShape;
+use fpn_wgpu::kernels::roi_align::RoiAlignShape;
+use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
+use fpn_wgpu::kernels::{self, Dtypes, Shader};
+use fpn_wgpu::ops::Map;
+use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align, level_of};
+use fpn_wgpu::verify;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::adapter::gpu;
+
+#[test]
+fn every_kernel_is_its_reference() {
+    let gpu = gpu();
+    let mut failed = Vec::new();
+    for shader in verify::shaders(&gpu) {
+        let check = verify::kernel(&gpu, shader);
+        println!(
+            "{}: {:.1e} over {} cases",
+            check.name, check.difference, check.cases
+        );
+        if !check.passed {
+            failed.push(check);
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// What the radix selection finds is what sorting finds.
+#[test]
+fn top_anchors_are_the_first_when_sorted() {
+    for case in kernels::top_anchors::KERNEL.shader(Dtypes::F32).cases() {
+        let [cells, anchors, pitch, limit] = case.dispatch.params[..] else {
+            panic!("{}: four parameters", case.about)
+        };
+        let logit = |anchor: u32| {
+            let index = anchor / anchors * pitch + anchor % anchors;
+            // -0 is no less than 0.
+            f32::from_bits(case.bindings[0][index as usize]) + 0.0
+        };
+        let mut sorted: Vec<u32> = (0..cells * anchors)
+            .filter(|&a| !logit(a).is_nan())
+            .collect();
+        sorted.sort_by(|&a, &b| logit(b).total_cmp(&logit(a)));
+        sorted.truncate(limit as usize);
+        sorted.sort_unstable();
+        let chosen = &case.expected()[1];
+        let mut found = chosen[1..][..chosen[0] as usize].to_vec();
+        found.sort_unstable();
+        assert_eq!(found, sorted, "{}", case.about);
+    }
+}
+
+/// A comparison in which neither side writes would prove nothing.
+#[test]
+fn every_kernel_has_cases_that_write() {
+    for shader in Shader::all() {
+        let cases = shader.cases();
+        let mut writing = cases.iter().filter(|case| case.expected() != case.bindings);
+        assert!(writing.next().is_some(), "{shader}");
+    }
+}
+
+#[test]
+fn more_workgroups_than_one_dimension_has_go_on_in_the_next() {
+    let shape = UpsampleShape {
+        fine: [2050, 2048],
+        coarse: [1025, 1024],
+        channels: 4,
+        slope: 1.0,
+    };
+    let case = kernels::upsample_add::case(Upsampling::Nearest, shape, &mut Random::new(1));
+    assert!(case.dispatch.workgroups[1] > 1);
+    check(&case);
+}
+
+/// The reference in the kernel's layout is the one that is tested against torchvision.
+#[test]
+fn roi_align_is_that_of_the_cpu_engine() {
+    let (finest, channels, capacity) = ([30, 41], 8, 12);
+    for (sampling_ratio, aligned) in [(2, false), (0, true)] {
+        let options = RoiAlignOptions {
+            output: [7, 5],
+            sampling_ratio,
+            aligned,
+            canonical_size: 224.0,
+        };
+        let random = &mut Random::new(5);
+        let boxes: Vec<[f32; 4]> = (0..capacity)
+            .map(|k| random.bbox([120, 164], 60.0 * k as f32 + 9.0))
+            .collect();
+        let shape = RoiAlignShape {
+            finest,
+            channels,
+            capacity,
+            cells: options.output,
+            sampling_ratio,
+            aligned,
+            canonical_size: options.canonical_size,
+        };
+        let case = kernels::roi_align::case(shape, &boxes, random);
+        let found = &case.expected()[6];
+        let cells = options.output[0] * options.output[1];
+        for (roi, &bbox) in boxes.iter().enumerate() {
+            let level = level_of(bbox, options.canonical_size);
+            let size = finest.map(|side: usize| side.div_ceil(1 << level));
+            let stored = &case.bindings[level];
+            let values: Vec<f32> = (0..channels)
+                .flat_map(|channel| stored.iter().skip(channel).step_by(channels))
+                .map(|&bits| f32::from_bits(bits))
+                .collect();
+            let map = Map {
+                values: &values,
+                shape: [channels, size[0], size[1]],
+            };
+            let mut expected = vec![0.0; channels * cells];
+            align(
+                &map,
+                bbox,
+                1.0 / (4 << level) as f32,
+                options,
+                &mut expected,
+            );
+            for (index, expected) in expected.into_iter().enumerate() {
+                let (channel, cell) = (index / cells, index % cells);
+                let found = f32::from_bits(found[(roi * cells + cell) * channels + channel]);
+                assert!(
+                    (found - expected).abs() < 1e-6,
+                    "{found} instead of {expected}"
+                );
+            }
+        }
+    }
+}
+
+fn check(case: &Case) {
+    let difference = verify::compare(&gpu(), case).unwrap_or_else(|error| panic!("{error}"));
+    let tolerance = case.dispatch.shader.tolerance();
+    assert!(
+        difference.relative <= tolerance,
+        "{}: {difference}",
+        case.about
+    );
+}
+
+fn sides(longest: usize) -> impl Strategy<Value = [usize; 2]> {
+    [1..=longest, 1..=longest]
+}
+
+/// The forms that the adapter runs.
+fn form() -> impl Strategy<Value = ConvForm> {
+    let gpu = gpu();
+    let mut forms = ConvForm::ALL.to_vec();
+    forms.retain(|form| {
+        let kernel = kernels::conv::kernel(*form, Epilogue::Bias);
+        gpu.runs(kernel.shader(Dtypes::F32))
+    });
+    select(forms)
+}
+
+fn upsampling() -> impl Strategy<Value = Upsampling> {
+    select(vec![Upsampling::Nearest, Upsampling::Bilinear])
+}
+
+fn slope() -> impl Strategy<Value = f32> {
+    select(vec![1.0, 0.0, 0.1])
+}
+
+fn conv_shape() -> impl Strategy<Value = ConvShape> {
+    let window = select(vec![
+        [1, 1, 0],
+        [1, 2, 0],
+        [3, 1, 1],
+        [3, 2, 1],
+        [5, 1, 2],
+        [7, 2, 3],
+    ]);
+    let beside = [0..3_usize, 0..3_usize];
+    (
+        sides(20),
+        1..70_usize,
+        1..70_usize,
+        window,
+        beside,
+        [slope(), slope()],
+    )
+        .prop_map(
+            |(size, in_channels, out_channels, window, beside, slopes)| ConvShape {
+                beside: beside.map(|blocks| 4 * blocks),
+                slopes,
+                ..ConvShape::same(size, in_channels, out_channels)
+                    .window(window[0], window[1], window[2])
+            },
+        )
+}
+
+fn candidates_shape() -> impl Strategy<Value = CandidatesShape> {
+    let counts = (0..400_usize, 1..300_usize, 1..120_usize);
+    let threshold = select(vec![0.0_f32, 0.3, 0.5, 0.9]);
+    (counts, select(vec![2_usize, 5]), 1..9_usize, threshold).prop_map(
+        |((found, capacity, limit), blocks, classes, threshold)| CandidatesShape {
+            found,
+            capacity,
+            blocks,
+            classes,
+            limit,
+            threshold,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn conv(form in form(), shape in conv_shape(), seed: u64) {
+        check(&kernels::conv::case(form, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn conv_residual(form in form(), shape in conv_shape(), part in [1..4_usize, 1..4_usize], upsampling in upsampling(), seed: u64) {
+        let out = shape.out_size();
+        let coarser = [0, 1].map(|axis| out[axis].div_ceil(part[axis]));
+        // What is added has the channels that are made, and no others beside them.
+        let shape = ConvShape { residual: Some((coarser, upsampling)), ..shape };
+        check(&kernels::conv::case(form, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn matrix_product(form in form(), rows in 1..700_usize, inputs in 1..90_usize, outputs in 1..90_usize, seed: u64) {
+        let shape = ConvShape::same([1, rows], inputs, outputs).window(1, 1, 0);
+        check(&kernels::conv::case(form, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn products(form in form(), matrices in 1..9_usize, rows in 1..90_usize, channels in [1..70_usize, 1..70_usize], seed: u64) {
+        check(&kernels::conv::products(form, matrices, rows, channels, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn winograd(size in sides(20), channels in [1..40_usize, 1..40_usize], first in 0..5_usize, slope in slope(), seed: u64) {
+        let random = &mut Random::new(seed);
+        let shape = ConvShape { slopes: [slope, 1.0], ..ConvShape::same(size, channels[0], channels[1]) };
+        let tiles = size[0].div_ceil(4) * size[1].div_ceil(4);
+        let first = first.min(tiles - 1);
+        check(&kernels::winograd_input::case(shape, [first, tiles - first], random));
+        check(&kernels::winograd_output::case(shape, [first, tiles - first], random));
+    }
+
+    #[test]
+    fn depthwise(shape in conv_shape(), seed: u64) {
+        let shape = DepthwiseShape {
+            size: shape.size,
+            channels: shape.in_channels,
+            kernel: shape.kernel,
+            stride: shape.stride,
+            padding: shape.padding,
+            slope: shape.slopes[0],
+        };
+        check(&kernels::depthwise::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn grouped(
+        shape in conv_shape(),
+        groups in select(vec![2_usize, 3, 8, 32]),
+        group_blocks in [1..5_usize, 1..5_usize],
+        part in proptest::option::of([1..4_usize, 1..4_usize]),
+        upsampling in upsampling(),
+        seed: u64,
+    ) {
+        let out = shape.out_size();
+        let [in_channels, out_channels] = group_blocks.map(|blocks| 4 * groups * blocks);
+        let residual = part.map(|part| [0, 1].map(|axis| out[axis].div_ceil(part[axis])));
+        let residual = residual.map(|size| (size, upsampling));
+        let shape = ConvShape { in_channels, out_channels, residual, ..shape };
+        check(&kernels::grouped::case(groups, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn max_pool(size in sides(30), channels in 1..40_usize, window in select(vec![[3, 2, 1], [1, 2, 0], [3, 1, 1]]), seed: u64) {
+        check(&kernels::max_pool::case(PoolShape { size, channels, window }, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn upsample_add(fine in sides(30), part in [1..4_usize, 1..4_usize], channels in 1..40_usize, slope in slope(), upsampling in upsampling(), seed: u64) {
+        let coarse = [0, 1].map(|axis| fine[axis].div_ceil(part[axis]));
+        let shape = UpsampleShape { fine, coarse, channels, slope };
+        check(&kernels::upsample_add::case(upsampling, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn preprocess(original in sides(60), resized in sides(60), padding in [0..20_usize, 0..20_usize], seed: u64) {
+        let padded = [0, 1].map(|axis| resized[axis] + padding[axis]);
+        let shape = PreprocessShape { original, resized, padded };
+        check(&kernels::preprocess::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn roi_align(
+        finest in sides(40),
+        channels in 1..20_usize,
+        count in 0..20_usize,
+        cells in sides(8),
+        sampling_ratio in 0..4_usize,
+        aligned: bool,
+        seed: u64,
+    ) {
+        let random = &mut Random::new(seed);
+        let picture = finest.map(|side| 4 * side);
+        let boxes: Vec<[f32; 4]> = (0..count).map(|_| random.bbox(picture, 300.0)).collect();
+        let shape = RoiAlignShape { finest, channels, capacity: 20, cells, sampling_ratio, aligned, canonical_size: 112.0 };
+        check(&kernels::roi_align::case(shape, &boxes, random));
+    }
+
+    #[test]
+    fn top_anchors(
+        logits in proptest::collection::vec(select(vec![0.0_f32, -0.0, 1.0, 1.5, -3.0, f32::NAN, 1e-20]), 1..400),
+        limit in 1..300_usize,
+    ) {
+        let logits: Vec<f32> = logits.repeat(3);
+        check(&kernels::top_anchors::case(&logits, 3, limit, "few values"));
+    }
+
+    #[test]
+    fn top_anchors_of_any_bits(logits in proptest::collection::vec(any::<u32>(), 1..500), limit in 1..400_usize) {
+        let logits: Vec<f32> = logits.into_iter().map(f32::from_bits).collect();
+        check(&kernels::top_anchors::case(&logits, 1, limit, "any bits"));
+    }
+
+    #[test]
+    fn decode_proposals(size in sides(12), chosen in 0..300_usize, spare in 0..50_usize, first_slot in 0..100_usize, seed: u64) {
+        let shape = ProposalsShape { size, chosen, limit: chosen + spare + 1, first_slot };
+        check(&kernels::decode_proposals::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn nms_levels(levels in 1..6_usize, slots in 1..400_usize, filled in 0..400_usize, threshold in 0.0..1.0_f32, seed: u64) {
+        check(&kernels::nms_levels::case(levels, slots, filled, threshold, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn merge_proposals(slots in 1..200_usize, filled in 0..200_usize, limit in 1..400_usize, seed: u64) {
+        check(&kernels::merge_proposals::case(slots, filled, limit, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn decode_rois(rois in 0..300_usize, spare in 1..20_usize, classes in 2..30_usize, capacity in 1..2000_usize, seed: u64) {
+        let shape = RoisShape { rois, slots: rois + spare, classes, capacity, threshold: 0.05 };
+        check(&kernels::decode_rois::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn decode_anchors(size in sides(30), capacity in 1..2000_usize, before in proptest::option::of(0..50_usize), seed: u64) {
+        let shape = AnchorsShape { size, capacity, before, threshold: 0.5 };
+        check(&kernels::decode_anchors::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn rank_candidates(shape in candidates_shape(), seed: u64) {
+        check(&kernels::rank_candidates::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn select_detections(shape in candidates_shape(), seed: u64) {
+        check(&kernels::select_detections::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn check_finite(mut map in proptest::collection::vec(any::<f32>(), 4..2000)) {
+        map.truncate(map.len() / 4 * 4);
+        check(&kernels::check_finite::case(&map));
+    }
+}
