@@ -43,7 +43,7 @@ pub use params::Field;
 pub use role::{Access, Role};
 
 /// The kernels of each folder, in all their variants.
-const FOLDERS: [fn() -> Vec<&'static Kernel>; 19] = [
+const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     preprocess::kernels,
     conv::kernels,
     winograd_input::kernels,

@@ -23,17 +23,17 @@ pub use flex::Map;
 pub use operation::{Arguments, Extension, Operation};
 
 /// All operations of ours.
-pub fn all() -> [&'static dyn Operation; 5] {
-    [
-        &proposals::SelectProposals,
-        &roi_align::RoiAlign,
-        &roi_decode::DecodeRois,
-        &anchor_decode::DecodeAnchors,
-        &select::SelectDetections,
-    ]
-}
+pub const ALL: &[&dyn Operation] = &[
+    &proposals::SelectProposals,
+    &roi_align::RoiAlign,
+    &roi_decode::DecodeRois,
+    &anchor_decode::DecodeAnchors,
+    &select::SelectDetections,
+];
 
 /// The operation of this name.
 pub fn by_id(id: &str) -> Option<&'static dyn Operation> {
-    all().into_iter().find(|operation| operation.id() == id)
+    ALL.iter()
+        .copied()
+        .find(|operation| operation.id() == id)
 }

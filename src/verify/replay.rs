@@ -26,7 +26,7 @@ pub fn replay(
     frame: TensorData,
 ) -> Result<Replay, WeightsError> {
     let mut registry = CustomOpRegistry::<Flex>::new();
-    for operation in ops::all() {
+    for operation in ops::ALL {
         registry.register(operation.id(), move |tensors, call, _| {
             operation.replay(call, tensors);
         });

@@ -15,12 +15,17 @@ versions of torch on the same machine make the same bytes.
 - `retinaface_s<seed>` (`retinaface.py`): `boxes`, `scores`, `landmarks` (x, y of five points), `levels` (3, 4, 5 for
   the strides 8, 16, 32); stages `p3`..`p5` (after the merges, before SSH), `ssh3`..`ssh5`, `class.3`..`class.5`,
   `bbox.*`, `landmark.*` (the heads' maps).
-- `ops` (`ops.py`): inputs and outputs of single operations.
+- `fpn_<arch>_s<seed>`, `fpn_<arch>_bilinear_s<seed>` (`fpn_resnet.py`): the tutorials' pyramid, handed down by
+  nearest and by bilinear resizing. Stages: `image` (not resized, not padded), `c2`..`c5`, `p2`..`p5`.
+- `ops` (`ops.py`): inputs and outputs of single operations. `upsample_bilinear`: a coarse map, a fine one, and the fine
+  one plus the coarse one resized to its size, for each of the metadata's `cases`: `<case>.coarse`, `.fine`, `.output`.
+  `pixel_shuffle`: `<case>.input`, `<case>.output`.
 - `train`, `train_step` (`train.py`): the parts of training, and one step of it.
 
-A case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with the input
-moved by 1e-6 of itself or with arithmetic in f64: then it takes another picture size. (Sizes such as 335x251 and
-433x640 were found so.)
+A detector's case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with
+the input moved by 1e-6 of itself or with arithmetic in f64: then it takes another picture size. (Sizes such as 335x251
+and 433x640 were found so.) A pyramid's case is refused if a stage in f32 is more than 5e-6 of its largest value from
+what it is in f64.
 """
 
 import argparse
@@ -32,6 +37,7 @@ import torch
 import torchvision
 
 import faster_rcnn
+import fpn_resnet
 import generator
 import ops
 import retinaface
@@ -101,6 +107,8 @@ def main():
 
     jobs = {
         "ops": lambda: ops.generate(arguments.out),
+        "upsample_bilinear": lambda: ops.generate_upsample_bilinear(arguments.out),
+        "pixel_shuffle": lambda: ops.generate_pixel_shuffle(arguments.out),
         "train": lambda: train.part_goldens(arguments.out),
         "train_step": lambda: train.step_goldens(arguments.out),
     }
@@ -108,6 +116,8 @@ def main():
         jobs[f"retinaface_s{face[0]}"] = lambda face=face: generate_faces(*face, arguments.out)
     for case in faster_rcnn.CASES:
         jobs[case.name] = lambda case=case: faster_rcnn.generate(case, arguments.out)
+    for case in fpn_resnet.CASES:
+        jobs[case.name] = lambda case=case: fpn_resnet.generate(case, arguments.out)
 
     chosen = [n for n in jobs if not arguments.only or any(n.startswith(o) for o in arguments.only)]
     if not chosen:

@@ -90,13 +90,18 @@ GAINS = [
     ("ClassHead.", 0.8),
     ("BboxHead.", 0.4),
     ("LandmarkHead.", 0.5),
+    ("toplayer.", 1.2),  # the tutorials' pyramid, as torchvision's
+    ("latlayer1.", 0.5),
+    ("latlayer", 0.25),
+    ("smooth", 0.7),
     ("", math.sqrt(2.0)),
 ]
 
 # The last batch norm of a residual block: a small weight keeps deep stacks in range.
 LAST_NORM = {
     "basic": re.compile(r"layer\d+\.\d+\.bn2\.weight$"),
-    "bottleneck": re.compile(r"layer\d+\.\d+\.bn3\.weight$"),
+    # In the tutorials' pyramid the whole bottleneck is one Sequential, of which the last norm is entry 7.
+    "bottleneck": re.compile(r"layer\d+\.\d+\.(bn3|bottleneck\.7)\.weight$"),
 }
 
 
@@ -109,8 +114,8 @@ def parameter_range(name, shape, block="bottleneck"):
 
     1. `...running_mean`: (0, 0.1)
     2. `...running_var`: (1, 0.5)
-    3. a weight of one dimension (a batch norm): the last of a residual block (bn3 of a bottleneck, bn2 of a
-       basic block): (0.05, 0.05); any other: (1, 0.1)
+    3. a weight of one dimension (a batch norm): the last of a residual block (bn3 or `bottleneck.7` of a
+       bottleneck, bn2 of a basic block): (0.05, 0.05); any other: (1, 0.1)
     4. `...bias`: by `BIASES`; then element 0 of the class bias gets `BACKGROUND_BIAS` (see `parameter`)
     5. any other weight: (0, gain * sqrt(3 / fan_in)), fan_in the product of all dimensions but the first,
        gain by `GAINS`

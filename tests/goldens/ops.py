@@ -1,4 +1,8 @@
-"""Goldens of single operations: inputs and outputs in one file. See `generate` for the names."""
+"""Goldens of single operations: inputs and outputs in one file. See `generate` for the names.
+
+Two operations that came later have files of their own, so that the first keeps its bytes: `generate_upsample_bilinear`
+and `generate_pixel_shuffle`.
+"""
 
 import math
 
@@ -186,6 +190,65 @@ def map_goldens(out):
         out[f"batch_norm.output.{eps}"] = norm(x)
 
 
+# (channels, coarse size, fine size)
+UPSAMPLES = [
+    (3, (9, 7), (17, 14)),  # odd from odd, and even
+    (4, (4, 5), (7, 9)),
+    (5, (13, 9), (25, 17)),
+    (6, (3, 2), (5, 4)),
+    (1, (5, 7), (10, 14)),  # exactly twice
+    (2, (5, 7), (5, 7)),  # the same size
+    (4, (1, 1), (2, 1)),  # no neighbour to mix with
+    (2, (1, 2), (1, 3)),
+    (4, (2, 1), (3, 2)),
+    (2, (3, 5), (11, 13)),  # of no pyramid: by more than two
+    (2, (5, 7), (3, 4)),  # and down, without antialiasing
+]
+
+
+def generate_upsample_bilinear(folder):
+    """The top-down step: `<case>.output` is `<case>.fine` plus `<case>.coarse` resized to its size; [1, C, H, W]."""
+    out = {}
+    cases = []
+    for channels, coarse_size, fine_size in UPSAMPLES:
+        (h, w), (height, width) = coarse_size, fine_size
+        case = f"{h}x{w}_to_{height}x{width}"
+        cases.append(case)
+        coarse = out[f"{case}.coarse"] = values(f"upsample_bilinear.{case}.coarse", 1, channels, h, w)
+        fine = out[f"{case}.fine"] = values(f"upsample_bilinear.{case}.fine", 1, channels, height, width)
+        out[f"{case}.output"] = fine + F.interpolate(coarse, size=fine_size, mode="bilinear", align_corners=False)
+    save(folder / "upsample_bilinear.safetensors", out, {"cases": " ".join(cases)})
+
+
+# Sizes of the input, by factor and channels of the output.
+SHUFFLES = {
+    1: {1: (3, 5), 3: (5, 3), 4: (3, 3), 5: (1, 7), 85: (3, 3)},
+    2: {1: (5, 7), 3: (3, 5), 4: (5, 3), 5: (3, 3), 85: (3, 3)},
+    3: {1: (3, 5), 3: (5, 3), 4: (3, 3), 5: (1, 5), 85: (1, 3)},
+    4: {1: (3, 5), 3: (3, 3), 4: (1, 3), 5: (3, 1), 85: (1, 1)},
+}
+
+
+def generate_pixel_shuffle(folder):
+    """`<case>.input` [1, C r r, h, w], `<case>.output` [1, C, r h, r w], where <case> is `r<r>_c<C>`."""
+    out = {}
+    cases = []
+    for factor, sizes in SHUFFLES.items():
+        for channels, (height, width) in sizes.items():
+            case = f"r{factor}_c{channels}"
+            cases.append(case)
+            shape = (1, channels * factor**2, height, width)
+            x = out[f"{case}.input"] = values(f"pixel_shuffle.{case}.input", *shape)
+            out[f"{case}.output"] = F.pixel_shuffle(x, factor)
+    save(folder / "pixel_shuffle.safetensors", out, {"cases": " ".join(cases)})
+
+
+def save(path, out, metadata):
+    metadata = {"seed": SEED, "torch": torch.__version__, "torchvision": torchvision.__version__} | metadata
+    generator.save(path, {k: t.numpy() for k, t in out.items()}, metadata)
+    print(f"{path.stem}: {len(out)} tensors")
+
+
 def generate(folder):
     out = {}
     for make in (
@@ -198,6 +261,4 @@ def generate(folder):
         map_goldens,
     ):
         make(out)
-    metadata = {"seed": SEED, "torch": torch.__version__, "torchvision": torchvision.__version__}
-    generator.save(folder / "ops.safetensors", {k: t.numpy() for k, t in out.items()}, metadata)
-    print(f"ops: {len(out)} tensors")
+    save(folder / "ops.safetensors", out, {})

@@ -82,18 +82,19 @@ mod tests {
     #[test]
     fn a_grouped_convolution_takes_what_a_dense_one_does() {
         let mut builder = Builder::new();
-        let other = builder.conv("other", builder.image(), 8);
+        let stem = builder.conv("stem", builder.image(), 8);
+        let other = builder.same(Op::MaxPool(point()), stem);
         let grouped = Conv {
             kind: ConvKind::Grouped(point(), 2),
             ..conv("a")
         };
-        let made = builder.node(Op::Conv(grouped), &[builder.image()], &[1, 8, 8, 8]);
+        let made = builder.same(Op::Conv(grouped), stem);
         let normed = builder.same(Op::BatchNorm(norm()), made);
         let sum = builder.add(other, normed);
         let active = builder.same(Op::Activation(0.0), sum);
         let graph = optimize(builder.giving(&[active])).expect("the graph is sound");
-        assert_eq!(graph.nodes.len(), 2);
-        let fused = convs(&graph)[0];
+        assert_eq!(graph.nodes.len(), 3);
+        let fused = convs(&graph)[1];
         assert_eq!(fused.kind, ConvKind::Grouped(point(), 2));
         assert_eq!(fused.norm, Some(norm()));
         let epilogue = FusedEpilogue {
