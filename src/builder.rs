@@ -37,6 +37,9 @@ pub enum BuildError {
     /// The model uses something that cannot be compiled for a GPU.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// A model that finds no boxes.
+    #[error("{0} is no detector: it gives a pyramid's maps, but finds no boxes")]
+    NoDetector(Architecture),
     /// Names that do not match the classes.
     #[error(
         "{found} class names for {classes} classes: expected {classes}, or one less without the background"
@@ -180,7 +183,7 @@ impl DetectorBuilder {
             self.checkpoint.metadata.class_names.clone(),
         ) {
             (Some(names), _) | (None, Some(names)) => complete_names(names, config.classes)?,
-            (None, None) => default_names(&config),
+            (None, None) => config.architecture.default_names(config.classes),
         };
         let engine = match self.gpu {
             None => Engine::Cpu(CpuEngine::new(
@@ -252,6 +255,7 @@ impl DetectorBuilder {
 
     fn selection(&self, architecture: Architecture) -> Result<Selection, BuildError> {
         let default = architecture.selection();
+        let default = default.ok_or(BuildError::NoDetector(architecture))?;
         let selection = Selection {
             score_threshold: self.score_threshold.unwrap_or(default.score_threshold),
             limit: self.limit.unwrap_or(default.limit),
@@ -294,18 +298,5 @@ fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>,
             classes,
             found: names.len(),
         }),
-    }
-}
-
-fn default_names(config: &ModelConfig) -> Vec<String> {
-    match config.architecture {
-        Architecture::RetinaFaceMobileNet025 => vec!["background".to_owned(), "face".to_owned()],
-        Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => {
-            let others = (1..config.classes).map(|label| format!("class {label}"));
-            ["background".to_owned()]
-                .into_iter()
-                .chain(others)
-                .collect()
-        }
     }
 }

@@ -341,10 +341,9 @@ impl Detector {
             Engine::Cpu(engine) => engine.compute(&picture, &frame, true)?,
             Engine::Gpu(engine) => engine.start(&picture, &frame, true)?.wait()?,
         };
-        let finest = self.config.architecture.finest_level();
         let levels = std::mem::take(&mut computed.pyramid)
             .into_iter()
-            .zip(finest..);
+            .zip(self.config.architecture.levels());
         let levels = levels
             .map(|((shape, values), level)| PyramidLevel::new(level, shape, values, &frame))
             .collect();

@@ -49,6 +49,7 @@ impl Summary {
     /// If the model cannot be captured.
     pub fn new(config: &ModelConfig, padded: [usize; 2]) -> Result<Self, CaptureError> {
         let selection = config.architecture.selection();
+        let selection = selection.expect("all models are detectors");
         let captured = capture(config, padded, selection)?;
         let sizes = parameter_sizes(config);
         let mut counted = HashSet::new();

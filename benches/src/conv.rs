@@ -10,8 +10,8 @@ use burn::tensor::{Device, Distribution, Tensor};
 use clap::Args;
 use fpn_wgpu::compile::{ConvKind, ConvSize, ConvTable, Op, capture, lower, optimize};
 use fpn_wgpu::gpu::{self, Gpu, roof};
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::faster_rcnn::RESNET50_FPN;
 use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::verify::ConvShape;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -127,7 +127,7 @@ impl Convolutions {
 
         let report = Report {
             adapter: Described::of(&adapter.get_info()),
-            model: Architecture::FasterRcnnFpn(Depth::R50).name(),
+            model: RESNET50_FPN.name(),
             input: INPUT,
             peak_gflop_per_second: roof.map(|roof| roof.flop_per_second / 1e9),
             convolutions,
@@ -162,9 +162,9 @@ impl Convolutions {
 /// The distinct convolutions of the model, as its plan has them, and how often it has each. What is
 /// fused into one makes no difference here.
 fn shapes() -> Result<Vec<(ConvShape, usize)>> {
-    let architecture = Architecture::FasterRcnnFpn(Depth::R50);
-    let config = ModelConfig::of(architecture);
-    let captured = capture(&config, INPUT, architecture.selection())?;
+    let config = ModelConfig::of(RESNET50_FPN);
+    let selection = RESNET50_FPN.selection().expect("it is a detector");
+    let captured = capture(&config, INPUT, selection)?;
     let graph = optimize(lower(&captured)?);
     let mut shapes: Vec<(ConvShape, usize)> = Vec::new();
     for node in &graph.nodes {

@@ -299,7 +299,9 @@ fn difference(maps: &[HostMap], reference: &[HostMap]) -> Result<f32> {
 /// fewer, as by Winograd's algorithm.
 fn flop(config: &ModelConfig, size: [usize; 2]) -> Result<u64> {
     let architecture = config.architecture;
-    let (transform, selection) = (architecture.transform(), architecture.selection());
+    let transform = architecture.transform();
+    let selection = architecture.selection();
+    let selection = selection.with_context(|| format!("{architecture} is no detector"))?;
     let plan = compile(config, &transform, selection, size, &Target::webgpu())?;
     Ok(plan.steps[..plan.trunk].iter().map(|step| step.flop).sum())
 }

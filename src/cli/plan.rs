@@ -42,7 +42,7 @@ impl PlanCommand {
         let plan = compile(
             &config,
             &transform,
-            self.model.selection(),
+            self.model.selection().expect("all models are detectors"),
             padded,
             &Target::webgpu(),
         )?;

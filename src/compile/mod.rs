@@ -80,7 +80,9 @@ pub(crate) async fn compile_in_slices(
 /// # Errors
 /// As [`compile`].
 pub fn conv_sizes(config: &ModelConfig, padded: [usize; 2]) -> Result<Vec<ConvSize>, CompileError> {
-    let captured = capture(config, padded, config.architecture.selection())?;
+    let selection = config.architecture.selection();
+    let selection = selection.expect("all models are detectors");
+    let captured = capture(config, padded, selection)?;
     let graph = optimize(lower(&captured)?);
     Ok(schedule::conv_sizes(&graph, &Target::webgpu()))
 }

@@ -43,7 +43,7 @@ impl Trunk {
         let architecture = config.architecture;
         let size = [picture.height() as usize, picture.width() as usize];
         let transform = architecture.transform();
-        let selection = architecture.selection();
+        let selection = architecture.selection().expect("all models are detectors");
         let target = gpu.target(None, Precision::F32)?;
         let mut plan = compile(config, &transform, selection, size, &target)?;
         plan.steps.truncate(plan.trunk);

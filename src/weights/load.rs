@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::keys::key_of;
 use super::{Checkpoint, StoredTensor, WeightsError};
-use crate::models::parameters;
-use crate::models::{Architecture, Model, ModelConfig};
+use crate::models::{Architecture, Classes, Model, ModelConfig, parameters};
 
 /// How many names a list of differences spells out.
 const NAMED: usize = 3;
@@ -15,7 +13,8 @@ const NAMED: usize = 3;
 /// Most classes a checkpoint may have: there is a name for each, whatever its file claims.
 const MAX_CLASSES: usize = 10_000;
 
-/// Classes of a checkpoint for `architecture`, background included: the rows of its classifier.
+/// Classes of a checkpoint for `architecture`, background included: where they are not always the
+/// same, the rows of its classifier.
 ///
 /// # Errors
 /// If the checkpoint lacks the classifier, so that it is another model's.
@@ -23,29 +22,22 @@ pub fn class_count(
     checkpoint: &Checkpoint,
     architecture: Architecture,
 ) -> Result<usize, WeightsError> {
-    match architecture {
-        Architecture::RetinaFaceMobileNet025 => Ok(architecture.default_classes()),
-        Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => {
-            let key = "roi_heads.box_predictor.cls_score.bias";
-            let classifier = checkpoint
-                .tensors
-                .get(key)
-                .map(|bias| bias.shape.as_slice());
-            match classifier {
-                Some(&[classes]) if (2..=MAX_CLASSES).contains(&classes) => Ok(classes),
-                Some(shape) => Err(WeightsError::Mismatch {
-                    model: architecture.name(),
-                    differences: format!(
-                        "tensor '{key}' has shape {shape:?}, expected one value for each of 2 to {MAX_CLASSES} classes"
-                    ),
-                }),
-                None => Err(WeightsError::Mismatch {
-                    model: architecture.name(),
-                    differences: format!("tensor '{key}' is missing"),
-                }),
-            }
-        }
-    }
+    let key = match architecture.specification().classes {
+        Classes::Fixed(names) => return Ok(names.len()),
+        Classes::Counted { tensor, .. } => tensor,
+    };
+    let tensor = checkpoint.tensors.get(key);
+    let differences = match tensor.map(|tensor| tensor.shape.as_slice()) {
+        Some(&[classes]) if (2..=MAX_CLASSES).contains(&classes) => return Ok(classes),
+        Some(shape) => format!(
+            "tensor '{key}' has shape {shape:?}, expected one value for each of 2 to {MAX_CLASSES} classes"
+        ),
+        None => format!("tensor '{key}' is missing"),
+    };
+    Err(WeightsError::Mismatch {
+        model: architecture.name(),
+        differences,
+    })
 }
 
 /// The shape of every parameter of a model by its checkpoint key, in the module's order.
@@ -54,7 +46,7 @@ pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     let model = Model::new(config, &Device::flex());
     let mut expected = Vec::new();
     parameters::for_each(&model, |parameter| {
-        let key = key_of(config.architecture, &parameter.path);
+        let key = config.architecture.key(&parameter.path);
         expected.push((key, parameter.shape));
     });
     expected
@@ -88,7 +80,7 @@ pub fn load_fitting(
     });
     let mut fresh = Vec::new();
     let model = parameters::fill(model, |path, shape| {
-        let key = key_of(config.architecture, path);
+        let key = config.architecture.key(path);
         let stored = checkpoint.tensors.get(&key);
         match stored.is_some_and(|tensor| tensor.shape == shape) {
             true => parameter(config, checkpoint, path).read(),
@@ -104,7 +96,7 @@ pub fn load_fitting(
 /// The parameter at `path` of a model that the checkpoint fits. To read it is an error if it holds
 /// NaN, an infinity, or a negative variance.
 pub(crate) fn parameter(config: &ModelConfig, checkpoint: &Checkpoint, path: &str) -> StoredTensor {
-    let key = key_of(config.architecture, path);
+    let key = config.architecture.key(path);
     let is_variance = path.ends_with(".running_var");
     let tensor = checkpoint.tensors[&key].clone();
     tensor.checked(move |values| {

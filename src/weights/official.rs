@@ -2,7 +2,7 @@
 
 use super::Metadata;
 use crate::models::Architecture;
-use crate::models::resnet::Depth;
+use crate::models::faster_rcnn::RESNET50_FPN;
 
 /// A file of torchvision's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Official {
 pub const OFFICIAL: [Official; 1] = [Official {
     sha256_prefix: "258fb6c6",
     file_name: "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-    architecture: Architecture::FasterRcnnFpn(Depth::R50),
+    architecture: RESNET50_FPN,
 }];
 
 /// The known file with this SHA-256, in hexadecimal digits.

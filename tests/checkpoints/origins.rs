@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
+use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::weights::{self, Checkpoint, Metadata};
 use fpn_wgpu::{Detections, Detector};
 use half::{bf16, f16};
@@ -30,7 +31,7 @@ fn tensors(checkpoint: &Checkpoint) -> StateDict {
 
 fn detections(checkpoint: Checkpoint) -> Detections {
     let detector = Detector::builder(checkpoint)
-        .architecture(Architecture::RetinaFaceMobileNet025)
+        .architecture(MOBILENET025)
         .build()
         .expect("the checkpoint fits");
     let picture = weights::picture(3, 80, 64).into();
@@ -39,7 +40,7 @@ fn detections(checkpoint: Checkpoint) -> Detections {
 
 #[test]
 fn what_is_written_is_what_is_read() {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let mut seeded = weights::seeded(&config, 1);
     seeded.metadata = Metadata {
         architecture: Some(config.architecture),
@@ -59,7 +60,7 @@ fn what_is_written_is_what_is_read() {
 
 #[test]
 fn halving_rounds_the_weights_of_layers_and_nothing_else() {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let seeded = weights::seeded(&config, 1);
     let bytes = seeded.to_safetensors(true).expect("it can be written");
     let halved = tensors(&open(&bytes).expect("it can be read"));
@@ -132,11 +133,7 @@ fn pytorch_files_of_both_formats_hold_the_same() {
         let checkpoint = open(&bytes).expect("it can be read");
         assert_eq!(checkpoint.metadata, Metadata::default());
         assert_eq!(tensors(&checkpoint), expected, "{format}");
-        weights::load(
-            &ModelConfig::of(Architecture::RetinaFaceMobileNet025),
-            &checkpoint,
-        )
-        .expect("it fits");
+        weights::load(&ModelConfig::of(MOBILENET025), &checkpoint).expect("it fits");
     }
 }
 
@@ -178,7 +175,7 @@ fn newer_layout(key: &str) -> String {
 fn both_layouts_of_torchvision_are_one() {
     let config = ModelConfig {
         classes: 3,
-        ..ModelConfig::of(Architecture::FasterRcnnFpn(Depth::R18))
+        ..ModelConfig::of(RESNET18_FPN)
     };
     let older = weights::seeded(&config, 1);
     let mut newer = older.clone();

@@ -2,15 +2,15 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use fpn_wgpu::compile::{Target, capture, compile, lower, optimize, schedule};
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::faster_rcnn::RESNET50_FPN;
 
 const PADDED: [usize; 2] = [800, 1088];
 
 fn passes(criterion: &mut Criterion) {
-    let architecture = Architecture::FasterRcnnFpn(Depth::R50);
-    let config = ModelConfig::of(architecture);
-    let (transform, selection) = (architecture.transform(), architecture.selection());
+    let config = ModelConfig::of(RESNET50_FPN);
+    let transform = RESNET50_FPN.transform();
+    let selection = RESNET50_FPN.selection().expect("it is a detector");
     let target = Target::webgpu();
     let captured = capture(&config, PADDED, selection).expect("the model can be captured");
     let lowered = lower(&captured).expect("all operations are known");
@@ -25,7 +25,7 @@ fn passes(criterion: &mut Criterion) {
         b.iter_batched(|| lowered.clone(), optimize, BatchSize::SmallInput);
     });
     group.bench_function("schedule", |b| {
-        b.iter(|| schedule(&optimized, architecture, &transform, &target));
+        b.iter(|| schedule(&optimized, RESNET50_FPN, &transform, &target));
     });
     group.bench_function("all", |b| {
         b.iter(|| compile(&config, &transform, selection, PADDED, &target));
