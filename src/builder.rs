@@ -185,20 +185,20 @@ impl DetectorBuilder {
             (Some(names), _) | (None, Some(names)) => complete_names(names, config.classes)?,
             (None, None) => config.architecture.default_names(config.classes),
         };
+        let checkpoint = self.checkpoint.in_layout_of(config.architecture)?;
         let engine = match self.gpu {
             None => Engine::Cpu(CpuEngine::new(
-                weights::load(&config, &self.checkpoint)?,
+                weights::load(&config, &checkpoint)?,
                 transform,
                 selection,
             )),
             Some(gpu) => {
-                let checkpoint = &self.checkpoint;
                 let engine = gpu::Engine::new(
                     gpu,
                     config,
                     transform,
                     selection,
-                    checkpoint,
+                    &checkpoint,
                     (self.table, self.precision),
                     &pause,
                 );

@@ -39,8 +39,9 @@ impl Trunk {
         checkpoint: &Checkpoint,
         picture: &RgbaImage,
     ) -> Result<Self, BuildError> {
-        weights::check_fit(config, checkpoint)?;
         let architecture = config.architecture;
+        let checkpoint = &checkpoint.in_layout_of(architecture)?;
+        weights::check_fit(config, checkpoint)?;
         let size = [picture.height() as usize, picture.width() as usize];
         let transform = architecture.transform();
         let selection = architecture.selection().expect("all models are detectors");

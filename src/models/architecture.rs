@@ -168,15 +168,19 @@ mod tests {
     #[test]
     fn every_parameter_has_a_stage_and_a_key_of_its_own() {
         for architecture in Architecture::all() {
+            let Specification {
+                layout, classes, ..
+            } = architecture.specification();
             let mut keys = BTreeSet::new();
             let model = Model::new(&ModelConfig::of(architecture), &Device::flex());
             parameters::for_each(&model, |parameter| {
                 architecture.stage(&parameter.path);
                 let key = architecture.key(&parameter.path);
+                assert_eq!(layout(&key), key, "{architecture}");
                 assert!(keys.insert(key), "{architecture}: {}", parameter.path);
             });
-            if let Classes::Counted { tensor, .. } = architecture.specification().classes {
-                assert!(keys.contains(tensor), "{architecture}");
+            if let Classes::Counted { tensor, .. } = classes {
+                assert!(keys.contains(*tensor), "{architecture}");
             }
         }
     }

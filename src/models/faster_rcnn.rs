@@ -317,6 +317,7 @@ const TORCHVISION: Specification = Specification {
         usual: 91,
     },
     key: resnet::key,
+    layout: older_layout,
     seeded: |key, shape| seeded(key, shape, true),
     training: Some(TrainingDefaults {
         proposals: 2000,
@@ -338,6 +339,19 @@ const CLASSIFIER: &str = "roi_heads.box_predictor.cls_score.bias";
 fn torchvision(depth: Depth, config: &ModelConfig, device: &Device) -> Model {
     let config = FasterRcnnConfig::torchvision(depth, config.classes, config.bn_eps);
     Model::FasterRcnn(FasterRcnn::new(&config, device))
+}
+
+/// A key as the older of torchvision's two layouts writes it: the newer wraps the pyramid's and the
+/// RPN's convolutions in blocks (`fpn.inner_blocks.0.0.weight`).
+fn older_layout(key: &str) -> String {
+    let parts: Vec<&str> = key.split('.').collect();
+    match parts[..] {
+        ["backbone", "fpn", blocks, level, "0", leaf] => {
+            ["backbone", "fpn", blocks, level, leaf].join(".")
+        }
+        ["rpn", "head", "conv", "0", "0", leaf] => ["rpn", "head", "conv", leaf].join("."),
+        _ => key.to_owned(),
+    }
 }
 
 fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
@@ -362,5 +376,32 @@ fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
         },
         "rpn.head.bbox_pred.bias" => Distribution::around(0.0, 0.8),
         _ => resnet::seeded(key, shape, is_bottleneck, &GAINS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_layouts_of_torchvision_have_one_key() {
+        for (newer, older) in [
+            (
+                "backbone.fpn.inner_blocks.2.0.weight",
+                "backbone.fpn.inner_blocks.2.weight",
+            ),
+            (
+                "backbone.fpn.layer_blocks.0.0.bias",
+                "backbone.fpn.layer_blocks.0.bias",
+            ),
+            ("rpn.head.conv.0.0.weight", "rpn.head.conv.weight"),
+            (
+                "backbone.body.layer1.0.downsample.0.weight",
+                "backbone.body.layer1.0.downsample.0.weight",
+            ),
+        ] {
+            assert_eq!(older_layout(newer), older);
+            assert_eq!(older_layout(older), older);
+        }
     }
 }

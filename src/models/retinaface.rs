@@ -191,6 +191,7 @@ pub static MOBILENET025: Architecture = Architecture(&Specification {
     levels: 3..=5,
     classes: Classes::Fixed(&["background", "face"]),
     key,
+    layout: str::to_owned,
     seeded,
     training: None,
     build: |config, device| Model::RetinaFace(RetinaFace::new(config.bn_eps, device)),

@@ -29,6 +29,9 @@ pub struct Specification {
     pub classes: Classes,
     /// The checkpoint key of the parameter at a path in the module.
     pub key: fn(path: &str) -> String,
+    /// A checkpoint's key as [`key`](Self::key) spells it. Keys that are spelled so already stay as
+    /// they are, and so do those that mean nothing here.
+    pub layout: fn(key: &str) -> String,
     /// Where the values of seeded weights lie, by key and by shape in PyTorch's layout.
     pub seeded: fn(key: &str, shape: &[usize]) -> Distribution,
     /// What it is trained with; none where it cannot be trained.

@@ -17,7 +17,7 @@ const MAX_CLASSES: usize = 10_000;
 /// same, the rows of its classifier.
 ///
 /// # Errors
-/// If the checkpoint lacks the classifier, so that it is another model's.
+/// If the checkpoint lacks the classifier, so that it is another model's, or holds it twice.
 pub fn class_count(
     checkpoint: &Checkpoint,
     architecture: Architecture,
@@ -26,6 +26,7 @@ pub fn class_count(
         Classes::Fixed(names) => return Ok(names.len()),
         Classes::Counted { tensor, .. } => tensor,
     };
+    let checkpoint = checkpoint.in_layout_of(architecture)?;
     let tensor = checkpoint.tensors.get(key);
     let differences = match tensor.map(|tensor| tensor.shape.as_slice()) {
         Some(&[classes]) if (2..=MAX_CLASSES).contains(&classes) => return Ok(classes),
@@ -55,25 +56,27 @@ pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
 /// The model with the checkpoint's weights, on the CPU engine.
 ///
 /// # Errors
-/// If tensors are missing, left over or of another shape (all are counted, the first few named), if
-/// one cannot be read, or holds NaN or an infinity.
+/// If tensors are missing, left over, there twice or of another shape (all are counted, the first few
+/// named), if one cannot be read, or holds NaN or an infinity.
 pub fn load(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Model, WeightsError> {
-    check_fit(config, checkpoint)?;
+    let checkpoint = checkpoint.in_layout_of(config.architecture)?;
+    check_fit(config, &checkpoint)?;
     let model = Model::new(config, &Device::flex());
-    parameters::fill(model, |path, _| parameter(config, checkpoint, path).read())
+    parameters::fill(model, |path, _| parameter(config, &checkpoint, path).read())
 }
 
 /// The model with those of the checkpoint's weights that fit, and the keys of the parameters that it
 /// has none for, or some of another shape.
 ///
 /// # Errors
-/// If a tensor that fits cannot be read, or holds NaN or an infinity.
+/// If a tensor is there twice, or one that fits cannot be read, or holds NaN or an infinity.
 #[cfg(feature = "train")]
 pub fn load_fitting(
     config: &ModelConfig,
     checkpoint: &Checkpoint,
     model: Model,
 ) -> Result<(Model, Vec<String>), WeightsError> {
+    let checkpoint = checkpoint.in_layout_of(config.architecture)?;
     let mut current = BTreeMap::new();
     parameters::for_each(&model, |parameter| {
         current.insert(parameter.path.clone(), parameter.values());
@@ -83,7 +86,7 @@ pub fn load_fitting(
         let key = config.architecture.key(path);
         let stored = checkpoint.tensors.get(&key);
         match stored.is_some_and(|tensor| tensor.shape == shape) {
-            true => parameter(config, checkpoint, path).read(),
+            true => parameter(config, &checkpoint, path).read(),
             false => {
                 fresh.push(key);
                 Ok(current.remove(path).expect("a path is met once"))
@@ -93,8 +96,8 @@ pub fn load_fitting(
     Ok((model, fresh))
 }
 
-/// The parameter at `path` of a model that the checkpoint fits. To read it is an error if it holds
-/// NaN, an infinity, or a negative variance.
+/// The parameter at `path` of a model that the checkpoint fits, in the architecture's layout. To read
+/// it is an error if it holds NaN, an infinity, or a negative variance.
 pub(crate) fn parameter(config: &ModelConfig, checkpoint: &Checkpoint, path: &str) -> StoredTensor {
     let key = config.architecture.key(path);
     let is_variance = path.ends_with(".running_var");
@@ -116,7 +119,8 @@ pub(crate) fn parameter(config: &ModelConfig, checkpoint: &Checkpoint, path: &st
     })
 }
 
-/// Whether the checkpoint holds just the model's parameters, in their shapes.
+/// Whether the checkpoint, in the architecture's layout, holds just the model's parameters, in their
+/// shapes.
 ///
 /// # Errors
 /// If it does not; the error counts the differences and names the first few.

@@ -4,7 +4,6 @@
 mod builtin;
 mod checkpoint;
 mod element;
-mod keys;
 mod load;
 mod metadata;
 pub mod official;
@@ -58,7 +57,7 @@ pub enum WeightsError {
     /// Two tensors that are one.
     #[error("holds tensor '{tensor}' twice, once by that key and once by another that means it")]
     Twice {
-        /// Key, in the older of torchvision's two layouts.
+        /// What both keys mean.
         tensor: String,
     },
     /// Tensors missing, left over, or of another shape.
