@@ -42,13 +42,14 @@ impl ModelArgs {
     pub fn builder(&self, path: Option<&Path>) -> Result<DetectorBuilder> {
         let checkpoint = match (path, self.model) {
             (Some(path), _) => open(path)?,
-            (None, Some(model)) if model != PYRAMID_TINY => {
-                return Err(Usage(format!(
-                    "--weights FILE is missing: {model} has no weights of its own, as pyramid_tiny has"
-                ))
-                .into());
+            (None, model) => {
+                let model = model.unwrap_or(PYRAMID_TINY);
+                weights::builtin(model).ok_or_else(|| {
+                    Usage(format!(
+                        "--weights FILE is missing: {model} has no weights of its own, as {PYRAMID_TINY} has"
+                    ))
+                })?
             }
-            (None, _) => weights::builtin(),
         };
         let mut builder = Detector::builder(checkpoint);
         if let Some(model) = self.model {

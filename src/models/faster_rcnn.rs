@@ -10,8 +10,8 @@ use super::fpn::FeaturePyramid;
 use super::resnet::{self, Depth, ResNet, ResNetConfig};
 use super::rpn::RpnHead;
 use super::{
-    Architecture, Classes, Distribution, Model, ModelConfig, Output, Selection, Specification,
-    Stage, TrainingDefaults,
+    Architecture, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Output, Published,
+    Selection, Specification, Stage, TrainingDefaults,
 };
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
@@ -249,6 +249,7 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
         usual: 9,
     },
     seeded: |key, shape| seeded(key, shape, false),
+    builtin: TINY_WEIGHTS,
     training: Some(TrainingDefaults {
         proposals: 500,
         rois: 128,
@@ -279,7 +280,16 @@ pub static RESNET34_FPN: Architecture = Architecture(&Specification {
 });
 
 /// torchvision's `fasterrcnn_resnet50_fpn`.
-pub static RESNET50_FPN: Architecture = Architecture(&TORCHVISION);
+pub static RESNET50_FPN: Architecture = Architecture(&Specification {
+    published: &[Published {
+        sha256_prefix: "258fb6c6",
+        file_name: "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+        class_names: &COCO_NAMES,
+        // `overwrite_eps` in torchvision.
+        bn_eps: 0.0,
+    }],
+    ..TORCHVISION
+});
 
 /// On ResNet-101, as torchvision's `resnet_fpn_backbone` builds it.
 pub static RESNET101_FPN: Architecture = Architecture(&Specification {
@@ -313,12 +323,13 @@ const TORCHVISION: Specification = Specification {
     levels: 2..=6,
     classes: Classes::Counted {
         tensor: CLASSIFIER,
-        // COCO's.
-        usual: 91,
+        usual: COCO_NAMES.len(),
     },
     key: resnet::key,
     layout: older_layout,
     seeded: |key, shape| seeded(key, shape, true),
+    published: &[],
+    builtin: None,
     training: Some(TrainingDefaults {
         proposals: 2000,
         rois: 512,
@@ -335,6 +346,13 @@ const SELECTION: Selection = Selection {
 
 /// One value a class.
 const CLASSIFIER: &str = "roi_heads.box_predictor.cls_score.bias";
+
+/// Trained on generated scenes to find everyday shapes; `pyramid_tiny.md` beside the file tells how, and
+/// how well it does.
+#[cfg(feature = "builtin")]
+const TINY_WEIGHTS: Option<&[u8]> = Some(include_bytes!("../weights/pyramid_tiny.safetensors"));
+#[cfg(not(feature = "builtin"))]
+const TINY_WEIGHTS: Option<&[u8]> = None;
 
 fn torchvision(depth: Depth, config: &ModelConfig, device: &Device) -> Model {
     let config = FasterRcnnConfig::torchvision(depth, config.classes, config.bn_eps);

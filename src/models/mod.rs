@@ -10,6 +10,7 @@ use crate::ops::select::SelectOptions;
 
 mod architecture;
 pub mod box_head;
+mod coco_names;
 pub(crate) mod conv;
 mod distribution;
 pub mod faster_rcnn;
@@ -23,9 +24,10 @@ mod specification;
 mod stage;
 
 pub use architecture::{Architecture, UnknownArchitecture};
+pub use coco_names::COCO_NAMES;
 pub use distribution::Distribution;
 pub use faster_rcnn::FasterRcnnConfig;
-pub use specification::{Classes, Specification, TrainingDefaults};
+pub use specification::{Classes, Published, Specification, TrainingDefaults};
 pub use stage::Stage;
 
 /// The files of architectures, a line each: its module, which becomes a variant of [`Model`]; the

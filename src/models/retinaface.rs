@@ -193,6 +193,8 @@ pub static MOBILENET025: Architecture = Architecture(&Specification {
     key,
     layout: str::to_owned,
     seeded,
+    published: &[],
+    builtin: None,
     training: None,
     build: |config, device| Model::RetinaFace(RetinaFace::new(config.bn_eps, device)),
 });

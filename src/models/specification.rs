@@ -34,6 +34,10 @@ pub struct Specification {
     pub layout: fn(key: &str) -> String,
     /// Where the values of seeded weights lie, by key and by shape in PyTorch's layout.
     pub seeded: fn(key: &str, shape: &[usize]) -> Distribution,
+    /// Files that others published.
+    pub published: &'static [Published],
+    /// The weights that come with this crate, as a safetensors file.
+    pub builtin: Option<&'static [u8]>,
     /// What it is trained with; none where it cannot be trained.
     pub training: Option<TrainingDefaults>,
     /// The module with unloaded weights.
@@ -52,6 +56,19 @@ pub enum Classes {
         /// How many where there is no checkpoint.
         usual: usize,
     },
+}
+
+/// A checkpoint that others published, known by its hash.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Published {
+    /// First eight hexadecimal digits of the file's SHA-256; torchvision writes them into its name.
+    pub sha256_prefix: &'static str,
+    /// As its publisher names it.
+    pub file_name: &'static str,
+    /// A name for every label, the background's first.
+    pub class_names: &'static [&'static str],
+    /// `eps` of the batch norms.
+    pub bn_eps: f64,
 }
 
 /// What a two-stage model is trained with unless told otherwise.

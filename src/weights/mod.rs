@@ -1,6 +1,5 @@
 //! Weights: checkpoints of several origins and formats, and how they get into a module.
 
-#[cfg(feature = "builtin")]
 mod builtin;
 mod checkpoint;
 mod element;
@@ -13,7 +12,6 @@ mod safetensors;
 mod save;
 mod seeded;
 
-#[cfg(feature = "builtin")]
 pub use builtin::builtin;
 pub use checkpoint::{Checkpoint, StoredTensor};
 #[cfg(feature = "train")]

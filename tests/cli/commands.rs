@@ -1,5 +1,6 @@
 //! The other commands: convert, models, summary, demo, help.
 
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::weights;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -53,7 +54,7 @@ fn what_convert_is_told_stays_with_the_file() {
 #[test]
 fn convert_writes_the_keys_of_the_model() {
     let folder = Folder::new();
-    let weights = weights::builtin();
+    let weights = weights::builtin(PYRAMID_TINY).expect("it has weights of its own");
     let weights = weights.to_safetensors(false).expect("they can be written");
     let older = Parts::of(&weights);
     let mut newer = Parts::of(&weights);
