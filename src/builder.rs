@@ -156,22 +156,22 @@ impl DetectorBuilder {
             self.checkpoint.metadata.class_names.clone(),
         ) {
             (Some(names), _) | (None, Some(names)) => complete_names(names, config.classes)?,
-            (None, None) => default_names(&config),
+            (None, None) => config.architecture.default_names(config.classes),
         };
+        let checkpoint = self.checkpoint.in_layout_of(config.architecture)?;
         let engine = match self.gpu {
             None => Engine::Cpu(CpuEngine::new(
-                weights::load(&config, &self.checkpoint)?,
+                weights::load(&config, &checkpoint)?,
                 transform,
                 request,
             )),
             Some(gpu) => {
-                let checkpoint = &self.checkpoint;
                 let engine = GpuEngine::new(
                     gpu,
                     config,
                     transform,
                     request,
-                    checkpoint,
+                    &checkpoint,
                     (self.table, self.precision),
                     &pause,
                 );
@@ -279,18 +279,5 @@ fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>,
             classes,
             found: names.len(),
         }),
-    }
-}
-
-fn default_names(config: &ModelConfig) -> Vec<String> {
-    match config.architecture {
-        Architecture::RetinaFaceMobileNet025 => vec!["background".to_owned(), "face".to_owned()],
-        Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => {
-            let others = (1..config.classes).map(|label| format!("class {label}"));
-            ["background".to_owned()]
-                .into_iter()
-                .chain(others)
-                .collect()
-        }
     }
 }

@@ -31,7 +31,7 @@ pub struct Transform {
 
 impl Transform {
     /// torchvision's detectors: ImageNet's mean and deviation, 800/1333, multiples of 32.
-    pub fn torchvision() -> Self {
+    pub const fn torchvision() -> Self {
         Self {
             divisor: 255.0,
             mean: [0.485, 0.456, 0.406],
@@ -45,7 +45,7 @@ impl Transform {
     }
 
     /// RetinaFace: 0–255 less the mean, the picture's own size.
-    pub fn retinaface() -> Self {
+    pub const fn retinaface() -> Self {
         Self {
             divisor: 1.0,
             mean: [104.0, 117.0, 123.0],

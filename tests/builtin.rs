@@ -10,11 +10,16 @@ use fpn_wgpu::data::ImageSet;
 use fpn_wgpu::data::scenes::SceneSet;
 use fpn_wgpu::eval::{Evaluation, Found, Metrics};
 use fpn_wgpu::gpu::Gpu;
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{Detector, DetectorBuilder};
 
 /// Scenes of a seed that nothing was trained on.
 const HELD_OUT: u64 = 1000;
+
+fn builtin() -> Checkpoint {
+    weights::builtin(PYRAMID_TINY).expect("it has weights of its own")
+}
 
 fn evaluate(builder: DetectorBuilder, scenes: usize) -> Metrics {
     let detector = builder.build().expect("the weights fit");
@@ -40,7 +45,7 @@ fn evaluate(builder: DetectorBuilder, scenes: usize) -> Metrics {
 
 #[test]
 fn they_find_shapes_of_all_sizes() {
-    let metrics = evaluate(Detector::builder(weights::builtin()), 40);
+    let metrics = evaluate(Detector::builder(builtin()), 40);
     println!("{metrics:?}");
     assert!(metrics.ap > Some(0.6), "{metrics:?}");
     assert!(metrics.ap50 > Some(0.85), "{metrics:?}");
@@ -51,7 +56,7 @@ fn they_find_shapes_of_all_sizes() {
 fn a_gpu_finds_the_same() {
     let gpu: Arc<Gpu> = adapter::gpu();
     let [cpu, gpu] =
-        [None, Some(gpu)].map(|gpu| evaluate(Detector::builder(weights::builtin()).gpu(gpu), 12));
+        [None, Some(gpu)].map(|gpu| evaluate(Detector::builder(builtin()).gpu(gpu), 12));
     for (cpu, gpu) in [(cpu.ap, gpu.ap), (cpu.ap50, gpu.ap50)] {
         let difference = cpu.zip(gpu).map(|(cpu, gpu)| (cpu - gpu).abs());
         assert!(difference < Some(0.002), "{cpu:?} {gpu:?}");
@@ -60,7 +65,7 @@ fn a_gpu_finds_the_same() {
 
 #[test]
 fn they_are_small() {
-    let bytes = weights::builtin().to_safetensors(true);
+    let bytes = builtin().to_safetensors(true);
     assert!(bytes.expect("they are written").len() <= 4_000_000);
     let values = |checkpoint: &Checkpoint| -> usize {
         let tensors = checkpoint.tensors.values();
@@ -68,5 +73,5 @@ fn they_are_small() {
             .map(|tensor| tensor.shape.iter().product::<usize>())
             .sum()
     };
-    assert!(values(&weights::builtin()) <= 3_000_000);
+    assert!(values(&builtin()) <= 3_000_000);
 }

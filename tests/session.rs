@@ -6,8 +6,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
+use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::plan::{MapInfo, MapKind};
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{DetectError, Detector, FeatureMap};
@@ -19,7 +20,7 @@ use crate::adapter::{gpu, open as open_gpu};
 
 /// A small detector on `gpu`.
 fn face_detector(gpu: Arc<Gpu>) -> Detector {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let builder = Detector::builder(weights::seeded(&config, 1)).gpu(gpu);
     builder.build().expect("seeded weights fit")
 }
@@ -73,7 +74,7 @@ fn a_size_that_was_prepared_is_as_ready_as_one_that_was_seen() {
 
 #[test]
 fn building_in_slices_gives_the_same_detector() {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let pauses = Cell::new(0);
     let builder = Detector::builder(weights::seeded(&config, 1)).gpu(gpu());
     let building = builder.build_async(async || pauses.set(pauses.get() + 1));
@@ -244,7 +245,7 @@ fn kept_pipelines_are_loaded_and_others_left_aside() {
 fn a_picture_too_large_for_the_device_says_what_fits() {
     let config = ModelConfig {
         classes: 2,
-        ..ModelConfig::of(Architecture::FasterRcnnFpn(Depth::R18))
+        ..ModelConfig::of(RESNET18_FPN)
     };
     let checkpoint = weights::seeded(&config, 1);
     let builder = Detector::builder(checkpoint).gpu(foreign_device());
@@ -276,7 +277,7 @@ fn a_picture_too_large_for_the_device_says_what_fits() {
 
 /// Seeded weights of a detector of faces, but for one tensor of eight values.
 fn altered(tensor: &str, value: f32) -> Checkpoint {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let file = weights::seeded(&config, 1)
         .to_safetensors(false)
         .expect("seeded weights are written");
@@ -304,7 +305,7 @@ fn activations_that_are_not_finite_are_reported_by_both_engines() {
     for (tensor, value) in cases {
         for gpu in [None, Some(gpu())] {
             let builder = Detector::builder(altered(tensor, value))
-                .architecture(Architecture::RetinaFaceMobileNet025)
+                .architecture(MOBILENET025)
                 .bn_eps(0.0);
             let detector = builder.gpu(gpu).build().expect("finite weights are loaded");
             let found = detector.detect(&picture(64, 64));
@@ -315,7 +316,7 @@ fn activations_that_are_not_finite_are_reported_by_both_engines() {
 
 #[test]
 fn a_picture_too_large_to_bind_does_not_spoil_the_next() {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let builder = Detector::builder(weights::seeded(&config, 1)).gpu(foreign_device());
     let detector = builder.max_size(160).build().expect("seeded weights fit");
     let large = DynamicImage::new_rgba8(8192, 4097);
@@ -342,7 +343,7 @@ fn an_unknown_adapter_lists_the_known() {
 fn all_outputs_of_a_frame_are_those_of_the_cpu_engine() {
     let config = ModelConfig {
         classes: 5,
-        ..ModelConfig::of(Architecture::FasterRcnnFpn(Depth::R18))
+        ..ModelConfig::of(RESNET18_FPN)
     };
     let checkpoint = weights::seeded(&config, 1);
     let picture: DynamicImage = weights::picture(1, 96, 64).into();

@@ -9,11 +9,12 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::Args;
 use fpn_wgpu::compile::{ConvKind, ConvSize, ConvTable, Op, capture, lower, optimize};
-use fpn_wgpu::gpu::{self, Gpu, roof};
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::gpu::{self, Gpu, peaks};
+use fpn_wgpu::kernels::conv::ConvShape;
+use fpn_wgpu::models::faster_rcnn::RESNET50_FPN;
+use fpn_wgpu::models::{ModelConfig, Request};
+use fpn_wgpu::plan::ValueId;
 use fpn_wgpu::train::gpu_device;
-use fpn_wgpu::verify::ConvShape;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -95,7 +96,7 @@ impl Convolutions {
         let file = self.json.as_deref().map(JsonFile::create).transpose()?;
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
         let burn = gpu_device(&adapter)?;
-        let roof = roof::measure(&gpu)?;
+        let peaks = peaks::measure(&gpu)?;
 
         let table_file = self.table.as_deref().map(JsonFile::create).transpose()?;
         let sizes: Vec<ConvSize> = shapes.iter().map(|(shape, _)| size(shape)).collect();
@@ -127,9 +128,9 @@ impl Convolutions {
 
         let report = Report {
             adapter: Described::of(&adapter.get_info()),
-            model: Architecture::FasterRcnnFpn(Depth::R50).name(),
+            model: RESNET50_FPN.name(),
             input: INPUT,
-            peak_gflop_per_second: roof.map(|roof| roof.flop_per_second / 1e9),
+            peak_gflop_per_second: peaks.map(|peaks| peaks.flop_per_second / 1e9),
             convolutions,
         };
         print(&report);
@@ -162,17 +163,16 @@ impl Convolutions {
 /// The distinct convolutions of the model, as its plan has them, and how often it has each. What is
 /// fused into one makes no difference here.
 fn shapes() -> Result<Vec<(ConvShape, usize)>> {
-    let architecture = Architecture::FasterRcnnFpn(Depth::R50);
-    let config = ModelConfig::of(architecture);
-    let captured = capture(&config, INPUT, architecture.selection())?;
-    let graph = optimize(lower(&captured)?);
+    let config = ModelConfig::of(RESNET50_FPN);
+    let captured = capture(&config, INPUT, &Request::of(RESNET50_FPN))?;
+    let graph = optimize(lower(&captured)?)?;
     let mut shapes: Vec<(ConvShape, usize)> = Vec::new();
     for node in &graph.nodes {
         let Op::Conv(conv) = &node.op else { continue };
         let ConvKind::Dense(window) = conv.kind else {
             continue;
         };
-        let map = |value: fpn_wgpu::compile::ValueId| match graph.values[value.0][..] {
+        let map = |value: ValueId| match graph.shape(value)[..] {
             [_, channels, height, width] => Ok((channels, [height, width])),
             _ => Err(anyhow!("{} is no convolution of maps", conv.weight)),
         };

@@ -2,17 +2,20 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::compile::{Target, compile};
-use fpn_wgpu::gpu::{Gpu, HostMap, Trunk};
-use fpn_wgpu::models::{Architecture, Model, ModelConfig};
+use fpn_wgpu::gpu::Gpu;
+use fpn_wgpu::models::{Architecture, Model, ModelConfig, Request};
+use fpn_wgpu::plan::MapKind;
 use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::transform::Frame;
 use fpn_wgpu::weights::{self, Checkpoint};
+use fpn_wgpu::{Detector, HostMap};
+use image::RgbaImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -132,14 +135,30 @@ impl Peers {
         let input = |device: &Device| self.model.transform().apply(&picture, &frame, device);
 
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
-        let trunk = Trunk::new(gpu, &config, &checkpoint, &picture)?;
+        let detector = Detector::builder(checkpoint.clone())
+            .gpu(gpu)
+            .maps([MapKind::Heads])
+            .maps_alone()
+            .build()?;
         let flop = flop(&config, self.size)?;
         let burn = gpu_device(&adapter)?;
         let cpu = Device::flex();
         let engines = [
-            ours(trunk),
-            eager("burn-wgpu", &config, &checkpoint, &burn, input(&burn))?,
-            eager("CPU (Flex)", &config, &checkpoint, &cpu, input(&cpu))?,
+            ours(detector, picture.clone(), frame),
+            eager(
+                "burn-wgpu",
+                &config,
+                &checkpoint,
+                (&burn, input(&burn)),
+                frame,
+            )?,
+            eager(
+                "CPU (Flex)",
+                &config,
+                &checkpoint,
+                (&cpu, input(&cpu)),
+                frame,
+            )?,
         ];
         let report = Report {
             adapter: Described::of(&adapter.get_info()),
@@ -208,13 +227,22 @@ impl Peers {
     }
 }
 
-fn ours(trunk: Trunk) -> Engine {
-    let trunk = std::rc::Rc::new(trunk);
-    let same = trunk.clone();
+/// A plan that makes the heads' maps and nothing else. `frame` neither resizes nor pads.
+fn ours(detector: Detector, picture: RgbaImage, frame: Frame) -> Engine {
+    let detector = std::rc::Rc::new(detector);
+    let same = detector.clone();
+    let compute = move |detector: &Detector, reads_maps: bool| -> Result<Vec<HostMap>> {
+        let engine = detector.gpu_engine().context("it runs on a GPU")?;
+        let computed = engine.start(&picture, &frame, reads_maps)?.wait()?;
+        let mut maps = computed.maps;
+        maps.retain(|map| map.info.kind == MapKind::Heads);
+        Ok(maps)
+    };
+    let read = compute.clone();
     Engine {
         name: "plan",
-        compute: Box::new(move || Ok(trunk.run()?)),
-        maps: Box::new(move || Ok(same.maps()?)),
+        compute: Box::new(move || compute(&detector, false).map(drop)),
+        maps: Box::new(move || read(&same, true)),
     }
 }
 
@@ -223,56 +251,46 @@ fn eager(
     name: &'static str,
     config: &ModelConfig,
     checkpoint: &Checkpoint,
-    device: &Device,
-    input: Tensor<4>,
+    (device, input): (&Device, Tensor<4>),
+    frame: Frame,
 ) -> Result<Engine> {
     let model = weights::load(config, checkpoint)?.to_device(device);
-    let model = std::rc::Rc::new(model);
-    let (same, other) = (model.clone(), input.clone());
-    let device = device.clone();
+    let forward = move |device: &Device, model: &Model| {
+        let request = Request::maps([MapKind::Heads]);
+        let outputs = model.forward(input.clone(), frame.tensor(device), &request);
+        outputs.maps
+    };
+    let (model, forward) = (std::rc::Rc::new(model), std::rc::Rc::new(forward));
+    let (same, again) = (model.clone(), forward.clone());
+    let (device, other) = (device.clone(), device.clone());
     Ok(Engine {
         name,
         compute: Box::new(move || {
             // Alive until all is computed, so that nothing can be left out.
-            let maps = head_maps(&model, input.clone());
+            let maps = forward(&device, &model);
             device.sync()?;
             drop(maps);
             Ok(())
         }),
         maps: Box::new(move || {
-            head_maps(&same, other.clone())
-                .into_iter()
-                .map(read)
-                .collect()
+            let maps = again(&other, &same).into_iter();
+            maps.map(|(info, map)| {
+                let [_, channels, height, width] = map.dims();
+                let values = map.into_data().try_to_vec();
+                Ok(HostMap {
+                    info,
+                    shape: [channels, height, width],
+                    values: values.map_err(|error| anyhow!("a map cannot be read: {error:?}"))?,
+                })
+            })
+            .collect()
         }),
     })
 }
 
-/// The heads' maps in the order of [`fpn_wgpu::plan::Plan::heads`].
-fn head_maps(model: &Model, input: Tensor<4>) -> Vec<Tensor<4>> {
-    match model {
-        Model::FasterRcnn(model) => {
-            let maps = model.rpn_maps(model.pyramid(model.bottom_up(input)));
-            maps.logits.into_iter().chain(maps.deltas).collect()
-        }
-        Model::RetinaFace(model) => {
-            let maps = model.head_maps(model.context(model.pyramid(input)));
-            let boxes = maps.classes.into_iter().chain(maps.boxes);
-            boxes.chain(maps.landmarks).collect()
-        }
-    }
-}
-
-fn read(map: Tensor<4>) -> Result<HostMap> {
-    let [_, channels, height, width] = map.dims();
-    let values = map.into_data().try_to_vec();
-    let values = values.map_err(|error| anyhow::anyhow!("a map cannot be read: {error:?}"))?;
-    Ok(([channels, height, width], values))
-}
-
 /// The largest difference, relative to a map's largest value.
 fn difference(maps: &[HostMap], reference: &[HostMap]) -> Result<f32> {
-    let shapes = |maps: &[HostMap]| maps.iter().map(|map| map.0).collect::<Vec<_>>();
+    let shapes = |maps: &[HostMap]| maps.iter().map(|map| map.shape).collect::<Vec<_>>();
     if shapes(maps) != shapes(reference) {
         bail!(
             "the engines' maps have different shapes: {:?} and {:?}",
@@ -280,7 +298,8 @@ fn difference(maps: &[HostMap], reference: &[HostMap]) -> Result<f32> {
             shapes(reference)
         );
     }
-    let of_map = |((_, values), (_, expected)): (&HostMap, &HostMap)| {
+    let of_map = |(found, expected): (&HostMap, &HostMap)| {
+        let (values, expected) = (&found.values, &expected.values);
         let largest = expected
             .iter()
             .fold(0.0_f32, |most, value| most.max(value.abs()));
@@ -298,10 +317,10 @@ fn difference(maps: &[HostMap], reference: &[HostMap]) -> Result<f32> {
 /// Floating-point operations of the maps by their definition; what an engine really takes may be
 /// fewer, as by Winograd's algorithm.
 fn flop(config: &ModelConfig, size: [usize; 2]) -> Result<u64> {
-    let architecture = config.architecture;
-    let (transform, selection) = (architecture.transform(), architecture.selection());
-    let plan = compile(config, &transform, selection, size, &Target::webgpu())?;
-    Ok(plan.steps[..plan.trunk].iter().map(|step| step.flop).sum())
+    let request = Request::maps([MapKind::Heads]);
+    let transform = config.architecture.transform();
+    let plan = compile(config, &transform, &request, size, &Target::webgpu())?;
+    Ok(plan.flop())
 }
 
 fn print(report: &Report) {

@@ -8,8 +8,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, Model, ModelConfig};
+use fpn_wgpu::models::faster_rcnn::RESNET50_FPN;
+use fpn_wgpu::models::{Model, ModelConfig};
 use fpn_wgpu::ops::proposals::ProposalOptions;
 use fpn_wgpu::ops::roi_decode::{RoiDecodeOptions, decode_rois};
 use fpn_wgpu::ops::select::select_detections;
@@ -74,13 +74,13 @@ impl Pytorch {
 
 /// Median seconds of each stage.
 fn cpu_engine(args: &Pytorch) -> Result<BTreeMap<String, f64>> {
-    let architecture = Architecture::FasterRcnnFpn(Depth::R50);
-    let config = ModelConfig::of(architecture);
+    let config = ModelConfig::of(RESNET50_FPN);
     let Model::FasterRcnn(model) = weights::load(&config, &weights::seeded(&config, 1))? else {
-        bail!("{architecture} is built as another kind of detector");
+        bail!("{RESNET50_FPN} is built as another kind of detector");
     };
     let picture = weights::picture(1, args.width, args.height);
-    let (transform, selection) = (architecture.transform(), architecture.selection());
+    let transform = RESNET50_FPN.transform();
+    let selection = RESNET50_FPN.selection().expect("it is a detector");
     let device = Device::flex();
 
     let mut times = STAGES.map(|_| Vec::new());

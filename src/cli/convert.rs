@@ -47,18 +47,19 @@ impl Convert {
         // Building the detector checks everything that the file will promise.
         let builder = self.model.builder(Some(&self.input))?;
         let detector = self.model.build(builder, Some(&self.input))?;
-        let mut checkpoint = open(&self.input)?;
-        checkpoint.metadata.architecture = Some(detector.config().architecture);
+        let architecture = detector.config().architecture;
+        let named = |error| anyhow!("{} {error}", self.input.display());
+        let checkpoint = open(&self.input)?.in_layout_of(architecture);
+        let mut checkpoint = checkpoint.map_err(named)?;
+        checkpoint.metadata.architecture = Some(architecture);
         checkpoint.metadata.class_names = Some(detector.class_names().to_vec());
         checkpoint.metadata.bn_eps = Some(detector.config().bn_eps);
-        let bytes = checkpoint
-            .to_safetensors(self.f16)
-            .map_err(|error| anyhow!("{} {error}", self.input.display()))?;
+        let bytes = checkpoint.to_safetensors(self.f16).map_err(named)?;
         pending.write(&bytes)?;
         say(format_args!(
             "{}: {}, {} classes, batch norm eps {:?}, {:.1} MB",
             self.output.display(),
-            detector.config().architecture,
+            architecture,
             detector.config().classes,
             detector.config().bn_eps,
             bytes.len() as f64 / 1e6

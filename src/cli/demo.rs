@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use fpn_wgpu::data::scenes::Scene;
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::{Detector, weights};
 
 use super::output::{PendingFile, check_distinct, say};
@@ -42,7 +43,8 @@ impl Demo {
         let (out, pyramid) = (out?, pyramid?);
         let scene = Scene::draw(self.seed, SIZE);
         let gpu = device::gpu(&self.device)?;
-        let detector = Detector::builder(weights::builtin())
+        let weights = weights::builtin(PYRAMID_TINY).expect("they come with the command");
+        let detector = Detector::builder(weights)
             .gpu(gpu)
             .score_threshold(SCORE)
             .build()?;

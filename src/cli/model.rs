@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::models::Architecture;
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 
@@ -41,12 +42,13 @@ impl ModelArgs {
     pub fn builder(&self, path: Option<&Path>) -> Result<DetectorBuilder> {
         let checkpoint = match (path, self.model) {
             (Some(path), _) => open(path)?,
-            (None, None | Some(Architecture::PyramidTiny)) => weights::builtin(),
-            (None, Some(model)) => {
-                return Err(Usage(format!(
-                    "--weights FILE is missing: {model} has no weights of its own, as pyramid_tiny has"
-                ))
-                .into());
+            (None, model) => {
+                let model = model.unwrap_or(PYRAMID_TINY);
+                weights::builtin(model).ok_or_else(|| {
+                    Usage(format!(
+                        "--weights FILE is missing: {model} has no weights of its own, as {PYRAMID_TINY} has"
+                    ))
+                })?
             }
         };
         let mut builder = Detector::builder(checkpoint);

@@ -1,5 +1,7 @@
 //! `fpn models`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use clap::Args;
 use fpn_wgpu::Summary;
@@ -14,8 +16,8 @@ pub struct Models {}
 
 impl Models {
     pub fn run(&self) -> Result<()> {
-        let mut table = new_table(["model", "parameters", "GFLOP", "input", "weights"]);
-        for architecture in Architecture::ALL {
+        let mut table = new_table(["model", "parameters", "GFLOP", "input", "what", "weights"]);
+        for architecture in Architecture::all() {
             let config = ModelConfig::of(architecture);
             let input = typical_input(architecture);
             let summary = Summary::new(&config, input)?;
@@ -24,13 +26,15 @@ impl Models {
                 format!("{:.2} M", summary.parameters as f64 / 1e6),
                 format!("{:.1}", summary.flop() as f64 / 1e9),
                 format!("{} × {}", input[1], input[0]),
-                accepted(architecture).to_owned(),
+                architecture.specification().description.to_owned(),
+                architecture.specification().accepts.to_owned(),
             ]);
         }
         align_right(&mut table, 1..4);
         say(format_args!("{table}"))?;
         say(format_args!(
-            "GFLOP: two operations for a multiplication with addition; as many proposals as the model takes, 1000 or 200."
+            "GFLOP: two operations for a multiplication with addition; as many proposals as the model takes, {}.",
+            proposals().join(" or ")
         ))?;
         Ok(())
     }
@@ -41,14 +45,10 @@ fn typical_input(architecture: Architecture) -> [usize; 2] {
     architecture.transform().frame([480, 640]).padded
 }
 
-fn accepted(architecture: Architecture) -> &'static str {
-    match architecture {
-        Architecture::FasterRcnnFpn(_) => {
-            "torchvision (fasterrcnn_resnet50_fpn, resnet_fpn_backbone), any number of classes; .pth, .safetensors"
-        }
-        Architecture::PyramidTiny => "this crate's, of any number of classes; .safetensors",
-        Architecture::RetinaFaceMobileNet025 => {
-            "RetinaFace in PyTorch, MobileNet-0.25; .pth, .safetensors"
-        }
-    }
+/// The numbers of proposals that two-stage models take, most first.
+fn proposals() -> Vec<String> {
+    let models = Architecture::all().filter(|model| model.is_two_stage());
+    let counts = models.filter_map(|model| Some(model.selection()?.proposals));
+    let counts: BTreeSet<usize> = counts.collect();
+    counts.iter().rev().map(usize::to_string).collect()
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use fpn_wgpu::Summary;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::{Architecture, Classes, ModelConfig};
 
 use super::Usage;
 use super::model::architecture_parser;
@@ -48,9 +48,11 @@ impl Summarize {
     pub fn run(&self) -> Result<()> {
         let mut config = ModelConfig::of(self.model);
         if let Some(classes) = self.classes {
-            let fixed = !self.model.is_two_stage() && classes != config.classes;
-            if fixed || !(2..=10_000).contains(&classes) {
-                let expected = if fixed { "2" } else { "2 to 10000" };
+            let (counts, expected) = match self.model.specification().classes {
+                Classes::Fixed(names) => (names.len()..=names.len(), names.len().to_string()),
+                Classes::Counted { .. } => (2..=10_000, "2 to 10000".to_owned()),
+            };
+            if !counts.contains(&classes) {
                 return Err(Usage(format!("--classes is {classes}: expected {expected}")).into());
             }
             config.classes = classes;

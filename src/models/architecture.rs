@@ -1,23 +1,17 @@
-//! The architectures by name, and what each takes for granted.
+//! The architectures by name.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use crate::transform::ResizeBounds;
+use super::{Classes, FILES, Selection, Specification, Stage};
+use crate::transform::Transform;
 
-use super::resnet::Depth;
-use super::{FasterRcnn, FasterRcnnConfig, RetinaFace, Selection, Stage, Transform};
-
-/// A detector that can be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Architecture {
-    /// Faster R-CNN on a ResNet with a pyramid, as torchvision's `resnet_fpn_backbone` builds it.
-    FasterRcnnFpn(Depth),
-    /// Faster R-CNN made slim, for integrated GPUs and browsers, with weights of its own.
-    PyramidTiny,
-    /// RetinaFace with MobileNetV1-0.25.
-    RetinaFaceMobileNet025,
-}
+/// A model that can be built: its [`Specification`], told from others by its name.
+#[derive(Clone, Copy)]
+pub struct Architecture(pub(super) &'static Specification);
 
 /// A name that is no architecture's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,88 +20,44 @@ pub struct UnknownArchitecture(String);
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::PyramidTiny,
-        Self::FasterRcnnFpn(Depth::R18),
-        Self::FasterRcnnFpn(Depth::R34),
-        Self::FasterRcnnFpn(Depth::R50),
-        Self::FasterRcnnFpn(Depth::R101),
-        Self::FasterRcnnFpn(Depth::R152),
-        Self::RetinaFaceMobileNet025,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        FILES.iter().copied().flatten().copied()
+    }
 
-    /// All names, in the order of [`ALL`](Self::ALL).
+    /// All names, in the order of [`all`](Self::all).
     pub fn names() -> Vec<&'static str> {
-        Self::ALL
-            .iter()
-            .map(|architecture| architecture.name())
-            .collect()
+        Self::all().map(Self::name).collect()
+    }
+
+    /// All that it takes for granted.
+    pub fn specification(self) -> &'static Specification {
+        self.0
     }
 
     /// The name that `--model` takes.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::FasterRcnnFpn(Depth::R18) => "fasterrcnn_resnet18_fpn",
-            Self::FasterRcnnFpn(Depth::R34) => "fasterrcnn_resnet34_fpn",
-            Self::FasterRcnnFpn(Depth::R50) => "fasterrcnn_resnet50_fpn",
-            Self::FasterRcnnFpn(Depth::R101) => "fasterrcnn_resnet101_fpn",
-            Self::FasterRcnnFpn(Depth::R152) => "fasterrcnn_resnet152_fpn",
-            Self::PyramidTiny => "pyramid_tiny",
-            Self::RetinaFaceMobileNet025 => "retinaface_mobilenet025",
-        }
-    }
-
-    /// What the two-stage model is built from; none for a model of one stage.
-    pub fn faster_rcnn(self, classes: usize, bn_eps: f64) -> Option<FasterRcnnConfig> {
-        match self {
-            Self::FasterRcnnFpn(depth) => {
-                Some(FasterRcnnConfig::torchvision(depth, classes, bn_eps))
-            }
-            Self::PyramidTiny => Some(FasterRcnnConfig::tiny(classes, bn_eps)),
-            Self::RetinaFaceMobileNet025 => None,
-        }
-    }
-
-    /// Whether it looks at proposals again.
-    pub fn is_two_stage(self) -> bool {
-        !matches!(self, Self::RetinaFaceMobileNet025)
+        self.0.name
     }
 
     /// How its pictures are prepared.
     pub fn transform(self) -> Transform {
-        match self {
-            Self::FasterRcnnFpn(_) => Transform::torchvision(),
-            Self::PyramidTiny => Transform {
-                resize: Some(ResizeBounds {
-                    min_size: 384,
-                    max_size: 640,
-                }),
-                ..Transform::torchvision()
-            },
-            Self::RetinaFaceMobileNet025 => Transform::retinaface(),
-        }
+        self.0.transform
     }
 
-    /// Which boxes it keeps unless told otherwise.
-    pub fn selection(self) -> Selection {
-        match self {
-            Self::FasterRcnnFpn(_) => Selection {
-                score_threshold: 0.05,
-                nms_threshold: 0.5,
-                limit: 100,
-                proposals: 1000,
-            },
-            Self::PyramidTiny => Selection {
-                proposals: 200,
-                ..Self::FasterRcnnFpn(Depth::R50).selection()
-            },
-            Self::RetinaFaceMobileNet025 => Selection {
-                score_threshold: 0.5,
-                nms_threshold: 0.4,
-                limit: 750,
-                proposals: 0,
-            },
-        }
+    /// Which boxes it keeps unless told otherwise; none where it finds no boxes.
+    pub fn selection(self) -> Option<Selection> {
+        self.0.selection
+    }
+
+    /// Numbers of the pyramid's levels, finest first: 2 for P2, at stride 4.
+    pub fn levels(self) -> RangeInclusive<usize> {
+        self.0.levels.clone()
+    }
+
+    /// Whether it looks at proposals again.
+    pub fn is_two_stage(self) -> bool {
+        let mut stages = self.0.stages.iter();
+        stages.any(|(_, stage)| *stage == Stage::BoxHead)
     }
 
     /// The stage that a parameter belongs to, by its path in the module.
@@ -115,31 +65,69 @@ impl Architecture {
     /// # Panics
     /// If the module has no such part.
     pub fn stage(self, parameter: &str) -> Stage {
-        let stages = match self {
-            Self::FasterRcnnFpn(_) | Self::PyramidTiny => &FasterRcnn::STAGES[..],
-            Self::RetinaFaceMobileNet025 => &RetinaFace::STAGES,
-        };
-        let part = stages.iter().find(|(part, _)| parameter.starts_with(part));
+        let mut stages = self.0.stages.iter();
+        let part = stages.find(|(part, _)| parameter.starts_with(part));
         part.unwrap_or_else(|| panic!("{self} has no part with a parameter {parameter}"))
             .1
     }
 
-    /// Number of the finest pyramid level: 2 for P2.
-    pub fn finest_level(self) -> usize {
-        match self {
-            Self::FasterRcnnFpn(_) | Self::PyramidTiny => 2,
-            Self::RetinaFaceMobileNet025 => 3,
+    /// The checkpoint key of the parameter at `path` in the module.
+    pub fn key(self, path: &str) -> String {
+        (self.0.key)(path)
+    }
+
+    /// Classes where nothing says otherwise, background included.
+    pub fn default_classes(self) -> usize {
+        match self.0.classes {
+            Classes::Fixed(names) => names.len(),
+            Classes::Counted { usual, .. } => usual,
         }
     }
 
-    /// Classes where nothing says otherwise, background included: COCO's 91, the scenes' shapes, or
-    /// face.
-    pub fn default_classes(self) -> usize {
-        match self {
-            Self::FasterRcnnFpn(_) => 91,
-            Self::PyramidTiny => 9,
-            Self::RetinaFaceMobileNet025 => 2,
+    /// Names of that many classes where nothing says otherwise, the background's first.
+    pub fn default_names(self, classes: usize) -> Vec<String> {
+        match self.0.classes {
+            Classes::Fixed(names) => names.iter().map(|&name| name.to_owned()).collect(),
+            Classes::Counted { .. } => {
+                let others = (1..classes).map(|label| format!("class {label}"));
+                ["background".to_owned()]
+                    .into_iter()
+                    .chain(others)
+                    .collect()
+            }
         }
+    }
+}
+
+impl PartialEq for Architecture {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Architecture {}
+
+impl Hash for Architecture {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl PartialOrd for Architecture {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Architecture {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+impl fmt::Debug for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Architecture").field(&self.name()).finish()
     }
 }
 
@@ -153,9 +141,47 @@ impl FromStr for Architecture {
     type Err = UnknownArchitecture;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
+        Self::all()
             .find(|architecture| architecture.name() == name)
             .ok_or_else(|| UnknownArchitecture(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::models::{Model, ModelConfig, parameters};
+
+    #[test]
+    fn a_name_is_that_of_one() {
+        let names: BTreeSet<&str> = Architecture::all().map(Architecture::name).collect();
+        assert_eq!(names.len(), Architecture::all().count());
+        for architecture in Architecture::all() {
+            assert_eq!(architecture.name().parse(), Ok(architecture));
+        }
+    }
+
+    #[test]
+    fn every_parameter_has_a_stage_and_a_key_of_its_own() {
+        for architecture in Architecture::all() {
+            let Specification {
+                layout, classes, ..
+            } = architecture.specification();
+            let mut keys = BTreeSet::new();
+            let model = Model::new(&ModelConfig::of(architecture), &Device::flex());
+            parameters::for_each(&model, |parameter| {
+                architecture.stage(&parameter.path);
+                let key = architecture.key(&parameter.path);
+                assert_eq!(layout(&key), key, "{architecture}");
+                assert!(keys.insert(key), "{architecture}: {}", parameter.path);
+            });
+            if let Classes::Counted { tensor, .. } = classes {
+                assert!(keys.contains(*tensor), "{architecture}");
+            }
+        }
     }
 }

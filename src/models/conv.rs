@@ -85,3 +85,11 @@ impl ConvNorm {
         self.norm.forward(self.conv.forward(x))
     }
 }
+
+/// What PyTorch's `Sequential` counts where a [`ConvNorm`] has a name.
+pub(super) fn index_in_sequence(layer: &str) -> usize {
+    match layer {
+        "conv" => 0,
+        _ => 1,
+    }
+}

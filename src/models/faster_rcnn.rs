@@ -7,15 +7,19 @@ use burn::tensor::{Device, Tensor};
 
 use super::box_head::{BoxHead, BoxPredictor};
 use super::fpn::FeaturePyramid;
-use super::resnet::{Depth, ResNet, ResNetConfig};
+use super::resnet::{self, Depth, ResNet, ResNetConfig};
 use super::rpn::RpnHead;
-use super::{Outputs, Request, Stage};
+use super::{
+    Architecture, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Outputs, Published,
+    Request, Selection, Specification, Stage, TrainingDefaults,
+};
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
 use crate::ops::roi_align::{RoiAlignOptions, roi_align};
 use crate::ops::roi_decode::{RoiDecodeOptions, decode_rois};
 use crate::ops::select::select_detections;
 use crate::plan::MapKind;
+use crate::transform::{ResizeBounds, Transform};
 
 /// What a [`FasterRcnn`] is built from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,14 +104,6 @@ struct RoiHeads {
 const ROI_SIZE: usize = 7;
 
 impl FasterRcnn {
-    /// The stage of each part's parameters, by the part's path.
-    pub const STAGES: [(&'static str, Stage); 4] = [
-        ("backbone.body.", Stage::Backbone),
-        ("backbone.fpn.", Stage::Pyramid),
-        ("rpn.", Stage::Heads),
-        ("roi_heads.", Stage::BoxHead),
-    ];
-
     /// The model with unloaded weights.
     pub fn new(config: &FasterRcnnConfig, device: &Device) -> Self {
         let anchors = AnchorGrid::pyramid(config.anchor_size).anchors_per_cell();
@@ -224,5 +220,222 @@ impl FasterRcnn {
     pub fn box_outputs(&self, rois: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let x = self.roi_heads.box_head.forward(rois);
         self.roi_heads.box_predictor.forward(x)
+    }
+}
+
+impl Model {
+    /// The two-stage model that it is, if it is one.
+    pub fn as_faster_rcnn(&self) -> Option<&FasterRcnn> {
+        match self {
+            Self::FasterRcnn(model) => Some(model),
+            _ => None,
+        }
+    }
+}
+
+/// What is built here.
+pub static ARCHITECTURES: [Architecture; 6] = [
+    PYRAMID_TINY,
+    RESNET18_FPN,
+    RESNET34_FPN,
+    RESNET50_FPN,
+    RESNET101_FPN,
+    RESNET152_FPN,
+];
+
+/// Made slim, for integrated GPUs and browsers, with weights of its own.
+pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
+    name: "pyramid_tiny",
+    description: "Faster R-CNN made slim",
+    accepts: "this crate's, of any number of classes; .safetensors",
+    transform: Transform {
+        resize: Some(ResizeBounds {
+            min_size: 384,
+            max_size: 640,
+        }),
+        ..Transform::torchvision()
+    },
+    selection: Some(Selection {
+        proposals: 200,
+        ..SELECTION
+    }),
+    // The background and the scenes' eight shapes.
+    classes: Classes::Counted {
+        tensor: CLASSIFIER,
+        usual: 9,
+    },
+    seeded: |key, shape| seeded(key, shape, false),
+    builtin: TINY_WEIGHTS,
+    training: Some(TrainingDefaults {
+        proposals: 500,
+        rois: 128,
+    }),
+    build: |config, device| {
+        let config = FasterRcnnConfig::tiny(config.classes, config.bn_eps);
+        Model::FasterRcnn(FasterRcnn::new(&config, device))
+    },
+    ..TORCHVISION
+});
+
+/// On ResNet-18, as torchvision's `resnet_fpn_backbone` builds it.
+pub static RESNET18_FPN: Architecture = Architecture(&Specification {
+    name: "fasterrcnn_resnet18_fpn",
+    description: "Faster R-CNN, ResNet-18",
+    seeded: |key, shape| seeded(key, shape, false),
+    build: |config, device| torchvision(Depth::R18, config, device),
+    ..TORCHVISION
+});
+
+/// On ResNet-34, as torchvision's `resnet_fpn_backbone` builds it.
+pub static RESNET34_FPN: Architecture = Architecture(&Specification {
+    name: "fasterrcnn_resnet34_fpn",
+    description: "Faster R-CNN, ResNet-34",
+    seeded: |key, shape| seeded(key, shape, false),
+    build: |config, device| torchvision(Depth::R34, config, device),
+    ..TORCHVISION
+});
+
+/// torchvision's `fasterrcnn_resnet50_fpn`.
+pub static RESNET50_FPN: Architecture = Architecture(&Specification {
+    published: &[Published {
+        sha256_prefix: "258fb6c6",
+        file_name: "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+        class_names: &COCO_NAMES,
+        // `overwrite_eps` in torchvision.
+        bn_eps: 0.0,
+    }],
+    ..TORCHVISION
+});
+
+/// On ResNet-101, as torchvision's `resnet_fpn_backbone` builds it.
+pub static RESNET101_FPN: Architecture = Architecture(&Specification {
+    name: "fasterrcnn_resnet101_fpn",
+    description: "Faster R-CNN, ResNet-101",
+    build: |config, device| torchvision(Depth::R101, config, device),
+    ..TORCHVISION
+});
+
+/// On ResNet-152, as torchvision's `resnet_fpn_backbone` builds it.
+pub static RESNET152_FPN: Architecture = Architecture(&Specification {
+    name: "fasterrcnn_resnet152_fpn",
+    description: "Faster R-CNN, ResNet-152",
+    build: |config, device| torchvision(Depth::R152, config, device),
+    ..TORCHVISION
+});
+
+/// What they have in common, told of the one with ResNet-50.
+const TORCHVISION: Specification = Specification {
+    name: "fasterrcnn_resnet50_fpn",
+    description: "Faster R-CNN, ResNet-50",
+    accepts: "torchvision (fasterrcnn_resnet50_fpn, resnet_fpn_backbone), any number of classes; .pth, .safetensors",
+    transform: Transform::torchvision(),
+    selection: Some(SELECTION),
+    stages: &[
+        ("backbone.body.", Stage::Backbone),
+        ("backbone.fpn.", Stage::Pyramid),
+        ("rpn.", Stage::Heads),
+        ("roi_heads.", Stage::BoxHead),
+    ],
+    levels: 2..=6,
+    classes: Classes::Counted {
+        tensor: CLASSIFIER,
+        usual: COCO_NAMES.len(),
+    },
+    key: resnet::key,
+    layout: older_layout,
+    seeded: |key, shape| seeded(key, shape, true),
+    published: &[],
+    builtin: None,
+    training: Some(TrainingDefaults {
+        proposals: 2000,
+        rois: 512,
+    }),
+    build: |config, device| torchvision(Depth::R50, config, device),
+};
+
+const SELECTION: Selection = Selection {
+    score_threshold: 0.05,
+    nms_threshold: 0.5,
+    limit: 100,
+    proposals: 1000,
+};
+
+/// One value a class.
+const CLASSIFIER: &str = "roi_heads.box_predictor.cls_score.bias";
+
+/// Trained on generated scenes to find everyday shapes; `pyramid_tiny.md` beside the file tells how, and
+/// how well it does.
+#[cfg(feature = "builtin")]
+const TINY_WEIGHTS: Option<&[u8]> = Some(include_bytes!("../weights/pyramid_tiny.safetensors"));
+#[cfg(not(feature = "builtin"))]
+const TINY_WEIGHTS: Option<&[u8]> = None;
+
+fn torchvision(depth: Depth, config: &ModelConfig, device: &Device) -> Model {
+    let config = FasterRcnnConfig::torchvision(depth, config.classes, config.bn_eps);
+    Model::FasterRcnn(FasterRcnn::new(&config, device))
+}
+
+/// A key as the older of torchvision's two layouts writes it: the newer wraps the pyramid's and the
+/// RPN's convolutions in blocks (`fpn.inner_blocks.0.0.weight`).
+fn older_layout(key: &str) -> String {
+    let parts: Vec<&str> = key.split('.').collect();
+    match parts[..] {
+        ["backbone", "fpn", blocks, level, "0", leaf] => {
+            ["backbone", "fpn", blocks, level, leaf].join(".")
+        }
+        ["rpn", "head", "conv", "0", "0", leaf] => ["rpn", "head", "conv", leaf].join("."),
+        _ => key.to_owned(),
+    }
+}
+
+fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
+    const GAINS: [(&str, f64); 8] = [
+        ("fpn.inner_blocks.3.", 1.2),
+        ("fpn.inner_blocks.2.", 0.5),
+        ("fpn.inner_blocks.", 0.25),
+        ("fpn.layer_blocks.", 0.7),
+        ("rpn.head.cls_logits.", 1.2),
+        ("rpn.head.bbox_pred.", 0.3),
+        ("box_predictor.cls_score.", 6.0),
+        ("box_predictor.bbox_pred.", 4.0),
+    ];
+    match key {
+        "roi_heads.box_head.fc6.bias" | "roi_heads.box_head.fc7.bias" => {
+            Distribution::around(-1.3, 0.1)
+        }
+        // Most RoIs are background.
+        CLASSIFIER => Distribution {
+            first: Some(8.0),
+            ..Distribution::around(0.0, 0.5)
+        },
+        "rpn.head.bbox_pred.bias" => Distribution::around(0.0, 0.8),
+        _ => resnet::seeded(key, shape, is_bottleneck, &GAINS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_layouts_of_torchvision_have_one_key() {
+        for (newer, older) in [
+            (
+                "backbone.fpn.inner_blocks.2.0.weight",
+                "backbone.fpn.inner_blocks.2.weight",
+            ),
+            (
+                "backbone.fpn.layer_blocks.0.0.bias",
+                "backbone.fpn.layer_blocks.0.bias",
+            ),
+            ("rpn.head.conv.0.0.weight", "rpn.head.conv.weight"),
+            (
+                "backbone.body.layer1.0.downsample.0.weight",
+                "backbone.body.layer1.0.downsample.0.weight",
+            ),
+        ] {
+            assert_eq!(older_layout(newer), older);
+            assert_eq!(older_layout(older), older);
+        }
     }
 }

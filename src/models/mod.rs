@@ -5,11 +5,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::ops::select::SelectOptions;
-use crate::transform::Transform;
 
 mod architecture;
 pub mod box_head;
+mod coco_names;
 pub(crate) mod conv;
+mod distribution;
 pub mod faster_rcnn;
 pub mod fpn;
 pub mod mobilenet;
@@ -18,12 +19,63 @@ pub mod parameters;
 pub mod resnet;
 pub mod retinaface;
 pub mod rpn;
+mod specification;
 
 pub use crate::stage::Stage;
 pub use architecture::{Architecture, UnknownArchitecture};
-pub use faster_rcnn::{FasterRcnn, FasterRcnnConfig};
+pub use coco_names::COCO_NAMES;
+pub use distribution::Distribution;
+pub use faster_rcnn::FasterRcnnConfig;
 pub use outputs::{Checked, Outputs, Request};
-pub use retinaface::RetinaFace;
+pub use specification::{Classes, Published, Specification, TrainingDefaults};
+
+/// The files of architectures, a line each: its module, which becomes a variant of [`Model`]; the
+/// file's `ARCHITECTURES` join the list. (The files are declared above, because rustfmt passes over
+/// those that a macro declares.)
+macro_rules! architectures {
+    ($($file:ident :: $Module:ident,)+) => {
+        $(pub use $file::$Module;)+
+
+        /// A model of any architecture.
+        #[derive(Module, Debug)]
+        #[allow(clippy::large_enum_variant)] // one a detector, and never moved once built
+        pub enum Model {
+            $(
+                /// The module of that name.
+                $Module($Module),
+            )+
+        }
+
+        impl Model {
+            /// A picture `[1, 3, H, W]` as [`Transform::apply`](crate::transform::Transform::apply)
+            /// makes it, and [`Frame::tensor`](crate::transform::Frame::tensor), → what was asked for.
+            pub fn forward(
+                &self,
+                image: Tensor<4>,
+                frame: Tensor<1>,
+                request: &Request,
+            ) -> Outputs {
+                match self {
+                    $(Self::$Module(model) => model.forward(image, frame, request),)+
+                }
+            }
+        }
+
+        static FILES: &[&[Architecture]] = &[$(&$file::ARCHITECTURES),+];
+    };
+}
+
+architectures! {
+    faster_rcnn::FasterRcnn,
+    retinaface::RetinaFace,
+}
+
+impl Model {
+    /// The model with unloaded weights.
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        (config.architecture.specification().build)(config, device)
+    }
+}
 
 /// What is kept of the boxes a model finds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,40 +117,6 @@ impl ModelConfig {
             architecture,
             classes: architecture.default_classes(),
             bn_eps: 1e-5,
-        }
-    }
-}
-
-/// A detector of any architecture.
-#[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)] // one a detector, and never moved once built
-pub enum Model {
-    /// Faster R-CNN on a pyramid.
-    FasterRcnn(FasterRcnn),
-    /// RetinaFace.
-    RetinaFace(RetinaFace),
-}
-
-impl Model {
-    /// The model with unloaded weights.
-    pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        let ModelConfig {
-            architecture,
-            classes,
-            bn_eps,
-        } = *config;
-        match architecture.faster_rcnn(classes, bn_eps) {
-            Some(config) => Self::FasterRcnn(FasterRcnn::new(&config, device)),
-            None => Self::RetinaFace(RetinaFace::new(config.bn_eps, device)),
-        }
-    }
-
-    /// A picture `[1, 3, H, W]` as [`Transform::apply`] makes it, and
-    /// [`Frame::tensor`](crate::transform::Frame::tensor), → what was asked for.
-    pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, request: &Request) -> Outputs {
-        match self {
-            Self::FasterRcnn(model) => model.forward(image, frame, request),
-            Self::RetinaFace(model) => model.forward(image, frame, request),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Request {
         Self {
             maps: BTreeSet::from([MapKind::Pyramid]),
             proposals: false,
-            selection: architecture.selection().into(),
+            selection: architecture.selection(),
         }
     }
 

@@ -9,7 +9,8 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv, ConvNorm, batch_norm};
+use super::conv::{Conv, ConvNorm, batch_norm, index_in_sequence};
+use super::distribution::Distribution;
 
 /// The depths torchvision ships.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,5 +221,37 @@ fn shortcut(downsample: &Option<ConvNorm>, x: Tensor<4>) -> Tensor<4> {
     match downsample {
         Some(projection) => projection.forward(x),
         None => x,
+    }
+}
+
+/// The key in torchvision's checkpoints of the parameter at a path.
+pub(super) fn key(path: &str) -> String {
+    let parts: Vec<&str> = path.split('.').collect();
+    match &parts[..] {
+        [block @ .., "downsample", layer, leaf] => {
+            let block = block.join(".");
+            let index = index_in_sequence(layer);
+            format!("{block}.downsample.{index}.{leaf}")
+        }
+        _ => path.to_owned(),
+    }
+}
+
+/// Seeded values for a network with these blocks; `gains` as for [`Distribution::usual`].
+pub(super) fn seeded(
+    key: &str,
+    shape: &[usize],
+    is_bottleneck: bool,
+    gains: &[(&str, f64)],
+) -> Distribution {
+    let last_norm = if is_bottleneck {
+        ".bn3.weight"
+    } else {
+        ".bn2.weight"
+    };
+    match key.ends_with(last_norm) {
+        // A residual branch adds little, so that deep stacks do not explode.
+        true => Distribution::around(0.05, 0.05),
+        false => Distribution::usual(key, shape, gains),
     }
 }

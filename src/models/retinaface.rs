@@ -6,14 +6,17 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv, ConvNorm};
+use super::conv::{Conv, ConvNorm, index_in_sequence};
 use super::fpn::add_upsampled;
 use super::mobilenet::{MobileNet, SLOPE, STAGE_CHANNELS};
-use super::{Outputs, Request, Stage};
+use super::{
+    Architecture, Classes, Distribution, Model, Outputs, Request, Selection, Specification, Stage,
+};
 use crate::ops::anchor_decode::{AnchorDecodeOptions, OneStageMaps, decode_anchors};
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::select::select_detections;
 use crate::plan::MapKind;
+use crate::transform::Transform;
 
 /// Channels of every pyramid level.
 const CHANNELS: usize = 64;
@@ -32,18 +35,6 @@ pub struct RetinaFace {
 }
 
 impl RetinaFace {
-    /// The stage of each part's parameters, by the part's path.
-    pub const STAGES: [(&'static str, Stage); 8] = [
-        ("body.", Stage::Backbone),
-        ("fpn.", Stage::Pyramid),
-        ("ssh1.", Stage::Heads),
-        ("ssh2.", Stage::Heads),
-        ("ssh3.", Stage::Heads),
-        ("class_head.", Stage::Heads),
-        ("bbox_head.", Stage::Heads),
-        ("landmark_head.", Stage::Heads),
-    ];
-
     /// The model with unloaded weights; `eps` is that of every batch norm.
     pub fn new(eps: f64, device: &Device) -> Self {
         let anchors = AnchorGrid::retinaface().anchors_per_cell();
@@ -188,4 +179,79 @@ impl Ssh {
         let by7 = self.conv7x7_3.forward(by7);
         relu(Tensor::cat(vec![by3, by5, by7], 1))
     }
+}
+
+/// What is built here.
+pub static ARCHITECTURES: [Architecture; 1] = [MOBILENET025];
+
+/// On MobileNetV1 at a quarter of its width.
+pub static MOBILENET025: Architecture = Architecture(&Specification {
+    name: "retinaface_mobilenet025",
+    description: "RetinaFace, MobileNet-0.25",
+    accepts: "RetinaFace in PyTorch, MobileNet-0.25; .pth, .safetensors",
+    transform: Transform::retinaface(),
+    selection: Some(Selection {
+        score_threshold: 0.5,
+        nms_threshold: 0.4,
+        limit: 750,
+        proposals: 0,
+    }),
+    stages: &[
+        ("body.", Stage::Backbone),
+        ("fpn.", Stage::Pyramid),
+        ("ssh1.", Stage::Heads),
+        ("ssh2.", Stage::Heads),
+        ("ssh3.", Stage::Heads),
+        ("class_head.", Stage::Heads),
+        ("bbox_head.", Stage::Heads),
+        ("landmark_head.", Stage::Heads),
+    ],
+    levels: 3..=5,
+    classes: Classes::Fixed(&["background", "face"]),
+    key,
+    layout: str::to_owned,
+    seeded,
+    published: &[],
+    builtin: None,
+    training: None,
+    build: |config, device| Model::RetinaFace(RetinaFace::new(config.bn_eps, device)),
+});
+
+fn key(path: &str) -> String {
+    let parts: Vec<&str> = path.split('.').collect();
+    match &parts[..] {
+        ["body", stage, block, "depthwise", layer, leaf] => {
+            let index = index_in_sequence(layer);
+            format!("body.{stage}.{block}.{index}.{leaf}")
+        }
+        // Behind the depthwise convolution, its norm and its activation.
+        ["body", stage, block, "pointwise", layer, leaf] => {
+            let index = 3 + index_in_sequence(layer);
+            format!("body.{stage}.{block}.{index}.{leaf}")
+        }
+        [module @ .., layer @ ("conv" | "norm"), leaf] => {
+            let index = index_in_sequence(layer);
+            let module = module
+                .join(".")
+                .replace("3x3", "3X3")
+                .replace("5x5", "5X5")
+                .replace("7x7_2", "7X7_2"); // its sibling 7x7_3 is spelled small
+            format!("{module}.{index}.{leaf}")
+        }
+        ["class_head", level, leaf] => format!("ClassHead.{level}.conv1x1.{leaf}"),
+        ["bbox_head", level, leaf] => format!("BboxHead.{level}.conv1x1.{leaf}"),
+        ["landmark_head", level, leaf] => format!("LandmarkHead.{level}.conv1x1.{leaf}"),
+        _ => path.to_owned(),
+    }
+}
+
+fn seeded(key: &str, shape: &[usize]) -> Distribution {
+    const GAINS: [(&str, f64); 4] = [
+        // Pictures are not scaled to a unit range.
+        ("body.stage1.0.0.", 0.02),
+        ("ClassHead.", 0.8),
+        ("BboxHead.", 0.4),
+        ("LandmarkHead.", 0.5),
+    ];
+    Distribution::usual(key, shape, &GAINS)
 }

@@ -33,7 +33,5 @@ pub const ALL: &[&dyn Operation] = &[
 
 /// The operation of this name.
 pub fn by_id(id: &str) -> Option<&'static dyn Operation> {
-    ALL.iter()
-        .copied()
-        .find(|operation| operation.id() == id)
+    ALL.iter().copied().find(|operation| operation.id() == id)
 }

@@ -73,7 +73,8 @@ pub fn resume(
         metadata: checkpoint.metadata.clone(),
     };
     let options = progress.options;
-    crate::weights::check_fit(&options.config()?, &weights)?;
+    let config = options.config()?;
+    crate::weights::check_fit(&config, &weights.in_layout_of(config.architecture)?)?;
     let (mut trainer, _) = Trainer::from_checkpoint(options, &weights, device)?;
     let mut shapes = BTreeMap::new();
     parameters::for_each(&trainer.model, |parameter| {

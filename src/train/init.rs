@@ -11,10 +11,10 @@ use crate::weights::Stream;
 /// 2017, <https://arxiv.org/abs/1706.02677>).
 pub fn initial(config: &ModelConfig, seed: u64, device: &burn::tensor::Device) -> Model {
     let model = Model::new(config, device);
-    let is_bottleneck = config
-        .architecture
-        .faster_rcnn(config.classes, config.bn_eps)
-        .is_some_and(|config| config.body.is_bottleneck);
+    let mut is_bottleneck = false;
+    parameters::for_each(&model, |parameter| {
+        is_bottleneck |= parameter.path.contains(".bn3.");
+    });
     let last_norm = if is_bottleneck { ".bn3." } else { ".bn2." };
     let filled = parameters::fill(model, |path, shape| {
         let count: usize = shape.iter().product();

@@ -68,7 +68,7 @@ impl TrainOptions {
     pub fn config(&self) -> Result<ModelConfig, TrainError> {
         let architecture = Architecture::from_str(&self.model)
             .ok()
-            .filter(|architecture| architecture.is_two_stage())
+            .filter(|architecture| architecture.specification().training.is_some())
             .ok_or_else(|| TrainError::Model(self.model.clone()))?;
         Ok(ModelConfig {
             architecture,
@@ -215,9 +215,8 @@ impl Trainer {
     /// # Errors
     /// If the loss is no finite number; the model is then as it was before.
     pub fn step(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
-        let Model::FasterRcnn(model) = &self.model else {
-            unreachable!("only two-stage models are trained")
-        };
+        let model = self.model.as_faster_rcnn();
+        let model = model.expect("only two-stage models are trained");
         let mut chance =
             Pcg64Mcg::seed_from_u64(self.options.seed ^ (self.step as u64).rotate_left(24));
         let losses = losses(model, batch, &self.loss_options, &mut chance);

@@ -6,8 +6,7 @@ use super::{Check, Unit};
 use crate::detections::Detection;
 use crate::gpu::Gpu;
 use crate::gpu::adapters::is_software;
-use crate::models::resnet::Depth;
-use crate::models::{Architecture, ModelConfig};
+use crate::models::{Architecture, ModelConfig, faster_rcnn, retinaface};
 use crate::{BuildError, DetectError, Detector, weights};
 
 /// What one detection may be off by.
@@ -21,11 +20,8 @@ const SEED: u64 = 1;
 /// minutes and use the same kernels, the smallest of either kind.
 pub fn architectures(gpu: &Gpu) -> Vec<Architecture> {
     match is_software(gpu.info()) {
-        true => vec![
-            Architecture::FasterRcnnFpn(Depth::R18),
-            Architecture::RetinaFaceMobileNet025,
-        ],
-        false => Architecture::ALL.to_vec(),
+        true => vec![faster_rcnn::RESNET18_FPN, retinaface::MOBILENET025],
+        false => Architecture::all().collect(),
     }
 }
 

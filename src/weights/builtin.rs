@@ -1,10 +1,11 @@
 //! The weights that come with this crate.
 
 use super::Checkpoint;
+use crate::models::Architecture;
 
-/// `pyramid_tiny`, trained on generated scenes to find everyday shapes; `pyramid_tiny.md` beside the
-/// file tells how, and how well it does.
-pub fn builtin() -> Checkpoint {
-    let file = include_bytes!("pyramid_tiny.safetensors");
-    Checkpoint::from_safetensors(file.to_vec()).expect("the file is as this crate wrote it")
+/// The weights of an architecture that come with this crate; none where it has none, or the crate was
+/// built without the `builtin` feature.
+pub fn builtin(architecture: Architecture) -> Option<Checkpoint> {
+    let file = architecture.specification().builtin?.to_vec();
+    Some(Checkpoint::from_safetensors(file).expect("the file is as this crate wrote it"))
 }

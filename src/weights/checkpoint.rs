@@ -5,7 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Metadata, WeightsError, keys, safetensors};
+use super::{Metadata, WeightsError, safetensors};
+use crate::models::Architecture;
 
 /// How many values [`StoredTensor::parts`] reads at once: some milliseconds' work.
 const PART: usize = 1 << 18;
@@ -111,7 +112,8 @@ impl fmt::Debug for StoredTensor {
 /// A file's tensors, and what it says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
-    /// By key, in the older of torchvision's two layouts; counters of training batches left out.
+    /// By the file's keys, without the prefix that PyTorch's `DataParallel` adds; counters of
+    /// training batches left out.
     pub tensors: BTreeMap<String, StoredTensor>,
     /// What the file says of itself.
     pub metadata: Metadata,
@@ -146,9 +148,33 @@ impl Checkpoint {
         }
     }
 
-    /// Tensors by the keys of their origin.
+    /// Tensors by a file's keys.
     pub(super) fn new(
         tensors: impl IntoIterator<Item = (String, StoredTensor)>,
+        metadata: Metadata,
+    ) -> Result<Self, WeightsError> {
+        let tensors = tensors.into_iter();
+        let tensors = tensors.filter(|(key, _)| !key.ends_with(".num_batches_tracked"));
+        let tensors = tensors.map(|(key, tensor)| match key.strip_prefix("module.") {
+            Some(rest) => (rest.to_owned(), tensor),
+            None => (key, tensor),
+        });
+        Self::without_repeats(tensors, metadata)
+    }
+
+    /// The same tensors by the keys that `architecture` gives them, however the file spells those.
+    ///
+    /// # Errors
+    /// If two of the file's keys mean one tensor.
+    pub fn in_layout_of(&self, architecture: Architecture) -> Result<Self, WeightsError> {
+        let layout = architecture.specification().layout;
+        let tensors = self.tensors.iter();
+        let tensors = tensors.map(|(key, tensor)| (layout(key), tensor.clone()));
+        Self::without_repeats(tensors, self.metadata.clone())
+    }
+
+    fn without_repeats(
+        tensors: impl Iterator<Item = (String, StoredTensor)>,
         metadata: Metadata,
     ) -> Result<Self, WeightsError> {
         let mut checkpoint = Self {
@@ -156,10 +182,6 @@ impl Checkpoint {
             ..Self::default()
         };
         for (key, tensor) in tensors {
-            if key.ends_with(".num_batches_tracked") {
-                continue;
-            }
-            let key = keys::older_layout(&key);
             if checkpoint.tensors.insert(key.clone(), tensor).is_some() {
                 return Err(WeightsError::Twice { tensor: key });
             }

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::keys::key_of;
 use super::{Checkpoint, StoredTensor, WeightsError};
-use crate::models::parameters;
-use crate::models::{Architecture, Model, ModelConfig};
+use crate::models::{Architecture, Classes, Model, ModelConfig, parameters};
 
 /// How many names a list of differences spells out.
 const NAMED: usize = 3;
@@ -15,37 +13,32 @@ const NAMED: usize = 3;
 /// Most classes a checkpoint may have: there is a name for each, whatever its file claims.
 const MAX_CLASSES: usize = 10_000;
 
-/// Classes of a checkpoint for `architecture`, background included: the rows of its classifier.
+/// Classes of a checkpoint for `architecture`, background included: where they are not always the
+/// same, the rows of its classifier.
 ///
 /// # Errors
-/// If the checkpoint lacks the classifier, so that it is another model's.
+/// If the checkpoint lacks the classifier, so that it is another model's, or holds it twice.
 pub fn class_count(
     checkpoint: &Checkpoint,
     architecture: Architecture,
 ) -> Result<usize, WeightsError> {
-    match architecture {
-        Architecture::RetinaFaceMobileNet025 => Ok(architecture.default_classes()),
-        Architecture::FasterRcnnFpn(_) | Architecture::PyramidTiny => {
-            let key = "roi_heads.box_predictor.cls_score.bias";
-            let classifier = checkpoint
-                .tensors
-                .get(key)
-                .map(|bias| bias.shape.as_slice());
-            match classifier {
-                Some(&[classes]) if (2..=MAX_CLASSES).contains(&classes) => Ok(classes),
-                Some(shape) => Err(WeightsError::Mismatch {
-                    model: architecture.name(),
-                    differences: format!(
-                        "tensor '{key}' has shape {shape:?}, expected one value for each of 2 to {MAX_CLASSES} classes"
-                    ),
-                }),
-                None => Err(WeightsError::Mismatch {
-                    model: architecture.name(),
-                    differences: format!("tensor '{key}' is missing"),
-                }),
-            }
-        }
-    }
+    let key = match architecture.specification().classes {
+        Classes::Fixed(names) => return Ok(names.len()),
+        Classes::Counted { tensor, .. } => tensor,
+    };
+    let checkpoint = checkpoint.in_layout_of(architecture)?;
+    let tensor = checkpoint.tensors.get(key);
+    let differences = match tensor.map(|tensor| tensor.shape.as_slice()) {
+        Some(&[classes]) if (2..=MAX_CLASSES).contains(&classes) => return Ok(classes),
+        Some(shape) => format!(
+            "tensor '{key}' has shape {shape:?}, expected one value for each of 2 to {MAX_CLASSES} classes"
+        ),
+        None => format!("tensor '{key}' is missing"),
+    };
+    Err(WeightsError::Mismatch {
+        model: architecture.name(),
+        differences,
+    })
 }
 
 /// The shape of every parameter of a model by its checkpoint key, in the module's order.
@@ -54,7 +47,7 @@ pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     let model = Model::new(config, &Device::flex());
     let mut expected = Vec::new();
     parameters::for_each(&model, |parameter| {
-        let key = key_of(config.architecture, &parameter.path);
+        let key = config.architecture.key(&parameter.path);
         expected.push((key, parameter.shape));
     });
     expected
@@ -63,35 +56,37 @@ pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
 /// The model with the checkpoint's weights, on the CPU engine.
 ///
 /// # Errors
-/// If tensors are missing, left over or of another shape (all are counted, the first few named), if
-/// one cannot be read, or holds NaN or an infinity.
+/// If tensors are missing, left over, there twice or of another shape (all are counted, the first few
+/// named), if one cannot be read, or holds NaN or an infinity.
 pub fn load(config: &ModelConfig, checkpoint: &Checkpoint) -> Result<Model, WeightsError> {
-    check_fit(config, checkpoint)?;
+    let checkpoint = checkpoint.in_layout_of(config.architecture)?;
+    check_fit(config, &checkpoint)?;
     let model = Model::new(config, &Device::flex());
-    parameters::fill(model, |path, _| parameter(config, checkpoint, path).read())
+    parameters::fill(model, |path, _| parameter(config, &checkpoint, path).read())
 }
 
 /// The model with those of the checkpoint's weights that fit, and the keys of the parameters that it
 /// has none for, or some of another shape.
 ///
 /// # Errors
-/// If a tensor that fits cannot be read, or holds NaN or an infinity.
+/// If a tensor is there twice, or one that fits cannot be read, or holds NaN or an infinity.
 #[cfg(feature = "train")]
 pub fn load_fitting(
     config: &ModelConfig,
     checkpoint: &Checkpoint,
     model: Model,
 ) -> Result<(Model, Vec<String>), WeightsError> {
+    let checkpoint = checkpoint.in_layout_of(config.architecture)?;
     let mut current = BTreeMap::new();
     parameters::for_each(&model, |parameter| {
         current.insert(parameter.path.clone(), parameter.values());
     });
     let mut fresh = Vec::new();
     let model = parameters::fill(model, |path, shape| {
-        let key = key_of(config.architecture, path);
+        let key = config.architecture.key(path);
         let stored = checkpoint.tensors.get(&key);
         match stored.is_some_and(|tensor| tensor.shape == shape) {
-            true => parameter(config, checkpoint, path).read(),
+            true => parameter(config, &checkpoint, path).read(),
             false => {
                 fresh.push(key);
                 Ok(current.remove(path).expect("a path is met once"))
@@ -101,10 +96,10 @@ pub fn load_fitting(
     Ok((model, fresh))
 }
 
-/// The parameter at `path` of a model that the checkpoint fits. To read it is an error if it holds
-/// NaN, an infinity, or a negative variance.
+/// The parameter at `path` of a model that the checkpoint fits, in the architecture's layout. To read
+/// it is an error if it holds NaN, an infinity, or a negative variance.
 pub(crate) fn parameter(config: &ModelConfig, checkpoint: &Checkpoint, path: &str) -> StoredTensor {
-    let key = key_of(config.architecture, path);
+    let key = config.architecture.key(path);
     let is_variance = path.ends_with(".running_var");
     let tensor = checkpoint.tensors[&key].clone();
     tensor.checked(move |values| {
@@ -124,7 +119,8 @@ pub(crate) fn parameter(config: &ModelConfig, checkpoint: &Checkpoint, path: &st
     })
 }
 
-/// Whether the checkpoint holds just the model's parameters, in their shapes.
+/// Whether the checkpoint, in the architecture's layout, holds just the model's parameters, in their
+/// shapes.
 ///
 /// # Errors
 /// If it does not; the error counts the differences and names the first few.

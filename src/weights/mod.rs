@@ -1,10 +1,8 @@
 //! Weights: checkpoints of several origins and formats, and how they get into a module.
 
-#[cfg(feature = "builtin")]
 mod builtin;
 mod checkpoint;
 mod element;
-mod keys;
 mod load;
 mod metadata;
 pub mod official;
@@ -15,7 +13,6 @@ mod safetensors;
 mod save;
 mod seeded;
 
-#[cfg(feature = "builtin")]
 pub use builtin::builtin;
 pub use checkpoint::{Checkpoint, StoredTensor};
 #[cfg(feature = "train")]
@@ -61,7 +58,7 @@ pub enum WeightsError {
     /// Two tensors that are one.
     #[error("holds tensor '{tensor}' twice, once by that key and once by another that means it")]
     Twice {
-        /// Key, in the older of torchvision's two layouts.
+        /// What both keys mean.
         tensor: String,
     },
     /// Tensors missing, left over, or of another shape.

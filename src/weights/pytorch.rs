@@ -7,7 +7,7 @@ use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::element::ElementType;
-use super::{Checkpoint, Metadata, StoredTensor, WeightsError, official};
+use super::{Checkpoint, StoredTensor, WeightsError, official};
 
 /// Under which keys training scripts keep the state dict beside other things.
 const WRAPPERS: [&str; 2] = ["model.", "state_dict."];
@@ -25,11 +25,8 @@ pub(super) fn read(path: &Path) -> Result<Checkpoint, WeightsError> {
         };
         Some((key.clone(), stored(key, tensor)))
     });
-    let metadata = match official::by_sha256(&sha256(path)?) {
-        Some(official) => official.metadata(),
-        None => Metadata::default(),
-    };
-    Checkpoint::new(tensors, metadata)
+    let metadata = official::by_sha256(&sha256(path)?);
+    Checkpoint::new(tensors, metadata.unwrap_or_default())
 }
 
 fn explain(error: PytorchError) -> WeightsError {

@@ -1,6 +1,5 @@
 //! From a module into a checkpoint.
 
-use super::keys::key_of;
 use super::{Checkpoint, Metadata, StoredTensor};
 use crate::models::{Model, ModelConfig, parameters};
 
@@ -16,7 +15,7 @@ pub fn save(config: &ModelConfig, model: &Model, class_names: &[String]) -> Chec
         ..Checkpoint::default()
     };
     parameters::for_each(model, |parameter| {
-        let key = key_of(config.architecture, &parameter.path);
+        let key = config.architecture.key(&parameter.path);
         let tensor = StoredTensor::of(parameter.shape.clone(), parameter.values());
         checkpoint.tensors.insert(key, tensor);
     });

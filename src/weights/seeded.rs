@@ -7,19 +7,19 @@ use image::RgbaImage;
 
 use super::load::expected;
 use super::{Checkpoint, Metadata, StoredTensor};
-use crate::models::{Architecture, ModelConfig};
+use crate::models::{Distribution, ModelConfig};
 
-/// A checkpoint of seeded weights for `config`, scaled so that activations keep their size and the
-/// scores and boxes of different places differ.
+/// A checkpoint of seeded weights for `config`, distributed as its architecture says.
 pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
-    let architecture = config.architecture;
+    let distribution = config.architecture.specification().seeded;
     let tensors = expected(config).into_iter().map(|(key, shape)| {
-        let (name, dims) = (key.clone(), shape.clone());
-        let read = move |part| Ok(values(architecture, seed, &name, &dims, part));
+        let distribution = distribution(&key, &shape);
+        let name = key.clone();
+        let read = move |part| Ok(values(distribution, &Stream::new(seed, &name), part));
         (key, StoredTensor::in_parts(shape, read))
     });
     let metadata = Metadata {
-        architecture: Some(architecture),
+        architecture: Some(config.architecture),
         class_names: None,
         bn_eps: Some(config.bn_eps),
         training: None,
@@ -28,82 +28,15 @@ pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
 }
 
 /// The values at the indices of `part`.
-fn values(
-    architecture: Architecture,
-    seed: u64,
-    name: &str,
-    shape: &[usize],
-    part: Range<usize>,
-) -> Vec<f32> {
-    let stream = Stream::new(seed, name);
-    let (offset, scale) = distribution(architecture, name, shape);
-    let is_class_bias = name.contains("cls_score.") && name.ends_with(".bias");
+fn values(distribution: Distribution, stream: &Stream, part: Range<usize>) -> Vec<f32> {
     part.map(|index| {
-        let offset = match index {
-            // Most RoIs are background.
-            0 if is_class_bias => 8.0,
-            _ => offset,
+        let centre = match index {
+            0 => distribution.first.unwrap_or(distribution.centre),
+            _ => distribution.centre,
         };
-        (offset + scale * stream.symmetric(index as u64)) as f32
+        (centre + distribution.half_width * stream.symmetric(index as u64)) as f32
     })
     .collect()
-}
-
-/// Centre and half-width of a parameter's uniform distribution.
-fn distribution(architecture: Architecture, name: &str, shape: &[usize]) -> (f64, f64) {
-    if name.ends_with("running_mean") {
-        (0.0, 0.1)
-    } else if name.ends_with("running_var") {
-        (1.0, 0.5)
-    } else if name.ends_with(".bias") {
-        match name {
-            _ if name.contains("box_head.fc") => (-1.3, 0.1),
-            _ if name.contains("cls_score.") => (0.0, 0.5),
-            _ if name.contains("rpn.head.bbox_pred.") => (0.0, 0.8),
-            _ => (0.0, 0.1),
-        }
-    } else if shape.len() == 1 {
-        // A residual branch adds little, so that deep stacks do not explode.
-        match ends_residual_branch(architecture, name) {
-            true => (0.05, 0.05),
-            false => (1.0, 0.1),
-        }
-    } else {
-        let fan_in = shape[1..].iter().product::<usize>() as f64;
-        (0.0, gain(name) * (3.0 / fan_in).sqrt())
-    }
-}
-
-/// Whether a batch norm is the last of its residual block.
-fn ends_residual_branch(architecture: Architecture, name: &str) -> bool {
-    let config = architecture.faster_rcnn(architecture.default_classes(), 0.0);
-    let last = match config {
-        None => return false,
-        Some(config) if config.body.is_bottleneck => ".bn3.",
-        Some(_) => ".bn2.",
-    };
-    name.contains("layer") && name.contains(last)
-}
-
-/// Standard deviation of a layer's weights, relative to what keeps the deviation of its input.
-fn gain(name: &str) -> f64 {
-    [
-        ("fpn.inner_blocks.3.", 1.2),
-        ("fpn.inner_blocks.2.", 0.5),
-        ("fpn.inner_blocks.", 0.25),
-        ("fpn.layer_blocks.", 0.7),
-        ("rpn.head.cls_logits.", 1.2),
-        ("rpn.head.bbox_pred.", 0.3),
-        ("box_predictor.cls_score.", 6.0),
-        ("box_predictor.bbox_pred.", 4.0),
-        ("body.stage1.0.0.", 0.02),
-        ("ClassHead.", 0.8),
-        ("BboxHead.", 0.4),
-        ("LandmarkHead.", 0.5),
-    ]
-    .into_iter()
-    .find(|(part, _)| name.contains(part))
-    .map_or(2.0_f64.sqrt(), |(_, gain)| gain)
 }
 
 /// Edge in pixels of a cell of [`picture`]'s lattice.

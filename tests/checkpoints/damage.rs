@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::weights;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -84,7 +85,7 @@ fn survive(whole: &[u8], damages: &[Damage], part: usize) -> Result<(), TestCase
             Err(error) => said(error)?,
         }
     }
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     weights::load(&config, &checkpoint).map(drop).or_else(said)
 }
 

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
+use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::weights::{self, Checkpoint, Metadata};
 use fpn_wgpu::{Detections, Detector};
 use half::{bf16, f16};
@@ -30,7 +31,7 @@ fn tensors(checkpoint: &Checkpoint) -> StateDict {
 
 fn detections(checkpoint: Checkpoint) -> Detections {
     let detector = Detector::builder(checkpoint)
-        .architecture(Architecture::RetinaFaceMobileNet025)
+        .architecture(MOBILENET025)
         .build()
         .expect("the checkpoint fits");
     let picture = weights::picture(3, 80, 64).into();
@@ -39,7 +40,7 @@ fn detections(checkpoint: Checkpoint) -> Detections {
 
 #[test]
 fn what_is_written_is_what_is_read() {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let mut seeded = weights::seeded(&config, 1);
     seeded.metadata = Metadata {
         architecture: Some(config.architecture),
@@ -59,7 +60,7 @@ fn what_is_written_is_what_is_read() {
 
 #[test]
 fn halving_rounds_the_weights_of_layers_and_nothing_else() {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let seeded = weights::seeded(&config, 1);
     let bytes = seeded.to_safetensors(true).expect("it can be written");
     let halved = tensors(&open(&bytes).expect("it can be read"));
@@ -132,11 +133,7 @@ fn pytorch_files_of_both_formats_hold_the_same() {
         let checkpoint = open(&bytes).expect("it can be read");
         assert_eq!(checkpoint.metadata, Metadata::default());
         assert_eq!(tensors(&checkpoint), expected, "{format}");
-        weights::load(
-            &ModelConfig::of(Architecture::RetinaFaceMobileNet025),
-            &checkpoint,
-        )
-        .expect("it fits");
+        weights::load(&ModelConfig::of(MOBILENET025), &checkpoint).expect("it fits");
     }
 }
 
@@ -174,11 +171,11 @@ fn newer_layout(key: &str) -> String {
     }
 }
 
-#[test]
-fn both_layouts_of_torchvision_are_one() {
+/// Seeded weights of a model of torchvision's, and the same in the newer layout.
+fn in_both_layouts() -> (ModelConfig, Checkpoint, Checkpoint) {
     let config = ModelConfig {
         classes: 3,
-        ..ModelConfig::of(Architecture::FasterRcnnFpn(Depth::R18))
+        ..ModelConfig::of(RESNET18_FPN)
     };
     let older = weights::seeded(&config, 1);
     let mut newer = older.clone();
@@ -187,14 +184,60 @@ fn both_layouts_of_torchvision_are_one() {
         .iter()
         .map(|(key, tensor)| (newer_layout(key), tensor.clone()))
         .collect();
+    (config, older, newer)
+}
+
+#[test]
+fn both_layouts_of_torchvision_are_one() {
+    let (config, older, newer) = in_both_layouts();
     // Eight convolutions in the pyramid and one in the RPN, each with weight and bias.
     let renamed = |key: &&String| !older.tensors.contains_key(*key);
     assert_eq!(newer.tensors.keys().filter(renamed).count(), 18);
 
-    let file = newer.to_safetensors(false).expect("it can be written");
-    let read = Checkpoint::from_safetensors(file).expect("it can be read");
-    assert!(read.tensors.keys().eq(older.tensors.keys()));
-    let classes = weights::class_count(&read, config.architecture);
-    assert_eq!(classes.expect("the classifier is there"), 3);
-    weights::load(&config, &read).expect("it fits");
+    for written in [&older, &newer] {
+        let file = written.to_safetensors(false).expect("it can be written");
+        let read = Checkpoint::from_safetensors(file).expect("it can be read");
+        assert!(read.tensors.keys().eq(written.tensors.keys()));
+        let same = read.in_layout_of(config.architecture);
+        let same = same.expect("nothing is there twice");
+        assert!(same.tensors.keys().eq(older.tensors.keys()));
+        let classes = weights::class_count(&read, config.architecture);
+        assert_eq!(classes.expect("the classifier is there"), 3);
+        weights::load(&config, &read).expect("it fits");
+        Detector::builder(read).build().expect("it fits");
+    }
+}
+
+#[test]
+fn a_tensor_in_both_layouts_is_refused() {
+    let (config, older, newer) = in_both_layouts();
+    let key = "rpn.head.conv.weight";
+    let mut both = newer;
+    let tensor = older.tensors[key].clone();
+    both.tensors.insert(key.to_owned(), tensor);
+    let file = both.to_safetensors(false).expect("it can be written");
+    let read = open(&file).expect("what its keys mean is another's to say");
+    let said =
+        format!("holds tensor '{key}' twice, once by that key and once by another that means it");
+    let loaded = weights::load(&config, &read).expect_err("it is refused");
+    assert_eq!(loaded.to_string(), said);
+    let built = Detector::builder(read).build().expect_err("it is refused");
+    assert_eq!(built.to_string(), format!("the checkpoint {said}"));
+}
+
+/// What one architecture's files call a tensor may be another tensor in another's.
+#[test]
+fn a_layout_is_that_of_its_own_models() {
+    let mut parts = Parts::of(&retinaface());
+    let key = "rpn.head.conv.0.0.weight";
+    parts.tensors.insert(key.to_owned(), (vec![1], vec![0.0]));
+    let read = open(&parts.to_bytes()).expect("it can be read");
+    let same = read.in_layout_of(MOBILENET025);
+    let same = same.expect("nothing is there twice");
+    assert!(same.tensors.keys().eq(parts.tensors.keys()));
+    let loaded = weights::load(&ModelConfig::of(MOBILENET025), &read);
+    assert_eq!(
+        loaded.expect_err("it does not fit").to_string(),
+        format!("does not fit retinaface_mobilenet025: 1 unexpected tensor ('{key}')")
+    );
 }

@@ -1,7 +1,8 @@
 //! What is refused, and in which words; the file's name is the caller's to put in front.
 
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::faster_rcnn::{RESNET18_FPN, RESNET50_FPN};
+use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{BuildError, Detector};
 
@@ -14,7 +15,7 @@ fn misfit(change: impl FnOnce(&mut StateDict)) -> String {
     let mut parts = Parts::of(&retinaface());
     change(&mut parts.tensors);
     let checkpoint = Checkpoint::from_safetensors(parts.to_bytes()).expect("it can be read");
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let loaded = weights::load(&config, &checkpoint);
     loaded.expect_err("it does not fit").to_string()
 }
@@ -86,7 +87,7 @@ fn classes_are_not_counted_without_end() {
         let claim = StateDict::from([(key.to_owned(), (vec![classes], vec![0.0]))]);
         let checkpoint = open(&zipped(&claim, None)).expect("it can be read");
         let built = Detector::builder(checkpoint)
-            .architecture(Architecture::FasterRcnnFpn(Depth::R18))
+            .architecture(RESNET18_FPN)
             .build();
         assert_eq!(
             built.expect_err("it is refused").to_string(),
@@ -126,7 +127,7 @@ fn metadata_that_are_wrong_are_quoted() {
 #[test]
 fn another_model_than_the_metadata_say_is_refused() {
     let built = Detector::builder(open(&retinaface()).expect("it can be read"))
-        .architecture(Architecture::FasterRcnnFpn(Depth::R50))
+        .architecture(RESNET50_FPN)
         .build();
     assert!(matches!(built, Err(BuildError::OtherArchitecture { .. })));
 }

@@ -1,5 +1,7 @@
 //! The other commands: convert, models, summary, demo, help.
 
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
+use fpn_wgpu::weights;
 use predicates::prelude::*;
 use predicates::str::contains;
 
@@ -46,6 +48,31 @@ fn what_convert_is_told_stays_with_the_file() {
         detect("o.safetensors"),
         detect(&format!("untold.safetensors {told}"))
     );
+}
+
+/// Whatever the layout of a file, what is written has the older of torchvision's.
+#[test]
+fn convert_writes_the_keys_of_the_model() {
+    let folder = Folder::new();
+    let weights = weights::builtin(PYRAMID_TINY).expect("it has weights of its own");
+    let weights = weights.to_safetensors(false).expect("they can be written");
+    let older = Parts::of(&weights);
+    let mut newer = Parts::of(&weights);
+    for (older, newer_key) in [
+        ("rpn.head.conv.bias", "rpn.head.conv.0.0.bias"),
+        (
+            "backbone.fpn.layer_blocks.1.weight",
+            "backbone.fpn.layer_blocks.1.0.weight",
+        ),
+    ] {
+        let tensor = newer.tensors.remove(older).expect("a convolution");
+        newer.tensors.insert(newer_key.to_owned(), tensor);
+    }
+    folder.write("newer.safetensors", &newer.to_bytes());
+    let mut convert = folder.fpn("convert newer.safetensors o.safetensors");
+    convert.assert().success();
+    let written = Parts::of(&folder.read("o.safetensors"));
+    assert_eq!(written.tensors, older.tensors);
 }
 
 #[test]

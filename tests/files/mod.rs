@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::weights::seeded;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 /// Seeded weights of the smallest model, as a safetensors file that names the model.
 pub fn retinaface() -> Vec<u8> {
-    let config = ModelConfig::of(Architecture::RetinaFaceMobileNet025);
+    let config = ModelConfig::of(MOBILENET025);
     let written = seeded(&config, 1).to_safetensors(false);
     written.expect("seeded weights can be written")
 }

@@ -2,8 +2,9 @@
 
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig, Request, Selection};
+use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
+use fpn_wgpu::models::retinaface::MOBILENET025;
+use fpn_wgpu::models::{ModelConfig, Request, Selection};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::anchor_decode::{AnchorDecodeOptions, decode_grid};
 use fpn_wgpu::ops::candidates::Candidates;
@@ -17,13 +18,13 @@ use image::DynamicImage;
 use crate::random;
 
 const FASTER_RCNN: ModelConfig = ModelConfig {
-    architecture: Architecture::FasterRcnnFpn(Depth::R18),
+    architecture: RESNET18_FPN,
     classes: 3,
     bn_eps: 1e-5,
 };
 
 const RETINAFACE: ModelConfig = ModelConfig {
-    architecture: Architecture::RetinaFaceMobileNet025,
+    architecture: MOBILENET025,
     classes: 2,
     bn_eps: 1e-5,
 };
@@ -103,7 +104,7 @@ fn a_model_without_proposals_finds_nothing() {
     let frame = Tensor::from_data([0.0, 0.0, 1.0, 1.0], &Device::flex());
     let selection = Selection {
         score_threshold: 0.0,
-        ..FASTER_RCNN.architecture.selection()
+        ..RESNET18_FPN.selection().expect("it is a detector")
     };
     let request = Request {
         selection: Some(selection),

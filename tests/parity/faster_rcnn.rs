@@ -6,8 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use fpn_wgpu::boxes::BBox;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, FasterRcnn, Model, ModelConfig};
+use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig};
 use fpn_wgpu::ops::proposals::{ProposalOptions, Proposals};
 use fpn_wgpu::transform::{ResizeBounds, Transform};
 use fpn_wgpu::{Detector, weights};
@@ -84,19 +83,12 @@ pub struct Case {
 impl Case {
     pub fn open(name: &'static str) -> Self {
         let golden = TensorFile::golden(name);
-        let depth = match golden.metadata("arch").as_str() {
-            "resnet18" => Depth::R18,
-            "resnet34" => Depth::R34,
-            "resnet50" => Depth::R50,
-            "resnet101" => Depth::R101,
-            "resnet152" => Depth::R152,
-            other => panic!("{name}: of a {other}"),
-        };
+        let architecture = format!("fasterrcnn_{}_fpn", golden.metadata("arch")).parse();
         let seed = golden.number("seed");
         Self {
             name,
             config: ModelConfig {
-                architecture: Architecture::FasterRcnnFpn(depth),
+                architecture: architecture.unwrap_or_else(|error| panic!("{name}: {error}")),
                 classes: golden.number("num_classes"),
                 bn_eps: golden.number("bn_eps"),
             },
@@ -196,6 +188,7 @@ impl Case {
     fn check_detections(self, gpu: Option<Arc<Gpu>>) {
         let found = self.detections(gpu, Precision::default());
         let selection = self.config.architecture.selection();
+        let selection = selection.expect("it is a detector");
         match_one_to_one(self.name, &found, &self.expected(), selection);
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::Architecture;
+use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::weights::Checkpoint;
 use fpn_wgpu::{Detection, Detector};
 
@@ -21,7 +21,7 @@ pub fn faces(photo: &str, gpu: Option<Arc<Gpu>>, precision: Precision) -> Option
     let checkpoint = shared("weights/retinaface_mobilenet025.pth")?;
     let checkpoint = Checkpoint::open(&checkpoint).expect("a PyTorch file");
     let builder = Detector::builder(checkpoint)
-        .architecture(Architecture::RetinaFaceMobileNet025)
+        .architecture(MOBILENET025)
         .precision(precision);
     let detector = builder.gpu(gpu).build().expect("the checkpoint fits");
     let photo = image::open(photo).expect("a picture");

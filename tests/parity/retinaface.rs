@@ -5,7 +5,8 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::{Architecture, Model, ModelConfig, Selection};
+use fpn_wgpu::models::retinaface::MOBILENET025;
+use fpn_wgpu::models::{Model, ModelConfig, Selection};
 use fpn_wgpu::{Detection, Detector, weights};
 use image::{DynamicImage, RgbaImage};
 
@@ -42,7 +43,7 @@ cases![retinaface_s1, retinaface_s2, retinaface_s3];
 const LANDMARK_TOLERANCE: f32 = 0.1;
 
 const CONFIG: ModelConfig = ModelConfig {
-    architecture: Architecture::RetinaFaceMobileNet025,
+    architecture: MOBILENET025,
     classes: 2,
     bn_eps: 1e-5,
 };
@@ -78,7 +79,7 @@ fn check_stages(case: &str) {
 
 fn check_detections(case: &str, gpu: Option<Arc<Gpu>>) {
     let golden = TensorFile::golden(case);
-    let selection = CONFIG.architecture.selection();
+    let selection = MOBILENET025.selection().expect("it is a detector");
     let of_golden = Selection {
         score_threshold: golden.number("threshold"),
         nms_threshold: golden.number("nms_threshold"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use fpn_wgpu::data::scenes::{SceneSet, class_names};
-use fpn_wgpu::models::Architecture;
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::train::{
     BatchNorms, BatchOptions, Batches, Decay, Schedule, StepReport, TrainOptions, Trainer, resume,
 };
@@ -12,7 +12,7 @@ use fpn_wgpu::weights::Checkpoint;
 
 pub fn options(batch_norms: BatchNorms) -> TrainOptions {
     TrainOptions {
-        model: Architecture::PyramidTiny.name().to_owned(),
+        model: PYRAMID_TINY.name().to_owned(),
         class_names: class_names(),
         bn_eps: 1e-5,
         schedule: Schedule {
@@ -44,7 +44,7 @@ pub fn train(trainer: &mut Trainer, until: usize) -> Vec<StepReport> {
             size: options.batch,
             short_sides: options.short_sides.clone(),
             long_side: options.long_side,
-            transform: Architecture::PyramidTiny.transform(),
+            transform: PYRAMID_TINY.transform(),
             seed: options.seed,
         },
         trainer.steps_done(),

@@ -3,15 +3,15 @@
 use std::fs;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fpn_wgpu::models::resnet::Depth;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::weights::{Checkpoint, seeded};
 
 #[path = "../../../tests/checkpoints/pytorch.rs"]
 mod pytorch;
 
 fn readers(criterion: &mut Criterion) {
-    let config = ModelConfig::of(Architecture::FasterRcnnFpn(Depth::R18));
+    let config = ModelConfig::of(RESNET18_FPN);
     let checkpoint = seeded(&config, 1);
     let tensors = checkpoint.tensors.iter().map(|(key, tensor)| {
         let values = tensor.read().expect("seeded weights can be read");

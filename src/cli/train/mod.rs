@@ -8,6 +8,7 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use fpn_wgpu::data::{self, BACKGROUND, ImageSet};
 use fpn_wgpu::models::Architecture;
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 #[cfg(feature = "train-gpu")]
 use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainOptions, Trainer, resume};
@@ -197,7 +198,7 @@ impl Train {
     }
 
     fn options(&self, data: &str, set: &dyn ImageSet) -> Result<TrainOptions> {
-        let model = self.model.unwrap_or(Architecture::PyramidTiny);
+        let model = self.model.unwrap_or(PYRAMID_TINY);
         let batch_norms = match (self.batch_norms, &self.init) {
             (Some(BatchNormsName::Live), _) | (None, None) => BatchNorms::Live,
             (Some(BatchNormsName::Frozen), _) | (None, Some(_)) => BatchNorms::Frozen,
@@ -212,13 +213,13 @@ impl Train {
         if set.class_names().len() < 2 {
             bail!("{data} has no classes");
         }
-        let is_tiny = model == Architecture::PyramidTiny;
-        let bounds = model.transform().resize;
-        let bounds = bounds.ok_or_else(|| {
-            Usage(format!(
+        let defaults = model.specification().training;
+        let (Some(defaults), Some(bounds)) = (defaults, model.transform().resize) else {
+            return Err(Usage(format!(
                 "--model {model} cannot be trained: expected a two-stage model"
             ))
-        })?;
+            .into());
+        };
         let steps = self.steps;
         Ok(TrainOptions {
             model: model.name().to_owned(),
@@ -240,8 +241,8 @@ impl Train {
             weight_decay: self.weight_decay,
             batch_norms,
             frozen_stages: self.freeze.into(),
-            proposals: self.proposals.unwrap_or(if is_tiny { 500 } else { 2000 }),
-            rois: self.rois.unwrap_or(if is_tiny { 128 } else { 512 }),
+            proposals: self.proposals.unwrap_or(defaults.proposals),
+            rois: self.rois.unwrap_or(defaults.rois),
             batch: self.batch,
             short_sides: self
                 .short_sides

@@ -1,0 +1,81 @@
+//! What an architecture takes for granted. A value of it stands beside each module, and whatever
+//! lists, builds, fills or trains models reads it there.
+
+use std::ops::RangeInclusive;
+
+use burn::tensor::Device;
+
+use super::distribution::Distribution;
+use super::{Model, ModelConfig, Selection, Stage};
+use crate::transform::Transform;
+
+/// All that is particular to an architecture but its forward pass.
+pub struct Specification {
+    /// The name that `--model` takes.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub description: &'static str,
+    /// Whose checkpoints fit, and in which files they come.
+    pub accepts: &'static str,
+    /// How its pictures are prepared.
+    pub transform: Transform,
+    /// Which boxes it keeps unless told otherwise; none where it finds no boxes and gives maps only.
+    pub selection: Option<Selection>,
+    /// The stage of each part's parameters, by what their paths begin with.
+    pub stages: &'static [(&'static str, Stage)],
+    /// Numbers of the pyramid's levels, finest first. A pixel of level n is 2ⁿ of the input's wide.
+    pub levels: RangeInclusive<usize>,
+    /// What it tells apart.
+    pub classes: Classes,
+    /// The checkpoint key of the parameter at a path in the module.
+    pub key: fn(path: &str) -> String,
+    /// A checkpoint's key as [`key`](Self::key) spells it. Keys that are spelled so already stay as
+    /// they are, and so do those that mean nothing here.
+    pub layout: fn(key: &str) -> String,
+    /// Where the values of seeded weights lie, by key and by shape in PyTorch's layout.
+    pub seeded: fn(key: &str, shape: &[usize]) -> Distribution,
+    /// Files that others published.
+    pub published: &'static [Published],
+    /// The weights that come with this crate, as a safetensors file.
+    pub builtin: Option<&'static [u8]>,
+    /// What it is trained with; none where it cannot be trained.
+    pub training: Option<TrainingDefaults>,
+    /// The module with unloaded weights.
+    pub build: fn(&ModelConfig, &Device) -> Model,
+}
+
+/// What a model tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// Always these, by name, the background first; none where it only gives maps.
+    Fixed(&'static [&'static str]),
+    /// As many as its checkpoint has.
+    Counted {
+        /// Key of a tensor with one value for each class, the background included.
+        tensor: &'static str,
+        /// How many where there is no checkpoint.
+        usual: usize,
+    },
+}
+
+/// A checkpoint that others published, known by its hash.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Published {
+    /// First eight hexadecimal digits of the file's SHA-256; torchvision writes them into its name.
+    pub sha256_prefix: &'static str,
+    /// As its publisher names it.
+    pub file_name: &'static str,
+    /// A name for every label, the background's first.
+    pub class_names: &'static [&'static str],
+    /// `eps` of the batch norms.
+    pub bn_eps: f64,
+}
+
+/// What a two-stage model is trained with unless told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrainingDefaults {
+    /// Proposals that RoIs are chosen from, a picture.
+    pub proposals: usize,
+    /// RoIs that the box head learns from, a picture.
+    pub rois: usize,
+}
