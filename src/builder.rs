@@ -8,7 +8,7 @@ use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
 use crate::error::BuildError;
 use crate::gpu::{Gpu, GpuEngine};
-use crate::models::{Architecture, ModelConfig, Request, Selection};
+use crate::models::{Architecture, ModelConfig, Request, Selection, Upsampling};
 use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
 use crate::weights::{self, Checkpoint};
@@ -28,6 +28,7 @@ pub struct DetectorBuilder {
     min_size: Option<usize>,
     max_size: Option<usize>,
     class_names: Option<Vec<String>>,
+    top_down: Option<Upsampling>,
     maps: BTreeSet<MapKind>,
     maps_alone: bool,
     gpu: Option<Arc<Gpu>>,
@@ -90,6 +91,13 @@ impl DetectorBuilder {
     /// files), or else 1e-5.
     pub fn bn_eps(mut self, eps: f64) -> Self {
         self.bn_eps = Some(eps);
+        self
+    }
+
+    /// How a coarse level is upsampled on the way down. By default to the nearest cell, and few models
+    /// know another way.
+    pub fn top_down(mut self, upsampling: Upsampling) -> Self {
+        self.top_down = Some(upsampling);
         self
     }
 
@@ -197,10 +205,19 @@ impl DetectorBuilder {
             bn_eps,
             bn_eps.is_finite() && bn_eps >= 0.0,
         )?;
+        let known = architecture.specification().top_down;
+        let top_down = self.top_down.unwrap_or(known[0]);
+        check(
+            "top-down",
+            "nearest, the only way that this model knows",
+            top_down,
+            known.contains(&top_down),
+        )?;
         Ok(ModelConfig {
             architecture,
             classes: weights::class_count(&self.checkpoint, architecture)?,
             bn_eps,
+            top_down,
         })
     }
 

@@ -22,7 +22,7 @@ const MAX_INPUT_PIXELS: usize = 1 << 25;
 /// use fpn_wgpu::{Detector, weights};
 ///
 /// let architecture: Architecture = "retinaface_mobilenet025".parse()?;
-/// # let config = ModelConfig { architecture, classes: 2, bn_eps: 1e-5 };
+/// # let config = ModelConfig::of(architecture);
 /// # let checkpoint = weights::seeded(&config, 1);
 /// # /*
 /// let checkpoint = weights::Checkpoint::open("retinaface_mobilenet025.pth".as_ref())?;

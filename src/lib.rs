@@ -28,6 +28,7 @@ mod summary;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod transform;
+mod upsampling;
 #[cfg(feature = "verify")]
 pub mod verify;
 pub mod weights;

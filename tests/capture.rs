@@ -17,11 +17,7 @@ use fpn_wgpu::plan::MapKind;
 const PADDED: [usize; 2] = [64, 96];
 
 fn config(architecture: Architecture) -> ModelConfig {
-    ModelConfig {
-        architecture,
-        classes: architecture.default_classes(),
-        bn_eps: 1e-5,
-    }
+    ModelConfig::of(architecture)
 }
 
 fn captured(architecture: Architecture) -> CapturedModel {

@@ -19,49 +19,99 @@ pub fn contact_sheet(
     found: &Detections,
     levels: &[FeatureMap],
 ) -> RgbImage {
-    let longest = picture.width().max(picture.height());
-    let scale = PANEL as f32 / longest as f32;
-    let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).max(1);
-    let (width, height) = (side(picture.width()), side(picture.height()));
-    let small = imageops::resize(&picture.to_rgb8(), width, height, FilterType::Triangle);
-
-    // A caption needs room, however narrow the picture.
-    let column = width.max(PANEL);
-    let row = CAPTION + height + GAP;
-    let mut canvas =
-        RgbImage::from_pixel(2 * column + 3 * GAP, row * levels.len() as u32 + GAP, WHITE);
-    for (index, level) in levels.iter().enumerate() {
+    let panel = Panel::of(picture);
+    let small = panel.picture(picture);
+    let mut canvas = panel.canvas(2, levels.len());
+    for (row, level) in levels.iter().enumerate() {
+        panel.put_heat_map(&mut canvas, row, level);
         let boxes: Vec<&Detection> = found
             .items
             .iter()
             .filter(|item| item.level == level.info.level)
             .collect();
-        let (left, right) = (GAP as i32, (2 * GAP + column) as i32);
-        let top = (GAP + row * index as u32) as i32;
-        let below = i64::from(top) + i64::from(CAPTION);
+        let plural = if boxes.len() == 1 { "box" } else { "boxes" };
+        let caption = format!("{} {plural} from {}", boxes.len(), level.info.name);
+        let mut drawn = small.clone();
+        let pen = Pen::for_size(panel.width, panel.height);
+        for detection in boxes.into_iter().rev() {
+            pen.draw(&mut drawn, detection, panel.scale, false);
+        }
+        panel.put(&mut canvas, [1, row], &caption, &drawn);
+    }
+    canvas
+}
 
+/// A sheet of heat maps, one below the other, with the picture beside the first.
+pub fn heat_maps(picture: &DynamicImage, levels: &[&FeatureMap]) -> RgbImage {
+    let panel = Panel::of(picture);
+    let mut canvas = panel.canvas(2, levels.len().max(1));
+    for (row, level) in levels.iter().enumerate() {
+        panel.put_heat_map(&mut canvas, row, level);
+    }
+    let caption = format!("{} × {} pixels", picture.width(), picture.height());
+    panel.put(&mut canvas, [1, 0], &caption, &panel.picture(picture));
+    canvas
+}
+
+/// The places of a sheet for one picture, all of one size.
+struct Panel {
+    /// From the picture's pixels to a panel's.
+    scale: f32,
+    width: u32,
+    height: u32,
+}
+
+impl Panel {
+    fn of(picture: &DynamicImage) -> Self {
+        let longest = picture.width().max(picture.height());
+        let scale = PANEL as f32 / longest as f32;
+        let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).max(1);
+        Self {
+            scale,
+            width: side(picture.width()),
+            height: side(picture.height()),
+        }
+    }
+
+    /// A caption needs room, however narrow the picture.
+    fn column(&self) -> u32 {
+        self.width.max(PANEL)
+    }
+
+    fn row(&self) -> u32 {
+        CAPTION + self.height + GAP
+    }
+
+    fn picture(&self, picture: &DynamicImage) -> RgbImage {
+        let picture = picture.to_rgb8();
+        imageops::resize(&picture, self.width, self.height, FilterType::Triangle)
+    }
+
+    fn canvas(&self, columns: u32, rows: usize) -> RgbImage {
+        let width = columns * self.column() + (columns + 1) * GAP;
+        RgbImage::from_pixel(width, self.row() * rows as u32 + GAP, WHITE)
+    }
+
+    fn put(
+        &self,
+        canvas: &mut RgbImage,
+        [column, row]: [usize; 2],
+        caption: &str,
+        panel: &RgbImage,
+    ) {
+        let left = GAP + column as u32 * (self.column() + GAP);
+        let top = GAP + row as u32 * self.row();
+        write(canvas, caption, [left as i32, top as i32], 20.0, BLACK);
+        imageops::replace(canvas, panel, left.into(), (top + CAPTION).into());
+    }
+
+    fn put_heat_map(&self, canvas: &mut RgbImage, row: usize, level: &FeatureMap) {
         let [channels, rows, columns] = level.shape;
         let caption = format!(
             "{}: {columns} × {rows} cells, {channels} channels",
             level.info.name
         );
-        write(&mut canvas, &caption, [left, top], 20.0, BLACK);
-        imageops::replace(
-            &mut canvas,
-            &heat_map(level, width, height),
-            left.into(),
-            below,
-        );
-
-        let plural = if boxes.len() == 1 { "box" } else { "boxes" };
-        let caption = format!("{} {plural} from {}", boxes.len(), level.info.name);
-        write(&mut canvas, &caption, [right, top], 20.0, BLACK);
-        let mut panel = small.clone();
-        let pen = Pen::for_size(width, height);
-        for detection in boxes.into_iter().rev() {
-            pen.draw(&mut panel, detection, scale, false);
-        }
-        imageops::replace(&mut canvas, &panel, right.into(), below);
+        let map = heat_map(level, self.width, self.height);
+        self.put(canvas, [0, row], &caption, &map);
     }
-    canvas
 }

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use fpn_wgpu::{Detections, Detector, Report};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::detector::DetectorArgs;
 use super::output::{Gallery, PendingFile, check_distinct, say};
 use super::report;
-use super::{annotate, cache, contact_sheet, pictures};
+use super::{annotate, batch, cache, contact_sheet, pictures};
 
 /// Find objects in pictures
 #[derive(Args)]
@@ -51,11 +50,11 @@ pub struct Detect {
 
 impl Detect {
     pub fn run(&self) -> Result<()> {
-        let (files, mut failures) = self.files();
+        let (files, mut failures) = batch::files(&self.inputs);
         let detector = self.detector.build()?;
         let outputs = Outputs::new(self, &files)?;
 
-        let progress = progress(files.len());
+        let progress = batch::progress(files.len());
         let mut results = Vec::new();
         for (index, file) in files.iter().enumerate() {
             progress.set_message(file.display().to_string());
@@ -80,23 +79,11 @@ impl Detect {
             }
             outputs.finish(&detector, &results)?;
         }
-        report_failures(failures, results.len())
+        batch::report_failures(failures, results.len())
     }
 
     fn json_to_stdout(&self) -> bool {
         self.json.as_deref() == Some(Path::new("-"))
-    }
-
-    /// The pictures the inputs name, and an error for each input that names none.
-    fn files(&self) -> (Vec<PathBuf>, Vec<anyhow::Error>) {
-        let (mut files, mut failures) = (Vec::new(), Vec::new());
-        for input in &self.inputs {
-            match pictures::find(input) {
-                Ok(found) => files.extend(found),
-                Err(error) => failures.push(error),
-            }
-        }
-        (files, failures)
     }
 }
 
@@ -129,8 +116,8 @@ impl Outputs {
         check_distinct(
             files
                 .iter()
-                .chain(&args.detector.weights)
-                .chain(&args.detector.model.labels),
+                .chain(&args.detector.engine.weights)
+                .chain(&args.detector.engine.model.labels),
             drawn.chain(json_file).chain(coco_file),
         )?;
         Ok(Self {
@@ -185,15 +172,6 @@ impl Outputs {
     }
 }
 
-/// On standard error, for more than one picture; nothing where that is no terminal.
-fn progress(count: usize) -> ProgressBar {
-    if count < 2 {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {wide_msg}");
-    ProgressBar::new(count as u64).with_style(style.expect("the template is valid"))
-}
-
 fn table(found: &Detections) -> String {
     match found.items.is_empty() {
         true => "nothing found".to_owned(),
@@ -211,18 +189,4 @@ fn lines(results: &[(&Path, Detections)]) -> String {
         format!("{}: {} found{best}", file.display(), found.items.len())
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// One failure alone is the error; several are listed before they are counted.
-fn report_failures(mut failures: Vec<anyhow::Error>, done: usize) -> Result<()> {
-    match (failures.len(), done) {
-        (0, _) => Ok(()),
-        (1, 0) => Err(failures.remove(0)),
-        (failed, _) => {
-            for failure in failures {
-                eprintln!("error: {failure:#}");
-            }
-            bail!("{failed} failed, {done} done")
-        }
-    }
 }

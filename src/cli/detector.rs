@@ -1,17 +1,18 @@
-//! The options that say what to detect with.
+//! The options that say what to look with.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use fpn_wgpu::Detector;
+use fpn_wgpu::{Detector, DetectorBuilder};
 
+use super::Usage;
 use super::device::{self, PrecisionArgs};
 use super::model::ModelArgs;
 
-/// A detector: model, weights, device and the thresholds of its own.
+/// A model with its weights, where it runs, and how large its pictures are.
 #[derive(Args)]
-pub struct DetectorArgs {
+pub struct EngineArgs {
     /// Checkpoint: PyTorch (.pth) or safetensors; without one, pyramid_tiny with its own weights, which
     /// knows everyday shapes
     #[arg(long, value_name = "FILE")]
@@ -27,14 +28,6 @@ pub struct DetectorArgs {
     #[command(flatten)]
     precision: PrecisionArgs,
 
-    /// The model's own score threshold, 0 to 1
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
-    score: Option<f32>,
-
-    /// Most detections of a picture
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    max: Option<usize>,
-
     /// Resize a picture's short side to this many pixels
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     min_size: Option<usize>,
@@ -44,29 +37,63 @@ pub struct DetectorArgs {
     max_size: Option<usize>,
 }
 
-impl DetectorArgs {
-    /// The detector, after a line on standard error that says what it is.
-    pub fn build(&self) -> Result<Detector> {
+impl EngineArgs {
+    /// A builder that has been told what these options say.
+    pub fn builder(&self) -> Result<DetectorBuilder> {
         let mut builder = self.model.builder(self.weights.as_deref())?;
-        if let Some(score) = self.score {
-            builder = builder.score_threshold(score);
-        }
-        if let Some(max) = self.max {
-            builder = builder.limit(max);
-        }
         if let Some(pixels) = self.min_size {
             builder = builder.min_size(pixels);
         }
         if let Some(pixels) = self.max_size {
             builder = builder.max_size(pixels);
         }
-        let builder = device::place(
+        device::place(
             builder,
             device::gpu(&self.device)?,
             self.precision.precision,
-        )?;
-        let detector = self.model.build(builder, self.weights.as_deref())?;
+        )
+    }
+
+    /// What was built.
+    pub fn build(&self, builder: DetectorBuilder) -> Result<Detector> {
+        self.model.build(builder, self.weights.as_deref())
+    }
+}
+
+/// A detector: an engine, and the thresholds of its own.
+#[derive(Args)]
+pub struct DetectorArgs {
+    #[command(flatten)]
+    pub engine: EngineArgs,
+
+    /// The model's own score threshold, 0 to 1
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    score: Option<f32>,
+
+    /// Most detections of a picture
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    max: Option<usize>,
+}
+
+impl DetectorArgs {
+    /// The detector, after a line on standard error that says what it is.
+    pub fn build(&self) -> Result<Detector> {
+        let mut builder = self.engine.builder()?;
+        if let Some(score) = self.score {
+            builder = builder.score_threshold(score);
+        }
+        if let Some(max) = self.max {
+            builder = builder.limit(max);
+        }
+        let detector = self.engine.build(builder)?;
         let config = detector.config();
+        if config.architecture.selection().is_none() {
+            return Err(Usage(format!(
+                "{} gives feature maps and finds no objects: see `fpn pyramid`",
+                config.architecture
+            ))
+            .into());
+        }
         eprintln!(
             "{}, {} classes, batch norm eps {:?}, on {}",
             config.architecture,

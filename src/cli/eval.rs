@@ -12,7 +12,7 @@ use fpn_wgpu::eval::{Evaluation, Found, Metrics};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cache;
-use super::detector::DetectorArgs;
+use super::detector::{DetectorArgs, EngineArgs};
 use super::output::{PendingFile, check_distinct, say};
 use super::report::{align_right, new_table};
 
@@ -44,7 +44,7 @@ const AHEAD: usize = 4;
 impl Eval {
     pub fn run(&self) -> Result<()> {
         let json_file = self.json.as_deref().filter(|path| *path != Path::new("-"));
-        let DetectorArgs { weights, model, .. } = &self.detector;
+        let EngineArgs { weights, model, .. } = &self.detector.engine;
         check_distinct(weights.iter().chain(&model.labels), json_file)?;
         let set = data::open(&self.data)?;
         let detector = self.detector.build()?;

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 mod adapters;
 mod annotate;
+mod batch;
 mod bench;
 mod cache;
 mod contact_sheet;
@@ -20,6 +21,7 @@ mod models;
 mod output;
 mod pictures;
 mod plan;
+mod pyramid;
 mod report;
 mod summary;
 mod train;
@@ -37,6 +39,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Detect(detect::Detect),
+    Pyramid(pyramid::Pyramid),
     Convert(convert::Convert),
     Models(models::Models),
     Summary(summary::Summarize),
@@ -59,6 +62,7 @@ pub struct Usage(pub String);
 pub fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Detect(detect) => detect.run(),
+        Command::Pyramid(pyramid) => pyramid.run(),
         Command::Convert(convert) => convert.run(),
         Command::Models(models) => models.run(),
         Command::Summary(summary) => summary.run(),

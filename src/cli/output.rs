@@ -148,22 +148,23 @@ impl Gallery {
             (None, _) => {
                 std::fs::create_dir_all(path)
                     .with_context(|| format!("folder {} cannot be made", path.display()))?;
-                names(inputs).iter().map(|name| path.join(name)).collect()
+                let names = named(inputs, "png").into_iter();
+                names.map(|name| path.join(name)).collect()
             }
         };
         Ok(Self { files })
     }
 }
 
-/// For each input its name as PNG, numbered where an earlier one has the same.
-fn names(inputs: &[PathBuf]) -> Vec<String> {
+/// For each input its name with another ending, numbered where an earlier one has the same.
+pub fn named(inputs: &[PathBuf], ending: &str) -> Vec<String> {
     let mut taken = HashSet::new();
     let free = |input: &PathBuf| {
         let stem = input.file_stem().unwrap_or_default().to_string_lossy();
         (1..)
             .map(|number| match number {
-                1 => format!("{stem}.png"),
-                _ => format!("{stem}-{number}.png"),
+                1 => format!("{stem}.{ending}"),
+                _ => format!("{stem}-{number}.{ending}"),
             })
             .find(|name| taken.insert(name.clone()))
             .expect("numbers do not end")

@@ -7,28 +7,45 @@ use clap::Args;
 use comfy_table::Table;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::gpu::adapters::is_software;
-use fpn_wgpu::verify::{self, Check, Unit};
+use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::verify::{self, Check, StepCheck, Unit};
+use fpn_wgpu::weights;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use wgpu::{Adapter, Limits};
 
+use super::model::architecture_parser;
 use super::output::{PendingFile, say};
 use super::report::{align_right, new_table};
+use super::summary::size;
 use super::{Usage, device};
 
-/// Check that a GPU computes what it should: each kernel against its CPU twin, models against the
+/// Check that a GPU computes what it should: each kernel against its CPU reference, models against the
 /// CPU engine
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   fpn verify
   fpn verify --device llvmpipe --json verify.json
+  fpn verify --stages --model retinaface_mobilenet025 --size 64x48
 
 Exit code 1 if anything differs by more than it may.")]
 pub struct Verify {
     /// What to check: gpu, auto, or a part of an adapter's name [see `fpn adapters`]
     #[arg(long, value_name = "NAME", default_value = "gpu")]
     device: String,
+
+    /// Compare a model's plan with its module instead, step by step, on the CPU: no GPU is needed
+    #[arg(long, conflicts_with = "device")]
+    stages: bool,
+
+    /// The model for --stages [see `fpn models`]
+    #[arg(long, value_name = "NAME", requires = "stages", default_value = "pyramid_tiny", value_parser = architecture_parser(), hide_possible_values = true)]
+    model: Architecture,
+
+    /// Size of the picture for --stages, WIDTHxHEIGHT or one number for both
+    #[arg(long, value_name = "SIZE", requires = "stages", default_value = "32", value_parser = size)]
+    size: [usize; 2],
 
     /// Write the outcome as JSON; - is standard output
     #[arg(long, value_name = "FILE")]
@@ -76,6 +93,9 @@ impl From<Limits> for DeviceLimits {
 
 impl Verify {
     pub fn run(&self) -> Result<()> {
+        if self.stages {
+            return self.run_stages();
+        }
         let Some(adapter) = device::adapter(&self.device)? else {
             let problem = "there is no GPU to check: --device gpu takes software adapters too";
             return Err(Usage(match self.device.as_str() {
@@ -110,6 +130,55 @@ impl Verify {
             count => bail!("{count} of {} checks failed", checks.len()),
         }
     }
+}
+
+impl Verify {
+    /// The steps that make values of the module's, with seeded weights on a seeded picture.
+    fn run_stages(&self) -> Result<()> {
+        let to_stdout = self.json.as_deref() == Some(Path::new("-"));
+        let file = self.json.as_deref().filter(|_| !to_stdout);
+        let file = file.map(PendingFile::create).transpose()?;
+        let config = ModelConfig::of(self.model);
+        let [height, width] = self.size;
+        let picture = weights::picture(1, width as u32, height as u32);
+        let checkpoint = weights::seeded(&config, 1);
+        let steps = verify::stages(&config, &checkpoint, &picture)?;
+        match to_stdout {
+            true => say(serde_json::to_string_pretty(&steps)?)?,
+            false => say(stages_table(&steps))?,
+        }
+        if let Some(file) = file {
+            file.write((serde_json::to_string_pretty(&steps)? + "\n").as_bytes())?;
+        }
+        match steps.iter().find(|step| !step.passed) {
+            None => Ok(()),
+            Some(first) => bail!(
+                "step {} ({}) is the first that differs from the module: by {:.1e} of its largest value",
+                first.name,
+                first.kernel,
+                first.difference
+            ),
+        }
+    }
+}
+
+fn stages_table(steps: &[StepCheck]) -> Table {
+    let mut table = new_table(["step", "stage", "kernel", "shape", "largest difference", ""]);
+    for step in steps {
+        table.add_row([
+            step.name.clone(),
+            step.stage.name().to_owned(),
+            step.kernel.clone(),
+            format!("{:?}", step.shape),
+            match step.difference {
+                0.0 => "exact".to_owned(),
+                difference => format!("{difference:.1e}"),
+            },
+            if step.passed { "ok" } else { "FAILED" }.to_owned(),
+        ]);
+    }
+    align_right(&mut table, 4..5);
+    table
 }
 
 fn checks(adapter: &Adapter) -> Result<Vec<Check>> {
@@ -161,7 +230,7 @@ fn summary(adapter: &Adapter) -> String {
         false => "",
     };
     format!(
-        "{} ({:?}), {} {} on {}: {} MiB a binding, {} MiB a buffer, {} KiB a workgroup, {} lanes.{models}",
+        "{} ({:?}), {} {} on {}: {} MiB a binding, {} MiB a buffer, {} KiB a workgroup, {} invocations.{models}",
         info.name,
         info.device_type,
         info.driver,

@@ -11,7 +11,7 @@ use super::resnet::{self, Depth, ResNet, ResNetConfig};
 use super::rpn::RpnHead;
 use super::{
     Architecture, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Outputs, Published,
-    Request, Selection, Specification, Stage, TrainingDefaults,
+    Request, Selection, Specification, Stage, TrainingDefaults, Upsampling,
 };
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
@@ -337,6 +337,7 @@ const TORCHVISION: Specification = Specification {
         ("roi_heads.", Stage::BoxHead),
     ],
     levels: 2..=6,
+    top_down: &[Upsampling::Nearest],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: COCO_NAMES.len(),

@@ -8,6 +8,7 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
+use super::Upsampling;
 use super::conv::Conv;
 
 /// Lateral 1×1 and output 3×3 convolutions of the levels P2…P5, and P6.
@@ -37,9 +38,11 @@ impl FeaturePyramid {
         let output = |level: usize, m: Tensor<4>| self.layer_blocks[level].forward(m);
 
         let m5 = lateral(3, c5);
-        let m4 = add_upsampled(lateral(2, c4), m5.clone());
-        let m3 = add_upsampled(lateral(1, c3), m4.clone());
-        let m2 = add_upsampled(lateral(0, c2), m3.clone());
+        let add =
+            |fine, coarse: &Tensor<4>| add_upsampled(fine, coarse.clone(), Upsampling::Nearest);
+        let m4 = add(lateral(2, c4), &m5);
+        let m3 = add(lateral(1, c3), &m4);
+        let m2 = add(lateral(0, c2), &m3);
 
         let p5 = output(3, m5);
         let p6 = self.p6.forward(p5.clone());
@@ -47,12 +50,21 @@ impl FeaturePyramid {
     }
 }
 
-/// The top-down step: `fine + nearest(coarse)`, the coarse map `[1, C, h, w]` enlarged to the fine
-/// map's exact size `[1, C, H, W]`.
-pub(crate) fn add_upsampled(fine: Tensor<4>, coarse: Tensor<4>) -> Tensor<4> {
+/// The top-down step: `fine + coarse`, the coarse map `[1, C, h, w]` upsampled to the fine map's exact
+/// size `[1, C, H, W]`.
+pub(crate) fn add_upsampled(
+    fine: Tensor<4>,
+    coarse: Tensor<4>,
+    upsampling: Upsampling,
+) -> Tensor<4> {
     let [_, _, height, width] = fine.dims();
-    let nearest = InterpolateOptions::new(InterpolateMode::Nearest)
+    let mode = match upsampling {
+        Upsampling::Nearest => InterpolateMode::Nearest,
+        Upsampling::Bilinear => InterpolateMode::Bilinear,
+    };
+    let options = InterpolateOptions::new(mode)
+        // Burn's default is true.
         .with_align_corners(false)
         .with_output_size([height, width]);
-    fine + interpolate(coarse, nearest)
+    fine + interpolate(coarse, options)
 }

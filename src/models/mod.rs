@@ -22,6 +22,7 @@ pub mod rpn;
 mod specification;
 
 pub use crate::stage::Stage;
+pub use crate::upsampling::Upsampling;
 pub use architecture::{Architecture, UnknownArchitecture};
 pub use coco_names::COCO_NAMES;
 pub use distribution::Distribution;
@@ -108,6 +109,8 @@ pub struct ModelConfig {
     pub classes: usize,
     /// `eps` of the batch norms.
     pub bn_eps: f64,
+    /// How a coarse level is upsampled on the way down, one of those that the architecture knows.
+    pub top_down: Upsampling,
 }
 
 impl ModelConfig {
@@ -117,6 +120,7 @@ impl ModelConfig {
             architecture,
             classes: architecture.default_classes(),
             bn_eps: 1e-5,
+            top_down: architecture.specification().top_down[0],
         }
     }
 }

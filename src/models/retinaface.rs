@@ -11,6 +11,7 @@ use super::fpn::add_upsampled;
 use super::mobilenet::{MobileNet, SLOPE, STAGE_CHANNELS};
 use super::{
     Architecture, Classes, Distribution, Model, Outputs, Request, Selection, Specification, Stage,
+    Upsampling,
 };
 use crate::ops::anchor_decode::{AnchorDecodeOptions, OneStageMaps, decode_anchors};
 use crate::ops::anchors::AnchorGrid;
@@ -139,9 +140,9 @@ impl Pyramid {
     fn forward(&self, [c3, c4, c5]: [Tensor<4>; 3]) -> [Tensor<4>; 3] {
         let conv = |layer: &ConvNorm, x| leaky_relu(layer.forward(x), SLOPE);
         let p5 = conv(&self.output3, c5);
-        let p4 = add_upsampled(conv(&self.output2, c4), p5.clone());
+        let p4 = add_upsampled(conv(&self.output2, c4), p5.clone(), Upsampling::Nearest);
         let p4 = conv(&self.merge2, p4);
-        let p3 = add_upsampled(conv(&self.output1, c3), p4.clone());
+        let p3 = add_upsampled(conv(&self.output1, c3), p4.clone(), Upsampling::Nearest);
         let p3 = conv(&self.merge1, p3);
         [p3, p4, p5]
     }
@@ -207,6 +208,7 @@ pub static MOBILENET025: Architecture = Architecture(&Specification {
         ("landmark_head.", Stage::Heads),
     ],
     levels: 3..=5,
+    top_down: &[Upsampling::Nearest],
     classes: Classes::Fixed(&["background", "face"]),
     key,
     layout: str::to_owned,

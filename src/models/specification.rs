@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use burn::tensor::Device;
 
 use super::distribution::Distribution;
-use super::{Model, ModelConfig, Selection, Stage};
+use super::{Model, ModelConfig, Selection, Stage, Upsampling};
 use crate::transform::Transform;
 
 /// All that is particular to an architecture but its forward pass.
@@ -25,6 +25,8 @@ pub struct Specification {
     pub stages: &'static [(&'static str, Stage)],
     /// Numbers of the pyramid's levels, finest first. A pixel of level n is 2ⁿ of the input's wide.
     pub levels: RangeInclusive<usize>,
+    /// How its coarse levels may be upsampled on the way down, the usual way first.
+    pub top_down: &'static [Upsampling],
     /// What it tells apart.
     pub classes: Classes,
     /// The checkpoint key of the parameter at a path in the module.

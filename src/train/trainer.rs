@@ -74,6 +74,7 @@ impl TrainOptions {
             architecture,
             classes: self.class_names.len(),
             bn_eps: self.bn_eps,
+            ..ModelConfig::of(architecture)
         })
     }
 }

@@ -4,7 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
-use fpn_wgpu::models::{ModelConfig, Request, Selection};
+use fpn_wgpu::models::{ModelConfig, Request, Selection, Upsampling};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::anchor_decode::{AnchorDecodeOptions, decode_grid};
 use fpn_wgpu::ops::candidates::Candidates;
@@ -21,12 +21,14 @@ const FASTER_RCNN: ModelConfig = ModelConfig {
     architecture: RESNET18_FPN,
     classes: 3,
     bn_eps: 1e-5,
+    top_down: Upsampling::Nearest,
 };
 
 const RETINAFACE: ModelConfig = ModelConfig {
     architecture: MOBILENET025,
     classes: 2,
     bn_eps: 1e-5,
+    top_down: Upsampling::Nearest,
 };
 
 fn integers(values: Vec<i32>) -> Tensor<1, Int> {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use fpn_wgpu::boxes::BBox;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig};
+use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig, Upsampling};
 use fpn_wgpu::ops::proposals::{ProposalOptions, Proposals};
 use fpn_wgpu::transform::{ResizeBounds, Transform};
 use fpn_wgpu::{Detector, weights};
@@ -91,6 +91,7 @@ impl Case {
                 architecture: architecture.unwrap_or_else(|error| panic!("{name}: {error}")),
                 classes: golden.number("num_classes"),
                 bn_eps: golden.number("bn_eps"),
+                top_down: Upsampling::Nearest,
             },
             seed,
             bounds: ResizeBounds {

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::retinaface::MOBILENET025;
-use fpn_wgpu::models::{Model, ModelConfig, Selection};
+use fpn_wgpu::models::{Model, ModelConfig, Selection, Upsampling};
 use fpn_wgpu::{Detection, Detector, weights};
 use image::{DynamicImage, RgbaImage};
 
@@ -46,6 +46,7 @@ const CONFIG: ModelConfig = ModelConfig {
     architecture: MOBILENET025,
     classes: 2,
     bn_eps: 1e-5,
+    top_down: Upsampling::Nearest,
 };
 
 fn picture(golden: &TensorFile) -> RgbaImage {

@@ -10,21 +10,12 @@ use std::sync::LazyLock;
 
 #[cfg(feature = "verify")]
 pub use checks::{UpsampleShape, case};
-use serde::Serialize;
 
 use super::kernel::{shader, workgroups};
 use super::params::params;
-use super::{Def, Dispatch, Dtypes, Kernel, Role};
+pub use crate::upsampling::Upsampling;
 
-/// How a coarser map is read at a cell of a finer one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Upsampling {
-    /// The cell it falls into: floor(i · in / out) along each axis.
-    Nearest,
-    /// Between four cells, with half-pixel centres: PyTorch's `align_corners=False`.
-    Bilinear,
-}
+use super::{Def, Dispatch, Dtypes, Kernel, Role};
 
 params! {
     /// What the kernel is told.
