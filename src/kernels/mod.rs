@@ -27,7 +27,6 @@ pub mod max_pool;
 pub mod merge_proposals;
 pub mod nms_levels;
 pub mod preprocess;
-pub mod rank_candidates;
 pub mod roi_align;
 pub mod select_detections;
 pub mod top_anchors;
@@ -60,7 +59,6 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     merge_proposals::kernels,
     decode_rois::kernels,
     decode_anchors::kernels,
-    rank_candidates::kernels,
     select_detections::kernels,
     check_finite::kernels,
 ];

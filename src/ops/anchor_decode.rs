@@ -146,8 +146,8 @@ impl Operation for DecodeAnchors {
         "fpn::decode_anchors"
     }
 
-    fn stage(&self) -> Stage {
-        Stage::Selection
+    fn stage(&self) -> Option<Stage> {
+        Some(Stage::Selection)
     }
 
     fn signature(&self, inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {

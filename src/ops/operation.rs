@@ -18,8 +18,10 @@ pub trait Operation: Sync {
     /// Its name there.
     fn id(&self) -> &'static str;
 
-    /// The stage that its steps belong to.
-    fn stage(&self) -> Stage;
+    /// The stage that its steps belong to; none for that of what it reads.
+    fn stage(&self) -> Option<Stage> {
+        None
+    }
 
     /// What its inputs hold, given how many there are, and what its outputs hold.
     fn signature(&self, inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>);

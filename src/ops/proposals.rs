@@ -200,8 +200,8 @@ impl Operation for SelectProposals {
         "fpn::select_proposals"
     }
 
-    fn stage(&self) -> Stage {
-        Stage::Proposals
+    fn stage(&self) -> Option<Stage> {
+        Some(Stage::Proposals)
     }
 
     fn signature(&self, inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {

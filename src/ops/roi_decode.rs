@@ -162,8 +162,8 @@ impl Operation for DecodeRois {
         "fpn::decode_rois"
     }
 
-    fn stage(&self) -> Stage {
-        Stage::Selection
+    fn stage(&self) -> Option<Stage> {
+        Some(Stage::Selection)
     }
 
     fn signature(&self, _inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {

@@ -15,7 +15,7 @@ use super::flex;
 use super::flex::Handles;
 use super::operation::{Arguments, Operation};
 use crate::boxes::{BBox, nms};
-use crate::kernels::{blocks, rank_candidates, select_detections};
+use crate::kernels::{blocks, select_detections};
 use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueKind};
 use crate::stage::Stage;
 
@@ -113,8 +113,8 @@ impl Operation for SelectDetections {
         "fpn::select_detections"
     }
 
-    fn stage(&self) -> Stage {
-        Stage::Selection
+    fn stage(&self) -> Option<Stage> {
+        Some(Stage::Selection)
     }
 
     fn signature(&self, _inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {
@@ -141,7 +141,6 @@ impl Operation for SelectDetections {
             unreachable!("candidates are rows")
         };
         let detections = arguments.outputs[0];
-        let order = plan.temporary(capacity * 4);
         let alive = plan.temporary(capacity * 4);
         let [candidates, found] = plan.operands([rows, found]);
         let layout = DetectionsLayout {
@@ -149,31 +148,13 @@ impl Operation for SelectDetections {
             blocks: blocks(width) + 1,
             landmarks: width - 4,
         };
-        let ranking = rank_candidates::Params {
-            capacity: capacity as u32,
-            blocks: layout.blocks as u32,
-            ..Default::default()
-        };
-        plan.push(Draft::step(
-            "order",
-            ranking.dispatch(),
-            [candidates, found, order],
-            rows,
-        ));
         let selection = select_detections::Params {
             capacity: capacity as u32,
             blocks: layout.blocks as u32,
             limit: layout.limit as u32,
             threshold: options.nms_threshold,
         };
-        let operands = [
-            Operand::Frame,
-            candidates,
-            found,
-            order,
-            alive,
-            Operand::Results,
-        ];
+        let operands = [Operand::Frame, candidates, found, alive, Operand::Results];
         plan.push(Draft::making(
             "detections",
             selection.dispatch(),

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use super::stages::difference;
 use super::{Check, Unit};
-use crate::detections::Detection;
+use crate::detections::{Detection, FeatureMap};
 use crate::gpu::Gpu;
 use crate::gpu::adapters::is_software;
 use crate::models::{Architecture, ModelConfig, faster_rcnn, retinaface};
 use crate::{BuildError, DetectError, Detector, weights};
+
+/// What a map may be off by, relative to its largest value.
+const MAP_TOLERANCE: f32 = 1e-4;
 
 /// What one detection may be off by.
 const BOX_TOLERANCE: f32 = 0.1;
@@ -32,58 +36,69 @@ enum Failure {
     Detect(#[from] DetectError),
 }
 
-/// Compare a model's detections, with generated weights on a small generated picture: their boxes
-/// and their scores.
-pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> [Check; 2] {
-    let mut checks = [
-        ("boxes", Unit::Pixels, BOX_TOLERANCE),
-        ("scores", Unit::Score, SCORE_TOLERANCE),
-    ]
-    .map(|(part, unit, tolerance)| Check {
-        name: format!("{architecture} {part}"),
-        cases: 1,
-        difference: 0.0,
-        unit,
-        tolerance,
-        passed: true,
-        problem: None,
-    });
+/// Compare a model's pyramid and, where it finds any, its detections, with generated weights on a small
+/// generated picture: maps, then boxes and scores.
+pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> Vec<Check> {
+    let mut parts = vec![("maps", Unit::Relative, MAP_TOLERANCE)];
+    if architecture.selection().is_some() {
+        parts.push(("boxes", Unit::Pixels, BOX_TOLERANCE));
+        parts.push(("scores", Unit::Score, SCORE_TOLERANCE));
+    }
     let (differences, problem) = match compare(gpu, architecture) {
         Ok((differences, problem)) => (differences, problem),
-        Err(error) => ([f32::INFINITY; 2], Some(error.to_string())),
+        Err(error) => ([f32::INFINITY; 3], Some(error.to_string())),
     };
-    for (check, difference) in checks.iter_mut().zip(differences) {
-        check.difference = difference;
-        check.passed = difference <= check.tolerance;
-        check.problem = problem.clone().filter(|_| !check.passed);
-    }
+    let checks = parts.into_iter().zip(differences);
     checks
+        .map(|((part, unit, tolerance), difference)| {
+            let passed = difference <= tolerance;
+            Check {
+                name: format!("{architecture} {part}"),
+                cases: 1,
+                difference,
+                unit,
+                tolerance,
+                passed,
+                problem: problem.clone().filter(|_| !passed),
+            }
+        })
+        .collect()
 }
 
-/// The largest differences of boxes and scores, and the first detection without a partner.
+/// The largest differences of maps, boxes and scores, and the first detection without a partner.
 fn compare(
     gpu: &Arc<Gpu>,
     architecture: Architecture,
-) -> Result<([f32; 2], Option<String>), Failure> {
+) -> Result<([f32; 3], Option<String>), Failure> {
     let config = ModelConfig {
         classes: architecture.default_classes().min(8),
         ..ModelConfig::of(architecture)
     };
     let picture = weights::picture(SEED, 120, 97).into();
-    let detect = |gpu: Option<&Arc<Gpu>>| -> Result<Vec<Detection>, Failure> {
+    let compute = |gpu: Option<&Arc<Gpu>>| -> Result<(Vec<Detection>, Vec<FeatureMap>), Failure> {
         let builder = Detector::builder(weights::seeded(&config, SEED)).min_size(96);
-        let builder = match gpu {
-            Some(gpu) => builder.gpu(gpu.clone()),
-            None => builder,
-        };
-        Ok(builder.build()?.detect(&picture)?.items)
+        let detector = builder.gpu(gpu.cloned()).build()?;
+        Ok(match architecture.selection() {
+            None => (Vec::new(), detector.maps(&picture)?),
+            Some(_) => {
+                let (found, maps) = detector.detect_with_maps(&picture)?;
+                (found.items, maps)
+            }
+        })
     };
-    let (found, expected) = (detect(Some(gpu))?, detect(None)?);
+    let ((found, maps), (expected, expected_maps)) = (compute(Some(gpu))?, compute(None)?);
+    let pairs = maps.iter().zip(&expected_maps);
+    let differences = pairs.map(|(found, expected)| difference(&found.values, &expected.values));
+    let of_maps = differences.fold(0.0, f32::max);
+    if architecture.selection().is_none() {
+        return Ok(([of_maps, 0.0, 0.0], None));
+    }
     if expected.is_empty() || found.len() != expected.len() {
         let problem = format!("{} detections instead of {}", found.len(), expected.len());
-        return Ok(([f32::INFINITY; 2], Some(problem)));
+        return Ok(([of_maps, f32::INFINITY, f32::INFINITY], Some(problem)));
     }
-    Ok(match_one_to_one(found, &expected))
+    let ([boxes, scores], problem) = match_one_to_one(found, &expected);
+    Ok(([of_maps, boxes, scores], problem))
 }
 
 fn match_one_to_one(

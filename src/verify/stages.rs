@@ -139,7 +139,7 @@ fn read(
 }
 
 /// The largest difference, relative to the largest magnitude expected.
-fn difference(found: &[f32], expected: &[f32]) -> f32 {
+pub(super) fn difference(found: &[f32], expected: &[f32]) -> f32 {
     let scale = expected
         .iter()
         .fold(0.0_f32, |most, value| most.max(value.abs()));

@@ -8,8 +8,8 @@ use fpn_wgpu::kernels::decode_rois::RoisShape;
 use fpn_wgpu::kernels::depthwise::DepthwiseShape;
 use fpn_wgpu::kernels::max_pool::PoolShape;
 use fpn_wgpu::kernels::preprocess::PreprocessShape;
-use fpn_wgpu::kernels::rank_candidates::CandidatesShape;
 use fpn_wgpu::kernels::roi_align::RoiAlignShape;
+use fpn_wgpu::kernels::select_detections::CandidatesShape;
 use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
 use fpn_wgpu::kernels::{self, Dtypes, Shader};
 use fpn_wgpu::ops::Map;
@@ -365,11 +365,6 @@ proptest! {
     fn decode_anchors(size in sides(30), capacity in 1..2000_usize, before in proptest::option::of(0..50_usize), seed: u64) {
         let shape = AnchorsShape { size, capacity, before, threshold: 0.5 };
         check(&kernels::decode_anchors::case(shape, &mut Random::new(seed)));
-    }
-
-    #[test]
-    fn rank_candidates(shape in candidates_shape(), seed: u64) {
-        check(&kernels::rank_candidates::case(shape, &mut Random::new(seed)));
     }
 
     #[test]

@@ -48,12 +48,13 @@ pub fn schedule(
         Source::Given => plan.input(graph.image),
     }
     for (index, node) in graph.nodes.iter().enumerate() {
-        let stage = match &node.op {
-            Op::Conv(conv) => stage(&conv.weight),
+        let own = match &node.op {
+            Op::Conv(conv) => Some(stage(&conv.weight)),
             Op::Extension(extension) => extension.operation.stage(),
-            // What has no parameters goes on with what it reads.
-            _ => plan.stage_of(node.inputs[0]),
+            _ => None,
         };
+        // What has no parameters goes on with what it reads.
+        let stage = own.unwrap_or_else(|| plan.stage_of(node.inputs[0]));
         plan.enter(stage, &node.outputs);
         compute(graph, node, target, &mut plan)?;
         for output in &node.outputs {

@@ -4,9 +4,11 @@
 //! beside it. Where a shader has invocations, its reference has a loop; how invocations share their
 //! work is left out.
 
+mod boxes;
 mod case;
 mod random;
 
+pub(super) use boxes::{ORIGINAL, RESIZED, boxes, keys};
 use bytemuck::Pod;
 pub use case::{Case, Difference, UNWRITTEN};
 pub use random::Random;

@@ -1,8 +1,9 @@
 //! What the kernel is compared with its reference over.
 
 use super::{Params, reference};
-use crate::kernels::checks::{Case, Checks, Random, UNWRITTEN, frame_words, unwritten};
-use crate::kernels::nms_levels::{ORIGINAL, RESIZED};
+use crate::kernels::checks::{
+    Case, Checks, ORIGINAL, RESIZED, Random, UNWRITTEN, frame_words, unwritten,
+};
 use crate::kernels::words;
 
 pub(super) const CHECKS: Checks = Checks {

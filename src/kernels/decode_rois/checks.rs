@@ -2,8 +2,9 @@
 
 use super::{BLOCKS, Params, reference};
 use crate::kernels::blocks;
-use crate::kernels::checks::{Case, Checks, Random, bits, frame_words, unwritten};
-use crate::kernels::nms_levels::{ORIGINAL, RESIZED, boxes};
+use crate::kernels::checks::{
+    Case, Checks, ORIGINAL, RESIZED, Random, bits, boxes, frame_words, unwritten,
+};
 
 pub(super) const CHECKS: Checks = Checks {
     reference: reference::run,

@@ -1,8 +1,7 @@
 //! What the kernel is compared with its reference over.
 
 use super::{Params, reference};
-use crate::kernels::checks::{Case, Checks, Random, bits, unwritten};
-use crate::kernels::nms_levels::{boxes, keys};
+use crate::kernels::checks::{Case, Checks, Random, bits, boxes, keys, unwritten};
 
 pub(super) const CHECKS: Checks = Checks {
     reference: reference::run,

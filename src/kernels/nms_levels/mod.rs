@@ -7,8 +7,6 @@ mod reference;
 
 #[cfg(feature = "verify")]
 pub use checks::case;
-#[cfg(feature = "verify")]
-pub(super) use checks::{ORIGINAL, RESIZED, boxes, keys};
 
 use super::kernel::shader;
 use super::params::params;

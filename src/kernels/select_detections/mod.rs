@@ -1,5 +1,5 @@
-//! Greedy class-wise non-maximum suppression over the candidates in order, until enough are kept; the
-//! kept ones in pixels of the original picture.
+//! Greedy class-wise non-maximum suppression over the candidates, until enough are kept; the kept ones
+//! in pixels of the original picture.
 
 #[cfg(feature = "verify")]
 mod checks;
@@ -7,9 +7,7 @@ mod checks;
 mod reference;
 
 #[cfg(feature = "verify")]
-pub use super::rank_candidates::CandidatesShape;
-#[cfg(feature = "verify")]
-pub use checks::case;
+pub use checks::{CandidatesShape, case};
 
 use super::kernel::shader;
 use super::params::params;
@@ -38,7 +36,6 @@ pub static KERNEL: Kernel = Kernel::new(
         Role::Frame,
         Role::CandidatesIn,
         Role::WordsIn,
-        Role::WordsIn,
         Role::WordsOut,
         Role::Results,
     ],
@@ -52,8 +49,8 @@ pub fn kernels() -> Vec<&'static Kernel> {
 }
 
 impl Params {
-    /// One workgroup takes all candidates. Binds the frame, the candidates, their number and their
-    /// order, a word of scratch for each, and the results.
+    /// One workgroup takes all candidates. Binds the frame, the candidates and their number, a word of
+    /// scratch for each, and the results.
     pub fn dispatch(&self) -> Dispatch {
         Dispatch::new(KERNEL.shader(Dtypes::F32), self, [1, 1, 1])
     }

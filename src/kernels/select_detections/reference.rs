@@ -8,17 +8,17 @@ use crate::kernels::FrameUniform;
 use crate::kernels::checks::{Call, Vec4, frame, vec4};
 use crate::kernels::kernel::sizes;
 
-/// Greedy class-wise non-maximum suppression over the candidates in order, until enough are kept; the
-/// kept ones in pixels of the original picture.
+/// Greedy class-wise non-maximum suppression over the candidates, until enough are kept; the kept ones
+/// in pixels of the original picture.
 ///
-/// - `candidates`, `count`, `order`: see [`rank_candidates`](crate::kernels::rank_candidates);
-/// - `alive`: scratch, by place in the order;
+/// - `candidates`: as many vec4 each as the parameters say; `count`: how many there are;
+/// - `alive`: scratch, by candidate;
 /// - `results`: their number, a flag that is set elsewhere, how many candidates there were and how
 ///   many fit; then a candidate each.
 pub(super) fn run(call: Call<'_>) {
-    let (params, [picture, candidates, count, order, alive, results]) = call.split::<Params, 6>();
+    let (params, [picture, candidates, count, alive, results]) = call.split::<Params, 5>();
     let (frame, candidates) = (frame(picture), vec4(candidates));
-    select_detections(&params, &frame, candidates, count, order, alive, results);
+    select_detections(&params, &frame, candidates, count, alive, results);
 }
 
 #[allow(clippy::needless_range_loop)] // an index stands for an invocation
@@ -27,38 +27,39 @@ fn select_detections(
     frame: &FrameUniform,
     candidates: &[Vec4],
     count: &[u32],
-    order: &[u32],
     alive: &mut [u32],
     results: &mut [u32],
 ) {
     let [blocks, limit] = sizes([params.blocks, params.limit]);
-    let label_of = |candidate: usize| candidates[candidate * blocks + blocks - 1][1];
+    let tags_of = |candidate: usize| candidates[candidate * blocks + blocks - 1];
     let total = count[0].min(params.capacity) as usize;
     alive[..total].fill(1);
     let [down, across] = frame.ratio;
     let scale = [across, down, across, down];
     let mut kept = 0;
-    let mut place = 0;
+    let mut bbox = [0.0; 4];
+    let mut label = 0.0;
     loop {
-        while place < total && alive[place] == 0 {
-            place += 1;
-        }
-        if place >= total || kept >= limit {
-            break;
-        }
-        let best = order[place] as usize;
-        let bbox = candidates[best * blocks];
-        let label = label_of(best);
-        for other in place + 1..total {
-            if alive[other] == 1 {
-                let candidate = order[other] as usize;
-                if label_of(candidate) == label
-                    && iou(bbox, candidates[candidate * blocks]) > params.threshold
-                {
-                    alive[other] = 0;
-                }
+        let mut best = None;
+        let mut best_score = 0.0;
+        for candidate in 0..total {
+            if alive[candidate] == 0 {
+                continue;
+            }
+            let [score, own_label, _, _] = tags_of(candidate);
+            if own_label == label && iou(bbox, candidates[candidate * blocks]) > params.threshold {
+                alive[candidate] = 0;
+            } else if best.is_none() || score > best_score {
+                best = Some(candidate);
+                best_score = score;
             }
         }
+        let Some(best) = best.filter(|_| kept < limit) else {
+            break;
+        };
+        alive[best] = 0;
+        bbox = candidates[best * blocks];
+        label = tags_of(best)[1];
         for invocation in 0..blocks {
             let block = candidates[best * blocks + invocation];
             let is_tags = invocation == blocks - 1;
@@ -70,7 +71,6 @@ fn select_detections(
             out.copy_from_slice(&value.map(f32::to_bits));
         }
         kept += 1;
-        place += 1;
     }
     results[0] = kept as u32;
     results[2] = count[0];

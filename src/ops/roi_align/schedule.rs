@@ -25,8 +25,8 @@ impl Operation for RoiAlign {
         "fpn::roi_align"
     }
 
-    fn stage(&self) -> Stage {
-        Stage::BoxHead
+    fn stage(&self) -> Option<Stage> {
+        Some(Stage::BoxHead)
     }
 
     fn signature(&self, _inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {
