@@ -26,6 +26,7 @@ pub mod grouped;
 pub mod max_pool;
 pub mod merge_proposals;
 pub mod nms_levels;
+pub mod pixel_shuffle;
 pub mod preprocess;
 pub mod roi_align;
 pub mod select_detections;
@@ -52,6 +53,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     max_pool::kernels,
     upsample_add::kernels,
     copy::kernels,
+    pixel_shuffle::kernels,
     roi_align::kernels,
     top_anchors::kernels,
     decode_proposals::kernels,

@@ -8,6 +8,7 @@ pub mod anchor_decode;
 pub mod anchors;
 pub mod candidates;
 pub mod levels;
+pub mod pixel_shuffle;
 pub mod proposals;
 pub mod roi_align;
 pub mod roi_decode;
@@ -29,6 +30,7 @@ pub const ALL: &[&dyn Operation] = &[
     &roi_decode::DecodeRois,
     &anchor_decode::DecodeAnchors,
     &select::SelectDetections,
+    &pixel_shuffle::PixelShuffle,
 ];
 
 /// The operation of this name.

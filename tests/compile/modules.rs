@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 use fpn_wgpu::kernels::conv::Epilogue;
 use fpn_wgpu::kernels::grouped;
 use fpn_wgpu::kernels::upsample_add::Upsampling;
+use fpn_wgpu::ops::pixel_shuffle::pixel_shuffle;
 
 use crate::support::check;
 
@@ -157,6 +158,33 @@ fn a_map_can_be_added_to_itself() {
             assert!(!step.bindings[..index].contains(binding), "{step:?}");
         }
     }
+}
+
+#[test]
+fn pixels_are_shuffled_as_by_burns_own_operations() {
+    for factor in [1, 2, 3] {
+        let channels = 5 * factor * factor;
+        let init = |device: &Device| conv([3, channels], 1, device);
+        let plan = check([4, 3], init, |conv, x| {
+            vec![pixel_shuffle(conv.forward(x), factor)]
+        });
+        let [made] = &plan.outputs[..] else {
+            panic!("one map")
+        };
+        let (_, slot) = plan.maps().next().expect("one map");
+        assert_eq!(slot.shape, [5, 4 * factor, 3 * factor], "{made:?}");
+    }
+    // The definition, by operations that the compiler does not take yet.
+    let x = Tensor::<1>::from_floats(
+        (0..72).map(|k| k as f32).collect::<Vec<_>>().as_slice(),
+        &Device::flex(),
+    )
+    .reshape([1, 12, 2, 3]);
+    let squares = x.clone().reshape([1, 3, 2, 2, 2, 3]);
+    let expected = squares.permute([0, 1, 4, 2, 5, 3]).reshape([1, 3, 4, 6]);
+    let expected: Tensor<4> = expected;
+    let found = pixel_shuffle(x, 2);
+    assert_eq!(found.into_data(), expected.into_data());
 }
 
 #[test]

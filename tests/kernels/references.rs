@@ -7,6 +7,7 @@ use fpn_wgpu::kernels::decode_proposals::ProposalsShape;
 use fpn_wgpu::kernels::decode_rois::RoisShape;
 use fpn_wgpu::kernels::depthwise::DepthwiseShape;
 use fpn_wgpu::kernels::max_pool::PoolShape;
+use fpn_wgpu::kernels::pixel_shuffle::ShuffleShape;
 use fpn_wgpu::kernels::preprocess::PreprocessShape;
 use fpn_wgpu::kernels::roi_align::RoiAlignShape;
 use fpn_wgpu::kernels::select_detections::CandidatesShape;
@@ -298,6 +299,12 @@ proptest! {
         let coarse = [0, 1].map(|axis| fine[axis].div_ceil(part[axis]));
         let shape = UpsampleShape { fine, coarse, channels, slope };
         check(&kernels::upsample_add::case(upsampling, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn pixel_shuffle(size in sides(12), channels in 1..20_usize, factor in 1..5_usize, seed: u64) {
+        let shape = ShuffleShape { size, channels, factor };
+        check(&kernels::pixel_shuffle::case(shape, &mut Random::new(seed)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod edges;
 mod layers;
 mod onnx;
 mod pictures;
+mod pixel_shuffle;
 mod properties;
 mod random;
 mod roi_align;

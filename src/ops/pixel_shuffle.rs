@@ -1,0 +1,139 @@
+//! PixelShuffle (Shi et al., 2016, <https://arxiv.org/abs/1609.05158>), as PyTorch's
+//! `nn.PixelShuffle`: channels become resolution.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::{DType, Shape, Tensor};
+#[cfg(feature = "verify")]
+use burn_ir::CustomOpIr;
+use burn_ir::ScalarIr;
+
+use super::capture::{record, size};
+use super::flex;
+#[cfg(feature = "verify")]
+use super::flex::Handles;
+use super::operation::{Arguments, Operation, one_picture};
+use crate::kernels::{Dtypes, blocks, pixel_shuffle, words};
+use crate::plan::{Draft, PlanBuilder, Value, ValueKind};
+
+/// `[N, C · r², H, W]` → `[N, C, H · r, W · r]`: channel `c · r² + i · r + j` of a cell becomes channel
+/// `c` of row `i` and column `j` of the square in its place; `factor` is r. Captured, N is 1. It has
+/// no gradient.
+///
+/// # Panics
+/// If the channels are no multiple of r².
+pub fn pixel_shuffle(map: Tensor<4>, factor: usize) -> Tensor<4> {
+    let [_, channels, ..] = map.dims();
+    assert!(
+        factor > 0 && channels.is_multiple_of(factor * factor),
+        "{channels} channels are no squares of {factor} by {factor}"
+    );
+    Tensor::from_dispatch(<Dispatch as PixelShuffleOps>::pixel_shuffle(
+        map.into_dispatch(),
+        factor,
+    ))
+}
+
+/// Backends that can run [`pixel_shuffle`].
+#[backend_extension(Flex, Capture)]
+pub trait PixelShuffleOps: Backend {
+    /// See [`pixel_shuffle`].
+    fn pixel_shuffle(map: FloatTensor<Self>, factor: usize) -> FloatTensor<Self>;
+}
+
+impl PixelShuffleOps for Flex {
+    fn pixel_shuffle(map: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
+        let shape = shuffled(&map.shape(), factor);
+        let map = flex::contiguous(map);
+        let items = flex::maps(&map).into_iter();
+        let values = items.flat_map(|item| shuffle(&item, factor)).collect();
+        flex::tensor::<f32>(values, shape)
+    }
+}
+
+impl PixelShuffleOps for Capture {
+    fn pixel_shuffle(map: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
+        let shape = shuffled(&map.shape(), factor);
+        let scalars = vec![ScalarIr::UInt(factor as u64)];
+        let outputs = [(Shape::from(shape), DType::F32)];
+        let [made] = record(PixelShuffle.id(), vec![map], scalars, outputs);
+        made
+    }
+}
+
+fn shuffled(shape: &Shape, factor: usize) -> [usize; 4] {
+    let [items, channels, height, width] = shape.dims();
+    let square = factor * factor;
+    [items, channels / square, height * factor, width * factor]
+}
+
+/// What the CPU engine does for [`pixel_shuffle`]: the values of one map.
+pub fn shuffle(map: &flex::Map<'_>, factor: usize) -> Vec<f32> {
+    let [channels, height, width] = map.shape;
+    let square = factor * factor;
+    let mut values = Vec::with_capacity(map.values.len());
+    for channel in 0..channels / square {
+        for y in 0..height * factor {
+            for x in 0..width * factor {
+                let within = y % factor * factor + x % factor;
+                let cell = y / factor * width + x / factor;
+                values.push(map.at(channel * square + within, cell));
+            }
+        }
+    }
+    values
+}
+
+/// [`pixel_shuffle`] in the compiler's hands.
+pub(super) struct PixelShuffle;
+
+impl Operation for PixelShuffle {
+    fn id(&self) -> &'static str {
+        "fpn::pixel_shuffle"
+    }
+
+    fn signature(&self, _inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>) {
+        (vec![ValueKind::Floats], vec![ValueKind::Floats])
+    }
+
+    fn maps(&self) -> usize {
+        1
+    }
+
+    fn dtypes(&self) -> &'static [Dtypes] {
+        pixel_shuffle::KERNEL.dtypes
+    }
+
+    fn check(
+        &self,
+        _scalars: &[ScalarIr],
+        inputs: &[&Value],
+        _outputs: &[&Value],
+    ) -> Result<(), String> {
+        one_picture(inputs)
+    }
+
+    fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {
+        let (input, output) = (arguments.inputs[0], arguments.outputs[0]);
+        let [in_channels, height, width] = plan.map(input);
+        let [channels, ..] = plan.map(output);
+        let params = pixel_shuffle::Params {
+            in_size: words([height, width]),
+            in_blocks: blocks(in_channels) as u32,
+            out_blocks: blocks(channels) as u32,
+            channels: channels as u32,
+            factor: size(arguments.scalars[0]) as u32,
+            unused: [0; 2],
+        };
+        let dispatch = params.dispatch(plan.dtypes(input, output));
+        let operands = plan.operands([input, output]);
+        plan.push(Draft::making("pixel_shuffle", dispatch, operands, output));
+    }
+
+    #[cfg(feature = "verify")]
+    fn replay(&self, call: &CustomOpIr, tensors: &mut Handles) {
+        let map = tensors.get_float_tensor::<Flex>(&call.inputs[0]);
+        let made = <Flex as PixelShuffleOps>::pixel_shuffle(map, size(call.scalars[0]));
+        tensors.register_float_tensor::<Flex>(&call.outputs[0].id, made);
+    }
+}
