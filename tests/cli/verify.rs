@@ -47,3 +47,36 @@ fn the_cpu_engine_is_not_verified() {
         "--device cpu: the CPU engine is what GPUs are checked against",
     );
 }
+
+/// Without any GPU.
+#[test]
+fn a_model_is_verified_step_by_step() {
+    let folder = Folder::new();
+    let arguments = "--stages --model retinaface_mobilenet025 --size 33x21 --json o.json";
+    let table = contains("backbone").and(contains("FAILED").not());
+    let ran = folder.fpn(&format!("verify {arguments}")).assert();
+    ran.success().stdout(table);
+    let steps: Value = serde_json::from_slice(&folder.read("o.json")).expect("JSON");
+    let steps = steps.as_array().expect("a list");
+    assert!(steps.len() > 60, "{}", steps.len());
+    for step in steps {
+        assert_eq!(step["passed"], true, "{step}");
+        assert!(
+            step["kernel"].is_string() && step["stage"].is_string(),
+            "{step}"
+        );
+    }
+    for (arguments, sentence) in [
+        (
+            "--stages --model yolo",
+            "invalid value 'yolo' for '--model <NAME>'",
+        ),
+        ("--stages --size 0", "invalid value '0' for '--size <SIZE>'"),
+        (
+            "--stages --device gpu",
+            "the argument '--stages' cannot be used with '--device <NAME>'",
+        ),
+    ] {
+        assert_misused(folder.fpn(&format!("verify {arguments}")), sentence);
+    }
+}

@@ -67,3 +67,18 @@ fn batch_normalization() {
         assert_same(&golden, &name, &found, 1e-6);
     }
 }
+
+#[test]
+fn bilinear_upsampling_and_addition() {
+    let golden = TensorFile::golden("upsample_bilinear");
+    for case in golden.metadata("cases").split(' ') {
+        let fine: Tensor<4> = golden.tensor(&format!("{case}.fine"));
+        let coarse: Tensor<4> = golden.tensor(&format!("{case}.coarse"));
+        let [_, _, height, width] = fine.dims();
+        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+            .with_align_corners(false)
+            .with_output_size([height, width]);
+        let found = fine + interpolate(coarse, options);
+        assert_same(&golden, &format!("{case}.output"), &found, 2e-6);
+    }
+}
