@@ -94,6 +94,9 @@ fn only_known_operations_are_recorded() {
             "fasterrcnn_resnet152_fpn" => 155 + 8 + 3 * 5,
             // Body, pyramid, context modules, heads.
             "retinaface_mobilenet025" => 27 + 5 + 15 + 9,
+            "fpn_resnet50" => 53 + 7,
+            "fpn_resnet101" => 104 + 7,
+            "fpn_resnet152" => 155 + 7,
             other => panic!("how many has {other}?"),
         };
         assert_eq!(counts["convolution"], convolutions, "{architecture}");
@@ -105,9 +108,10 @@ fn only_known_operations_are_recorded() {
             "concatenation",
         ];
         let found = others.map(|name| counts.get(name).copied().unwrap_or_default());
-        let expected = match architecture.is_two_stage() {
-            true => [3, 2, 4, 1, 0],
-            false => [2, 0, 0, 0, 3],
+        let expected = match architecture.selection() {
+            None => [3, 1, 0, 0, 0],
+            Some(_) if architecture.is_two_stage() => [3, 2, 4, 1, 0],
+            Some(_) => [2, 0, 0, 0, 3],
         };
         assert_eq!(found, expected, "{architecture}: {others:?}");
     }
@@ -133,22 +137,28 @@ fn inputs_and_outputs_are_declared() {
             ],
             "{architecture}"
         );
-        let (limit, row) = match architecture.is_two_stage() {
-            true => (100, 4),
-            // With five landmarks.
-            false => (750, 4 + 10),
-        };
+        let detections = architecture
+            .selection()
+            .map(|_| match architecture.is_two_stage() {
+                true => vec![100, 4],
+                // With five landmarks.
+                false => vec![750, 4 + 10],
+            });
         let outputs = captured.outputs.iter();
         let (maps, others): (Vec<_>, Vec<_>) =
             outputs.partition(|output| matches!(output, CapturedOutput::Map(..)));
-        let [CapturedOutput::Detections(rows)] = others[..] else {
-            panic!("{architecture}: {others:?}")
-        };
-        assert_eq!(
-            describe(&[*rows]),
-            [(vec![limit, row], DType::F32)],
-            "{architecture}"
-        );
+        let rows: Vec<TensorId> = others
+            .into_iter()
+            .map(|output| match output {
+                CapturedOutput::Detections(rows) => *rows,
+                other => panic!("{architecture}: {other:?}"),
+            })
+            .collect();
+        let expected: Vec<_> = detections
+            .into_iter()
+            .map(|shape| (shape, DType::F32))
+            .collect();
+        assert_eq!(describe(&rows), expected, "{architecture}");
         let pyramid: Vec<TensorId> = maps
             .into_iter()
             .map(|output| match output {

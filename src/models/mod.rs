@@ -13,6 +13,7 @@ pub(crate) mod conv;
 mod distribution;
 pub mod faster_rcnn;
 pub mod fpn;
+pub mod fpn_resnet;
 pub mod mobilenet;
 mod outputs;
 pub mod parameters;
@@ -69,6 +70,7 @@ macro_rules! architectures {
 architectures! {
     faster_rcnn::FasterRcnn,
     retinaface::RetinaFace,
+    fpn_resnet::FpnResNet,
 }
 
 impl Model {

@@ -20,5 +20,6 @@ mod options;
 mod outputs;
 mod photos;
 mod precision;
+mod pyramid;
 mod train;
 mod verify;
