@@ -63,7 +63,7 @@ fn main() -> Result<()> {
     let opened = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default()));
     let (device, queue) = opened?;
     let detector = builder
-        .gpu(Gpu::from_device(device, queue, adapter.get_info()))
+        .gpu(Gpu::from_device(device, queue, adapter.get_info())?)
         .build()?;
 
     let picture = picture.to_rgba8();

@@ -32,11 +32,31 @@ fn load(level: u32, cell: u32, block: u32) -> vec4<f32> {
     }
 }
 
+// Whether a picture can have the box: no value is NaN or further out than 2^24 pixels, from where f32 no
+// longer tells pixels apart, and no side is negative. By bits, since drivers may take it that there is
+// neither NaN nor infinity.
+fn makes_sense(box: vec4<f32>) -> bool {
+    let farthest = vec4<u32>(0x4b800000u);
+    let is_near = (bitcast<vec4<u32>>(box) & vec4<u32>(0x7fffffffu)) <= farthest;
+    return all(is_near) && all(box.xy <= box.zw);
+}
+
 // The level for a box of this size: P4 (2) for the canonical size.
 fn level_of(box: vec4<f32>) -> u32 {
     let side = sqrt((box.z - box.x) * (box.w - box.y));
     let level = floor(4.0 + log2(side / params.canonical_size) + 1e-6);
     return u32(clamp(level, 2.0, 5.0)) - 2u;
+}
+
+// The first of a cell's samples that can lie on a map of this size, and the end of these, where there is
+// about one a map's cell: the cell begins at `begin` and is `cell` wide.
+fn near_map(begin: f32, cell: f32, samples: u32, size: u32) -> vec2<u32> {
+    // From one sample to the next; more than a half, but where there is only one.
+    let step = max(cell / f32(samples), 0.5);
+    // By four samples more than that, for what rounding errs.
+    let first = max(floor((-1.0 - begin) / step) - 4.0, 0.0);
+    let end = max(ceil((f32(size) - begin) / step) + 4.0, 0.0);
+    return min(vec2<u32>(u32(first), u32(end)), vec2<u32>(samples));
 }
 
 // The two cells between which a sample falls along one axis, and their weights; both are 0 where it
@@ -67,7 +87,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     if roi >= params.rois {
         return;
     }
-    if roi >= count[0] {
+    if roi >= count[0] || !makes_sense(boxes[roi]) {
         // What is not meant is at least finite.
         result[index] = packed(vec4<f32>());
         return;
@@ -91,16 +111,24 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         samples = vec2<u32>(ceil(cell_size));
     }
 
+    let begin = scaled.yx + vec2<f32>(row, column) * cell_size;
+    var near_y = vec2<u32>(0u, samples.x);
+    var near_x = vec2<u32>(0u, samples.y);
+    if params.sampling_ratio == 0u {
+        near_y = near_map(begin.x, cell_size.x, samples.x, size.x);
+        near_x = near_map(begin.y, cell_size.y, samples.y, size.y);
+    }
+
     var sum = vec4<f32>();
-    for (var sy = 0u; sy < samples.x; sy++) {
-        let y = tap(scaled.y + row * cell_size.x + (f32(sy) + 0.5) * cell_size.x / f32(samples.x), size.x);
-        for (var sx = 0u; sx < samples.y; sx++) {
-            let x = tap(scaled.x + column * cell_size.y + (f32(sx) + 0.5) * cell_size.y / f32(samples.y), size.y);
+    for (var sy = near_y.x; sy < near_y.y; sy++) {
+        let y = tap(begin.x + (f32(sy) + 0.5) * cell_size.x / f32(samples.x), size.x);
+        for (var sx = near_x.x; sx < near_x.y; sx++) {
+            let x = tap(begin.y + (f32(sx) + 0.5) * cell_size.y / f32(samples.y), size.y);
             sum += y.far * x.far * load(level, y.low * size.y + x.low, block)
                 + y.far * x.near * load(level, y.low * size.y + x.high, block)
                 + y.near * x.far * load(level, y.high * size.y + x.low, block)
                 + y.near * x.near * load(level, y.high * size.y + x.high, block);
         }
     }
-    result[index] = packed(sum / f32(max(samples.x * samples.y, 1u)));
+    result[index] = packed(sum / max(f32(samples.x) * f32(samples.y), 1.0));
 }

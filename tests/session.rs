@@ -4,14 +4,17 @@ mod adapter;
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
+use fpn_wgpu::gpu::{Gpu, GpuError, adapters, probe};
+use fpn_wgpu::kernels::checks::Random;
+use fpn_wgpu::kernels::upsample_add::{self, UpsampleShape, Upsampling};
 use fpn_wgpu::models::ModelConfig;
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::plan::{MapInfo, MapKind};
 use fpn_wgpu::weights::{self, Checkpoint};
-use fpn_wgpu::{DetectError, Detector, FeatureMap};
+use fpn_wgpu::{BuildError, DetectError, Detector, FeatureMap};
 use image::DynamicImage;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -158,13 +161,64 @@ fn a_destroyed_device_is_an_error_and_a_new_one_works() {
     assert_eq!(face_detector(open_gpu()).detect(&picture), Ok(before));
 }
 
+/// A program that opened a device for itself, and is told of its errors.
+struct Host {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    errors: Arc<AtomicUsize>,
+    losses: Arc<AtomicUsize>,
+}
+
+impl Host {
+    /// With WebGPU's default limits and no features unless the descriptor says otherwise.
+    fn new(descriptor: &wgpu::DeviceDescriptor<'_>) -> Self {
+        let adapter =
+            pollster::block_on(adapters::best()).unwrap_or_else(|error| panic!("{error}"));
+        let opened = pollster::block_on(adapter.request_device(descriptor));
+        let (device, queue) = opened.expect("an adapter has what is asked for");
+        let [errors, losses] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let counter = errors.clone();
+        device.on_uncaptured_error(Arc::new(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }));
+        let counter = losses.clone();
+        device.set_device_lost_callback(move |_, _| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        Self {
+            device,
+            queue,
+            info: adapter.get_info(),
+            errors,
+            losses,
+        }
+    }
+
+    fn share(&self) -> Result<Arc<Gpu>, GpuError> {
+        Gpu::from_device(self.device.clone(), self.queue.clone(), self.info.clone())
+    }
+
+    /// Errors and losses that it was told of.
+    fn told(&self) -> [usize; 2] {
+        [&self.errors, &self.losses].map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Ask for a buffer that nobody can have.
+    fn blunder(&self) {
+        drop(self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("the host's"),
+            size: 16,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        }));
+    }
+}
+
 /// A device with WebGPU's default limits, opened by somebody else.
 fn foreign_device() -> Arc<Gpu> {
-    let adapter = pollster::block_on(adapters::best()).unwrap_or_else(|error| panic!("{error}"));
-    let (device, queue) =
-        pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor::default()))
-            .expect("an adapter has the default limits");
-    Gpu::from_device(device, queue, adapter.get_info())
+    let host = Host::new(&wgpu::DeviceDescriptor::default());
+    host.share().expect("default limits are enough")
 }
 
 #[test]
@@ -172,6 +226,91 @@ fn a_device_that_is_already_open_can_be_shared() {
     let picture = picture(160, 120);
     let own = face_detector(gpu()).detect(&picture);
     assert_eq!(face_detector(foreign_device()).detect(&picture), own);
+}
+
+#[test]
+fn errors_of_a_device_that_is_shared_are_told_to_whom_they_are_of() {
+    let host = Host::new(&wgpu::DeviceDescriptor::default());
+    let gpu = host.share().expect("default limits are enough");
+    host.blunder();
+    assert_eq!(host.told(), [1, 0]);
+    let detector = face_detector(gpu.clone());
+    let picture = picture(160, 120);
+    assert!(detector.detect(&picture).is_ok());
+    host.blunder();
+    assert!(detector.detect(&picture).is_ok());
+    assert_eq!((host.told(), gpu.fault()), ([2, 0], None));
+
+    // An error of ours: a binding that is missing.
+    let shape = UpsampleShape {
+        fine: [4, 4],
+        coarse: [2, 2],
+        channels: 4,
+        slope: 1.0,
+    };
+    let case = upsample_add::case(Upsampling::Nearest, shape, &mut Random::new(1));
+    let too_few = &case.bindings[..2];
+    assert!(probe(&gpu, &case.dispatch, too_few).is_err());
+    assert!(matches!(gpu.fault(), Some(GpuError::Fault(_))));
+    assert_eq!(host.told(), [2, 0]);
+    let told = detector.detect(&picture);
+    assert!(matches!(told, Err(DetectError::Gpu(GpuError::Fault(_)))));
+}
+
+#[test]
+fn a_lost_device_that_is_shared_is_an_error() {
+    let host = Host::new(&wgpu::DeviceDescriptor::default());
+    let gpu = host.share().expect("default limits are enough");
+    let detector = face_detector(gpu.clone());
+    let picture = picture(160, 120);
+    assert!(detector.detect(&picture).is_ok());
+    host.device.destroy();
+    for _ in 0..2 {
+        let told = detector.detect(&picture);
+        let is_lost = matches!(told, Err(DetectError::Gpu(GpuError::Lost(_))));
+        assert!(is_lost, "{told:?}");
+    }
+    assert!(matches!(gpu.fault(), Some(GpuError::Lost(_))));
+    host.device.poll(wgpu::PollType::Poll).ok();
+    assert_eq!(host.told(), [0, 1]);
+
+    // Nor can one be built there.
+    let gpu = host.share().expect("its limits are as they were");
+    let config = ModelConfig::of(MOBILENET025);
+    let built = Detector::builder(weights::seeded(&config, 1))
+        .gpu(gpu)
+        .build();
+    let told = built.err();
+    let is_lost = matches!(told, Some(BuildError::Gpu(GpuError::Lost(_))));
+    assert!(is_lost, "{told:?}");
+    assert_eq!(host.told(), [0, 1]);
+}
+
+#[test]
+fn a_device_below_the_default_limits_is_not_shared() {
+    let host = Host::new(&wgpu::DeviceDescriptor {
+        required_limits: wgpu::Limits {
+            max_storage_buffers_per_shader_stage: 4,
+            ..wgpu::Limits::default()
+        },
+        ..wgpu::DeviceDescriptor::default()
+    });
+    let expected = GpuError::Limit {
+        adapter: host.info.name.clone(),
+        limit: "max_storage_buffers_per_shader_stage".to_owned(),
+        needed: 8,
+        found: 4,
+    };
+    assert_eq!(host.share().err(), Some(expected));
+    // Textures are not used.
+    let host = Host::new(&wgpu::DeviceDescriptor {
+        required_limits: wgpu::Limits {
+            max_texture_dimension_2d: 2048,
+            ..wgpu::Limits::default()
+        },
+        ..wgpu::DeviceDescriptor::default()
+    });
+    assert!(host.share().is_ok());
 }
 
 #[test]
@@ -204,8 +343,23 @@ fn kept_pipelines_are_loaded_and_others_left_aside() {
     assert!(found.is_ok());
     let adapter = pollster::block_on(adapters::best()).expect("it was there before");
     // Whether the driver compiles anything anew, and finds the same, when it is given these.
-    let compiles = |name: &str, pipelines: &[u8]| {
-        let gpu = pollster::block_on(Gpu::open_with(&adapter, Some(pipelines)));
+    let compiles = |name: &str, is_shared: bool, pipelines: &[u8]| {
+        let gpu = match is_shared {
+            false => pollster::block_on(Gpu::open_with(&adapter, Some(pipelines))),
+            true => {
+                let Host {
+                    device,
+                    queue,
+                    info,
+                    ..
+                } = Host::new(&wgpu::DeviceDescriptor {
+                    required_features: gpu.device().features(),
+                    required_limits: gpu.device().limits(),
+                    ..wgpu::DeviceDescriptor::default()
+                });
+                Gpu::from_device_with(device, queue, info, Some(pipelines))
+            }
+        };
         let gpu = gpu.expect("the adapter is sound");
         assert_eq!(face_detector(gpu.clone()).detect(&picture), found, "{name}");
         assert_eq!(gpu.fault(), None, "{name}");
@@ -217,14 +371,18 @@ fn kept_pipelines_are_loaded_and_others_left_aside() {
         ("nothing", Vec::new()),
         ("a text", b"no pipelines at all".repeat(100)),
     ] {
-        assert_eq!(compiles(name, &pipelines), is_kept, "{name}");
+        for is_shared in [false, true] {
+            let compiles = compiles(name, is_shared, &pipelines);
+            assert_eq!(compiles, is_kept, "{name}, shared: {is_shared}");
+        }
     }
     let Some(kept) = kept else {
         let name = &gpu.info().name;
         eprintln!("not run: loading of pipelines that were kept ({name} keeps none)");
         return;
     };
-    assert!(!compiles("kept", &kept));
+    assert!(!compiles("kept", false, &kept));
+    assert!(!compiles("kept", true, &kept));
     let altered = |index: usize| {
         let mut altered = kept.clone();
         altered[index] ^= 1;
@@ -237,7 +395,7 @@ fn kept_pipelines_are_loaded_and_others_left_aside() {
         ("a bit of the driver's data", altered(kept.len() / 2)),
         ("the last bit", altered(kept.len() - 1)),
     ] {
-        assert!(compiles(name, &pipelines), "{name}");
+        assert!(compiles(name, false, &pipelines), "{name}");
     }
 }
 

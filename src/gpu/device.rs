@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, PollType, Queue};
 
 use super::adapters::is_software;
+use super::faults::Faults;
 use super::pipeline_cache::KeptPipelines;
 use super::pipelines::{Builder, CompiledKernel, Source};
 use crate::compile::{ConvTable, Precision, Target};
@@ -65,7 +66,7 @@ pub struct Gpu {
     info: AdapterInfo,
     kernels: Mutex<BTreeMap<Shader, Arc<CompiledKernel>>>,
     pipelines: Option<KeptPipelines>,
-    fault: Arc<Mutex<Option<GpuError>>>,
+    faults: Faults,
     counters: Counters,
 }
 
@@ -114,49 +115,61 @@ impl Gpu {
         #[cfg(target_arch = "wasm32")]
         let info = browser_info(&device, info);
         let pipelines = KeptPipelines::open(&device, &info, pipelines);
-        Ok(Self::with_pipelines(device, queue, info, pipelines))
+        let faults = Faults::of_own(&device);
+        Ok(Self::new(device, queue, info, pipelines, faults))
     }
 
-    /// Share a device that is already open. Its error handlers become this crate's: errors are
-    /// reported by [`fault`](Self::fault) and by whatever is computed next.
-    pub fn from_device(device: Device, queue: Queue, info: AdapterInfo) -> Arc<Self> {
-        Self::with_pipelines(device, queue, info, None)
+    /// Share a device that is already open, on the adapter of this `info`. Its error handlers stay the
+    /// other program's, and are told nothing of what goes wrong in what is done here: that is reported by
+    /// [`fault`](Self::fault) and by whatever is computed next. Of its features those are used that are
+    /// used of an adapter: subgroups, timestamps, 16 bits, kept pipelines.
+    ///
+    /// # Errors
+    /// If the device was opened with less than WebGPU's default limits, which
+    /// [`DeviceDescriptor::default`] asks for.
+    pub fn from_device(
+        device: Device,
+        queue: Queue,
+        info: AdapterInfo,
+    ) -> Result<Arc<Self>, GpuError> {
+        Self::from_device_with(device, queue, info, None)
     }
 
-    fn with_pipelines(
+    /// As [`from_device`](Self::from_device), with [`pipelines`](Self::pipelines) of an earlier run, as
+    /// [`open_with`](Self::open_with) takes them. They are of use where the device has
+    /// [`Features::PIPELINE_CACHE`].
+    ///
+    /// # Errors
+    /// As [`from_device`](Self::from_device).
+    pub fn from_device_with(
+        device: Device,
+        queue: Queue,
+        info: AdapterInfo,
+        pipelines: Option<&[u8]>,
+    ) -> Result<Arc<Self>, GpuError> {
+        let allowed = device.limits();
+        check_limits(&info.name, &needed_limits(&allowed), &allowed)?;
+        #[cfg(target_arch = "wasm32")]
+        let info = browser_info(&device, info);
+        let faults = Faults::of_shared(&device);
+        let pipelines = faults.watched(&device, || KeptPipelines::open(&device, &info, pipelines));
+        Ok(Self::new(device, queue, info, pipelines, faults))
+    }
+
+    fn new(
         device: Device,
         queue: Queue,
         info: AdapterInfo,
         pipelines: Option<KeptPipelines>,
+        faults: Faults,
     ) -> Arc<Self> {
-        let fault = Arc::new(Mutex::new(None));
-        let keep = |fault: &Arc<Mutex<Option<GpuError>>>| {
-            let fault = fault.clone();
-            move |error: GpuError| {
-                // The first tells the cause.
-                fault
-                    .lock()
-                    .expect("no panic holds the lock")
-                    .get_or_insert(error);
-            }
-        };
-        let lost = keep(&fault);
-        device.set_device_lost_callback(move |reason, message| {
-            let message = match message.is_empty() {
-                true => format!("{reason:?}").to_lowercase(),
-                false => message,
-            };
-            lost(GpuError::Lost(message));
-        });
-        let wrong = keep(&fault);
-        device.on_uncaptured_error(Arc::new(move |error| wrong(explain(error))));
         Arc::new(Self {
             device,
             queue,
             info,
             kernels: Mutex::default(),
             pipelines,
-            fault,
+            faults,
             counters: Counters::default(),
         })
     }
@@ -232,7 +245,7 @@ impl Gpu {
 
     /// The first error since the device was opened, after which nothing it computes can be trusted.
     pub fn fault(&self) -> Option<GpuError> {
-        self.fault.lock().expect("no panic holds the lock").clone()
+        self.faults.first()
     }
 
     /// Make something on the device. Running out of memory here spoils only what was to be made.
@@ -241,22 +254,25 @@ impl Gpu {
     /// If memory ran out, or a limit was passed. A browser tells only later, as a fault.
     pub(super) fn guarded<T>(&self, make: impl FnOnce() -> T) -> Result<T, GpuError> {
         #[cfg(not(target_arch = "wasm32"))]
-        {
-            use wgpu::ErrorFilter::{OutOfMemory, Validation};
-            let scopes =
-                [Validation, OutOfMemory].map(|filter| self.device.push_error_scope(filter));
-            let made = make();
-            let errors = scopes
-                .into_iter()
-                .rev()
-                .map(|scope| pollster::block_on(scope.pop()));
-            match errors.collect::<Vec<_>>().into_iter().flatten().next() {
-                Some(error) => Err(explain(error)),
-                None => Ok(made),
-            }
+        match super::faults::scoped(&self.device, make) {
+            (_, Some(error)) => Err(self.faults.cause(&self.device, error)),
+            (made, None) => Ok(made),
         }
         #[cfg(target_arch = "wasm32")]
-        Ok(make())
+        Ok(self.watched(make))
+    }
+
+    /// Do something with the device that is not [`guarded`](Self::guarded), and waits for nothing. What
+    /// goes wrong is a fault; nothing of it reaches those whose device is shared.
+    pub(super) fn watched<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.faults.watched(&self.device, work)
+    }
+
+    /// # Errors
+    /// If the device is lost or has failed. Takes some time on one that is shared.
+    pub(super) fn check_alive(&self) -> Result<(), GpuError> {
+        self.faults.notice_loss(&self.device);
+        self.check()
     }
 
     /// Wait until all that was sent is done. Not for browsers, where nothing may wait.
@@ -273,7 +289,10 @@ impl Gpu {
     /// If it is lost; wgpu then panics in native programs.
     pub(super) fn poll(&self, poll: PollType) -> Result<(), GpuError> {
         let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
-        self.check()?;
+        match polled {
+            Ok(Ok(_)) => self.check()?,
+            _ => self.check_alive()?,
+        }
         match polled {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(GpuError::Lost(error.to_string())),
@@ -296,7 +315,7 @@ impl Gpu {
             // A lost device may never tell.
             receiver.await.ok();
         }
-        self.check()
+        self.check_alive()
     }
 
     /// # Errors
@@ -345,7 +364,7 @@ impl Gpu {
                 || pollster::block_on(Builder::new(&at_once())),
                 |builder, shader| {
                     let (source, pause) = (Source::from(shader), at_once());
-                    let build = builder.build(&self.device, &source, cache, &pause);
+                    let build = builder.build(self, &source, cache, &pause);
                     keep(shader, pollster::block_on(build));
                 },
             );
@@ -356,7 +375,7 @@ impl Gpu {
             let mut builder = Builder::new(pause).await;
             for shader in shaders {
                 let source = Source::from(shader);
-                let compiled = builder.build(&self.device, &source, cache, pause).await;
+                let compiled = builder.build(self, &source, cache, pause).await;
                 keep(shader, compiled);
                 pause().await;
             }
@@ -414,15 +433,6 @@ fn check_limits(adapter: &str, needed: &Limits, available: &Limits) -> Result<()
         });
     });
     failure.map_or(Ok(()), Err)
-}
-
-fn explain(error: wgpu::Error) -> GpuError {
-    match error {
-        wgpu::Error::OutOfMemory { source } => GpuError::OutOfMemory(source.to_string()),
-        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
-            GpuError::Fault(description)
-        }
-    }
 }
 
 #[cfg(test)]

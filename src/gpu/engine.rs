@@ -141,7 +141,7 @@ impl GpuEngine {
         let size = [picture.height() as usize, picture.width() as usize];
         let frame = self.transform.frame(size);
         let (_state, session, memory) = self.ready(&frame, picture.as_raw().len())?;
-        self.upload(&memory, picture, &frame);
+        self.gpu.watched(|| self.upload(&memory, picture, &frame));
         let step_seconds = match self.gpu.has_timestamps() {
             false => None,
             true => {
@@ -172,15 +172,19 @@ impl GpuEngine {
         self.gpu.check()?;
         // One thread at a time: what is written below belongs to the submission that follows it.
         let (_state, session, memory) = self.ready(frame, picture.as_raw().len())?;
-        self.upload(&memory, picture, frame);
         let read_back = ReadBack::new(&session.plan, reads_maps);
-        let staging = memory.take_staging(&self.gpu, read_back.bytes());
-        let submission = session.submit(&self.gpu, &memory, &read_back, &staging);
+        let (staging, submission, mapped) = self.gpu.watched(|| {
+            self.upload(&memory, picture, frame);
+            let staging = memory.take_staging(&self.gpu, read_back.bytes());
+            let submission = session.submit(&self.gpu, &memory, &read_back, &staging);
+            let mapped = map(&staging);
+            (staging, submission, mapped)
+        });
         self.gpu.check()?;
         self.gpu.counters().add(Count::ReadBack);
         Ok(Submitted {
             gpu: self.gpu.clone(),
-            mapped: map(&staging),
+            mapped,
             staging,
             read_back,
             session,
@@ -374,7 +378,7 @@ impl Submitted {
     pub async fn finish(self) -> Result<Computed, DetectError> {
         readable(&self.gpu, self.mapped).await?;
         let computed = self.read_back.read(&self.session.plan, &self.staging);
-        self.staging.unmap();
+        self.gpu.watched(|| self.staging.unmap());
         self.memory.return_staging(self.staging);
         computed
     }

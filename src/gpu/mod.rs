@@ -3,6 +3,7 @@
 pub mod adapters;
 mod device;
 mod engine;
+mod faults;
 mod memory;
 pub mod peaks;
 mod pipeline_cache;

@@ -111,7 +111,7 @@ impl Bench {
         let at_once = async || {};
         let kernel = pollster::block_on(async {
             let mut builder = Builder::new(&at_once).await;
-            builder.build(&gpu.device, &source, None, &at_once).await
+            builder.build(gpu, &source, None, &at_once).await
         });
         let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
         let params = buffer(gpu, "parameters", 16, usage);
@@ -138,7 +138,12 @@ impl Bench {
     }
 
     /// The seconds that one dispatch takes.
-    fn run(&self, gpu: &Gpu, params: [u32; 4], [x, y, z]: [u32; 3]) -> Result<f64, GpuError> {
+    fn run(&self, gpu: &Gpu, params: [u32; 4], workgroups: [u32; 3]) -> Result<f64, GpuError> {
+        let timestamps = gpu.watched(|| self.submit(gpu, params, workgroups));
+        Ok(timestamps.read(gpu)?[0])
+    }
+
+    fn submit(&self, gpu: &Gpu, params: [u32; 4], [x, y, z]: [u32; 3]) -> TimestampQueries {
         gpu.queue
             .write_buffer(&self.params, 0, bytemuck::cast_slice(&params));
         let timestamps = TimestampQueries::new(gpu, 1);
@@ -156,7 +161,7 @@ impl Bench {
         }
         timestamps.resolve(&mut encoder);
         gpu.queue.submit([encoder.finish()]);
-        Ok(timestamps.read(gpu)?[0])
+        timestamps
     }
 }
 

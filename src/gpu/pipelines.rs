@@ -14,6 +14,7 @@ use wgpu::{
     ShaderSource, ShaderStages,
 };
 
+use super::Gpu;
 use crate::kernels::{Access, Def, Shader};
 
 /// A shader's text and what it is told and binds.
@@ -135,7 +136,7 @@ impl Builder {
     /// A kernel on a device.
     pub async fn build(
         &mut self,
-        device: &Device,
+        gpu: &Gpu,
         source: &Source,
         cache: Option<&PipelineCache>,
         pause: &impl AsyncFn(),
@@ -143,12 +144,13 @@ impl Builder {
         let module = compose_with(&mut self.0, source)
             .unwrap_or_else(|error| panic!("shader {} does not compose: {error}", source.file));
         pause().await;
-        let module = device.create_shader_module(ShaderModuleDescriptor {
+        let descriptor = ShaderModuleDescriptor {
             label: Some(source.file),
             source: ShaderSource::Naga(Cow::Owned(module)),
-        });
+        };
+        let module = gpu.watched(|| gpu.device.create_shader_module(descriptor));
         pause().await;
-        pipeline(device, source, &module, cache)
+        gpu.watched(|| pipeline(&gpu.device, source, &module, cache))
     }
 }
 

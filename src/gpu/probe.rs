@@ -24,6 +24,20 @@ pub fn probe(
     dispatch: &Dispatch,
     bindings: &[Vec<u32>],
 ) -> Result<Vec<Vec<u32>>, GpuError> {
+    let copies = gpu.watched(|| submit(gpu, dispatch, bindings));
+    gpu.poll(PollType::wait_indefinitely())?;
+    let words = copies.iter().zip(bindings).map(|(copy, binding)| {
+        let view = copy
+            .slice(..binding.len() as u64 * 4)
+            .get_mapped_range()
+            .map_err(|error| GpuError::Fault(error.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    });
+    words.collect()
+}
+
+/// Copies of the buffers from binding 1 on, to be mapped when the dispatch is done.
+fn submit(gpu: &Gpu, dispatch: &Dispatch, bindings: &[Vec<u32>]) -> Vec<Buffer> {
     let shader = dispatch.shader;
     let accesses = shader.kernel.roles.iter().map(|role| role.access());
     let accesses = [Access::Uniform].into_iter().chain(accesses);
@@ -71,15 +85,7 @@ pub fn probe(
         // A failure to map shows when the mapped range is asked for.
         copy.map_async(MapMode::Read, .., |_| {});
     }
-    gpu.poll(PollType::wait_indefinitely())?;
-    let words = copies.iter().zip(bindings).map(|(copy, binding)| {
-        let view = copy
-            .slice(..binding.len() as u64 * 4)
-            .get_mapped_range()
-            .map_err(|error| GpuError::Fault(error.to_string()))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
-    });
-    words.collect()
+    copies
 }
 
 fn upload(gpu: &Gpu, access: Access, words: &[u32]) -> Buffer {

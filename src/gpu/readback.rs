@@ -36,7 +36,7 @@ pub(super) async fn readable(gpu: &Gpu, mapped: Mapped) -> Result<(), GpuError> 
     match mapped.await {
         Ok(Ok(())) => Ok(()),
         _ => {
-            gpu.check()?;
+            gpu.check_alive()?;
             Err(GpuError::Lost("its results cannot be read".to_owned()))
         }
     }

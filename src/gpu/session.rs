@@ -119,6 +119,10 @@ impl Session {
 
     /// Send all steps `times` times over, in one submission, without a read-back.
     pub fn repeat(&self, gpu: &Gpu, times: usize) {
+        gpu.watched(|| self.submit_all(gpu, times));
+    }
+
+    fn submit_all(&self, gpu: &Gpu, times: usize) {
         let mut encoder = gpu
             .device
             .create_command_encoder(&CommandEncoderDescriptor::default());
@@ -184,26 +188,37 @@ impl Session {
         for submission in &self.submissions {
             for first in submission.clone().step_by(TimestampQueries::MOST_PASSES) {
                 let steps = first..submission.end.min(first + TimestampQueries::MOST_PASSES);
-                let timestamps = TimestampQueries::new(gpu, steps.len());
-                let mut encoder = gpu
-                    .device
-                    .create_command_encoder(&CommandEncoderDescriptor::default());
-                if first == 0 {
-                    clear_header(memory, &mut encoder);
-                }
-                for (pass, step) in steps.enumerate() {
-                    let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
-                        label: Some(&self.plan.steps[step].name),
-                        timestamp_writes: Some(timestamps.writes(pass)),
-                    });
-                    self.dispatch(step, &mut pass);
-                }
-                timestamps.resolve(&mut encoder);
-                gpu.queue.submit([encoder.finish()]);
+                let timestamps = gpu.watched(|| self.submit_timed(gpu, memory, steps));
                 seconds.extend(timestamps.read(gpu)?);
             }
         }
         Ok(seconds)
+    }
+
+    /// These steps in one submission, each in a pass that is timed.
+    fn submit_timed(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        steps: std::ops::Range<usize>,
+    ) -> TimestampQueries {
+        let timestamps = TimestampQueries::new(gpu, steps.len());
+        let mut encoder = gpu
+            .device
+            .create_command_encoder(&CommandEncoderDescriptor::default());
+        if steps.start == 0 {
+            clear_header(memory, &mut encoder);
+        }
+        for (pass, step) in steps.enumerate() {
+            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
+                label: Some(&self.plan.steps[step].name),
+                timestamp_writes: Some(timestamps.writes(pass)),
+            });
+            self.dispatch(step, &mut pass);
+        }
+        timestamps.resolve(&mut encoder);
+        gpu.queue.submit([encoder.finish()]);
+        timestamps
     }
 
     /// Bytes that each step's bindings hold.

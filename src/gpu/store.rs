@@ -45,7 +45,7 @@ impl Store {
                 pause().await;
             }
             // So that what is on its way does not pile up.
-            gpu.queue.submit([]);
+            gpu.watched(|| gpu.queue.submit([]));
             constants.push((constant.clone(), buffer));
         }
         Ok(Self { constants })

@@ -59,7 +59,7 @@ impl TimestampQueries {
     /// If the device has failed.
     pub fn read(self, gpu: &Gpu) -> Result<Vec<f64>, GpuError> {
         // A failure to map shows when the mapped range is asked for.
-        self.staging.map_async(MapMode::Read, .., |_| {});
+        gpu.watched(|| self.staging.map_async(MapMode::Read, .., |_| {}));
         gpu.poll(PollType::wait_indefinitely())?;
         let view = self.staging.get_mapped_range(..);
         let view = view.map_err(|error| GpuError::Fault(error.to_string()))?;

@@ -77,6 +77,12 @@ impl RoiAlignOptions {
 ///   `[N]`, how many rows are each picture's;
 /// - returns `[R, C, output…]`.
 ///
+/// Samples more than a cell off the map are 0; they count in a cell's mean, but are not looked at, so
+/// that a box costs no more than the map has cells. A box that no picture has is cropped as zeros, and
+/// the levels learn nothing of it: one with a value that is not finite or further out than 2²⁴ pixels,
+/// from where f32 no longer tells pixels apart, and one with `x2 < x1` or `y2 < y1` (which torchvision's
+/// pooler gives no level, and zeros, too).
+///
 /// The levels have gradients, the boxes have none, as in torchvision. Captured, `N` is 1.
 pub fn roi_align(
     levels: [Tensor<4>; 4],
@@ -274,12 +280,24 @@ impl RoiAlignOps for Capture {
     }
 }
 
+/// Farthest that a box reaches, in pixels: up to here f32 tells pixels apart.
+const FARTHEST: f32 = (1 << 24) as f32;
+
+/// Whether a picture can have the box.
+fn makes_sense(bbox: BBox) -> bool {
+    let [x1, y1, x2, y2] = bbox;
+    // NaN is within nothing.
+    bbox.iter().all(|side| side.abs() <= FARTHEST) && x1 <= x2 && y1 <= y2
+}
+
 /// The level, 0 for P2 … 3 for P5, that a box of this size is cropped from: P4 for the canonical
-/// size (224, that of an ImageNet picture), a level up or down for each doubling.
+/// size (224, that of an ImageNet picture), a level up or down for each doubling. P2 for a box that has
+/// no size.
 pub fn level_of(bbox: BBox, canonical_size: f32) -> usize {
     let side = area(bbox).sqrt();
     let level = (4.0 + (side / canonical_size).log2() + 1e-6).floor();
-    level.clamp(2.0, 5.0) as usize - 2
+    // NaN becomes 0.
+    (level.clamp(2.0, 5.0) as usize).saturating_sub(2)
 }
 
 /// What the CPU engine does for [`roi_align`]: `[R, C, rows, columns]`, row-major.
@@ -356,20 +374,29 @@ pub fn align(map: &Map<'_>, bbox: BBox, scale: f32, options: RoiAlignOptions, ou
 
 /// Where a RoI's samples lie on a map.
 struct Samples {
-    /// Along each side of a cell: down, across.
+    /// Along each side of a cell, on the map or not: down, across.
     per_cell: [usize; 2],
-    ys: Vec<Tap>,
-    xs: Vec<Tap>,
+    /// Those on the map, of each row of cells.
+    ys: Vec<Vec<Tap>>,
+    /// Those on the map, of each column of cells.
+    xs: Vec<Vec<Tap>>,
 }
 
 impl Samples {
     /// On a map of `size` (height, width).
     fn of(size: [usize; 2], bbox: BBox, scale: f32, options: RoiAlignOptions) -> Self {
+        let [rows, columns] = options.output;
+        if !makes_sense(bbox) {
+            return Self {
+                per_cell: [0, 0],
+                ys: vec![Vec::new(); rows],
+                xs: vec![Vec::new(); columns],
+            };
+        }
         let offset = if options.aligned { 0.5 } else { 0.0 };
         let [x1, y1, x2, y2] = bbox.map(|side| side * scale - offset);
         let least = if options.aligned { 0.0 } else { 1.0 };
         let (width, height) = ((x2 - x1).max(least), (y2 - y1).max(least));
-        let [rows, columns] = options.output;
         let (cell_h, cell_w) = (height / rows as f32, width / columns as f32);
         let samples = |cell: f32| match options.sampling_ratio {
             0 => cell.ceil() as usize,
@@ -377,13 +404,19 @@ impl Samples {
         };
         let per_cell = [samples(cell_h), samples(cell_w)];
         let taps = |start: f32, cell: f32, count: usize, samples: usize, size: usize| {
-            (0..count)
-                .flat_map(|index| (0..samples).map(move |sample| (index, sample)))
-                .map(|(index, sample)| {
+            let of_cell = |index: usize| {
+                let begin = start + index as f32 * cell;
+                let near = match options.sampling_ratio {
+                    0 => near_map(begin, cell, samples, size),
+                    _ => 0..samples,
+                };
+                near.filter_map(|sample| {
                     let within = (sample as f32 + 0.5) * cell / samples as f32;
-                    Tap::at(start + index as f32 * cell + within, size)
+                    Tap::at(begin + within, size)
                 })
                 .collect()
+            };
+            (0..count).map(of_cell).collect()
         };
         Self {
             per_cell,
@@ -394,14 +427,13 @@ impl Samples {
 
     /// What a cell's sum is divided by.
     fn taken(&self) -> f32 {
-        (self.per_cell[0] * self.per_cell[1]).max(1) as f32
+        let [down, across] = self.per_cell.map(|samples| samples as f32);
+        (down * across).max(1.0)
     }
 
     /// The taps of an output cell, across and down.
     fn of_cell(&self, row: usize, column: usize) -> impl Iterator<Item = (&Tap, &Tap)> {
-        let [down, across] = self.per_cell;
-        let xs = &self.xs[column * across..][..across];
-        let ys = &self.ys[row * down..][..down];
+        let (xs, ys) = (&self.xs[column], &self.ys[row]);
         ys.iter().flat_map(move |y| xs.iter().map(move |x| (y, x)))
     }
 
@@ -434,8 +466,20 @@ impl Samples {
     }
 }
 
-/// The two cells between which a sample falls along one axis, and their weights; both weights are
-/// 0 where it falls more than a cell outside.
+/// The samples of a cell that can lie on a map of `size`, where there is about one a map's cell: the
+/// cell begins at `begin` and is `cell` wide.
+fn near_map(begin: f32, cell: f32, samples: usize, size: usize) -> Range<usize> {
+    // From one sample to the next; more than a half, but where there is only one.
+    let step = (cell / samples as f32).max(0.5);
+    // By how many samples rounding may err.
+    let margin = 4.0;
+    let first = ((-1.0 - begin) / step).floor() - margin;
+    let last = ((size as f32 - begin) / step).ceil() + margin;
+    // What is negative becomes 0.
+    (first as usize).min(samples)..(last as usize).min(samples)
+}
+
+/// The two cells between which a sample falls along one axis, and their weights.
 #[derive(Clone, Copy)]
 struct Tap {
     low: usize,
@@ -447,16 +491,11 @@ struct Tap {
 }
 
 impl Tap {
-    fn at(position: f32, size: usize) -> Self {
+    /// None where the sample falls more than a cell outside.
+    fn at(position: f32, size: usize) -> Option<Self> {
         // Written so that NaN counts as outside.
         if !(position >= -1.0 && position <= size as f32) {
-            let (low, high, far, near) = (0, 0, 0.0, 0.0);
-            return Self {
-                low,
-                high,
-                far,
-                near,
-            };
+            return None;
         }
         let position = position.max(0.0);
         let low = (position as usize).min(size - 1);
@@ -466,12 +505,12 @@ impl Tap {
         } else {
             position - low as f32
         };
-        Self {
+        Some(Self {
             low,
             high,
             far: 1.0 - near,
             near,
-        }
+        })
     }
 }
 

@@ -50,12 +50,19 @@ impl Batches {
     /// portraits do not meet in a batch.
     ///
     /// # Errors
-    /// If no picture has an object.
+    /// If no picture has an object, or a batch would have no pictures, or these no size.
     pub fn start(
         set: Arc<dyn ImageSet>,
         options: BatchOptions,
         first: usize,
     ) -> Result<Self, DataError> {
+        if options.size == 0 || options.short_sides.is_empty() {
+            return Err(DataError(format!(
+                "a batch of {} pictures with {} short sides to choose from: expected at least one of each",
+                options.size,
+                options.short_sides.len()
+            )));
+        }
         let groups = groups(set.as_ref());
         if groups.iter().all(Vec::is_empty) {
             return Err(DataError(

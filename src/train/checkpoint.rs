@@ -47,20 +47,30 @@ impl Trainer {
 /// The training that a checkpoint was made of, as if it had never stopped.
 ///
 /// # Errors
-/// If the checkpoint is of no training, of another model than `model`, or damaged.
+/// If the checkpoint is of no training, of another model than `model`, or damaged, so that the training has
+/// an option [out of its range](TrainOptions::check), or more steps behind it than it has in all.
 pub fn resume(
     checkpoint: &Checkpoint,
     model: Option<Architecture>,
     device: Device,
 ) -> Result<Trainer, TrainError> {
     let progress = checkpoint.metadata.training.as_deref();
-    let progress: Progress = progress
-        .and_then(|json| serde_json::from_str(json).ok())
-        .ok_or(TrainError::NoTraining)?;
+    let progress = progress.ok_or(TrainError::NoTraining)?;
+    let progress: Progress =
+        serde_json::from_str(progress).map_err(|error| TrainError::Damaged(error.to_string()))?;
     if let Some(asked) = model.filter(|asked| asked.name() != progress.options.model) {
         return Err(TrainError::OtherModel {
             asked,
             found: progress.options.model,
+        });
+    }
+    progress.options.check()?;
+    let steps = progress.options.schedule.steps;
+    if progress.step > steps {
+        return Err(TrainError::Option {
+            option: "step",
+            expected: format!("0 to the training's {steps}"),
+            found: progress.step.to_string(),
         });
     }
     let (velocities, weights) = checkpoint
@@ -93,7 +103,11 @@ pub fn resume(
                 reason: format!("no parameter has the shape {:?}", tensor.shape),
             });
         }
-        Ok((path, TensorData::new(tensor.read()?, tensor.shape)))
+        let values = tensor.read()?;
+        if let Some(&found) = values.iter().find(|value| !value.is_finite()) {
+            return Err(WeightsError::NotFinite { tensor: key, found });
+        }
+        Ok((path, TensorData::new(values, tensor.shape)))
     });
     trainer
         .optimizer

@@ -13,7 +13,7 @@ use super::optimizer::Optimizer;
 use super::schedule::Schedule;
 use super::step::{Batch, LossOptions, losses};
 use crate::models::{Architecture, Model, ModelConfig};
-use crate::weights::{self, Checkpoint, WeightsError};
+use crate::weights::{self, Checkpoint, MAX_CLASSES, WeightsError};
 
 /// Whether batch norms learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +60,87 @@ pub struct TrainOptions {
     pub data: String,
 }
 
+/// Parts of a bottom-up network, from the stem on, by the names of their layers.
+const STAGES: [&str; 5] = ["conv1|bn1", "layer1", "layer2", "layer3", "layer4"];
+/// Most steps of a training.
+const MOST_STEPS: usize = 1_000_000_000;
+/// Most pictures in a batch.
+const MOST_PICTURES: usize = 4096;
+/// Most proposals and RoIs a picture.
+const MOST_BOXES: usize = 100_000;
+/// Longest side that pictures are resized to.
+const LONGEST_SIDE: usize = 16_384;
+/// Most pixels of a batch: beyond it the pictures alone take gigabytes.
+const MOST_PIXELS: usize = 1 << 28;
+
 impl TrainOptions {
+    /// Whether there is such a model, and every number is one that it can be trained with.
+    ///
+    /// # Errors
+    /// If not; the error names the first option that is out of its range.
+    pub fn check(&self) -> Result<(), TrainError> {
+        self.config()?;
+        let classes = self.class_names.len();
+        if !(2..=MAX_CLASSES).contains(&classes) {
+            let found = format!("of {classes} names");
+            return Err(out_of_range(
+                "class_names",
+                format!("2 to {MAX_CLASSES}"),
+                found,
+            ));
+        }
+        let Self { schedule, .. } = self;
+        for (option, found, range) in [
+            ("steps", schedule.steps, 1..=MOST_STEPS),
+            ("frozen_stages", self.frozen_stages, 0..=STAGES.len()),
+            ("proposals", self.proposals, 1..=MOST_BOXES),
+            ("rois", self.rois, 1..=MOST_BOXES),
+            ("batch", self.batch, 1..=MOST_PICTURES),
+        ] {
+            if !range.contains(&found) {
+                let expected = format!("{} to {}", range.start(), range.end());
+                return Err(out_of_range(option, expected, found));
+            }
+        }
+        // f32 is what an optimizer computes in.
+        let is_rate = |rate: f64| rate >= 0.0 && (rate as f32).is_finite();
+        for (option, found) in [
+            ("bn_eps", self.bn_eps),
+            ("learning_rate", schedule.learning_rate),
+            ("weight_decay", self.weight_decay),
+        ] {
+            if !is_rate(found) {
+                let expected = "a finite number of 0 or more";
+                return Err(out_of_range(option, expected, format!("{found:?}")));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.momentum) {
+            let found = format!("{:?}", self.momentum);
+            return Err(out_of_range("momentum", "0 to 1", found));
+        }
+        self.check_sizes()
+    }
+
+    fn check_sizes(&self) -> Result<(), TrainError> {
+        let short = self.short_sides.iter().copied().max();
+        let short = short.ok_or_else(|| out_of_range("short_sides", "at least one", "empty"))?;
+        let sides = self.short_sides.iter().map(|&side| ("short_sides", side));
+        for (option, found) in sides.chain([("long_side", self.long_side)]) {
+            if !(1..=LONGEST_SIDE).contains(&found) {
+                let expected = format!("1 to {LONGEST_SIDE} pixels");
+                return Err(out_of_range(option, expected, found));
+            }
+        }
+        let (batch, long) = (self.batch, self.long_side);
+        let short = short.min(long);
+        if batch * short * long > MOST_PIXELS {
+            let found = format!("{batch} pictures of up to {long}×{short} pixels");
+            let expected = format!("at most {MOST_PIXELS} pixels in all");
+            return Err(out_of_range("batch", expected, found));
+        }
+        Ok(())
+    }
+
     /// The model's shape.
     ///
     /// # Errors
@@ -79,6 +159,18 @@ impl TrainOptions {
     }
 }
 
+fn out_of_range(
+    option: &'static str,
+    expected: impl Into<String>,
+    found: impl ToString,
+) -> TrainError {
+    TrainError::Option {
+        option,
+        expected: expected.into(),
+        found: found.to_string(),
+    }
+}
+
 /// Why a training cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -94,6 +186,19 @@ pub enum TrainError {
         /// NaN or an infinity.
         loss: f32,
     },
+    /// A number that no model can be trained with.
+    #[error("{option} is {found}: expected {expected}")]
+    Option {
+        /// Which, as [`TrainOptions`] names it.
+        option: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A checkpoint whose training is not as it was written.
+    #[error("the checkpoint's training cannot be read: {0}")]
+    Damaged(String),
     /// A checkpoint that no training was left in.
     #[error("the checkpoint does not hold a training to go on with")]
     NoTraining,
@@ -144,8 +249,9 @@ impl Trainer {
     /// A model from scratch.
     ///
     /// # Errors
-    /// If the model cannot be trained.
+    /// If the model cannot be trained, or an option is [out of its range](TrainOptions::check).
     pub fn new(options: TrainOptions, device: Device) -> Result<Self, TrainError> {
+        options.check()?;
         let config = options.config()?;
         let device = device.autodiff();
         let model = initial(&config, options.seed, &device);
@@ -155,12 +261,14 @@ impl Trainer {
     /// A model that starts from what fits of a checkpoint, and the names of the tensors that do not.
     ///
     /// # Errors
-    /// If the model cannot be trained, or a tensor cannot be read.
+    /// If the model cannot be trained, an option is [out of its range](TrainOptions::check), or a tensor
+    /// cannot be read.
     pub fn from_checkpoint(
         options: TrainOptions,
         checkpoint: &Checkpoint,
         device: Device,
     ) -> Result<(Self, Vec<String>), TrainError> {
+        options.check()?;
         let config = options.config()?;
         let device = device.autodiff();
         let model = initial(&config, options.seed, &device);
@@ -262,8 +370,7 @@ fn frozen(model: Model, options: &TrainOptions) -> Model {
     if options.batch_norms == BatchNorms::Frozen {
         patterns.push(r"(\.|^)(bn\d|norm)\.".to_owned());
     }
-    let parts = ["conv1|bn1", "layer1", "layer2", "layer3", "layer4"];
-    for part in &parts[..options.frozen_stages] {
+    for part in &STAGES[..options.frozen_stages] {
         patterns.push(format!(r"backbone\.body\.({part})\."));
     }
     match patterns.is_empty() {

@@ -11,7 +11,7 @@ use crate::models::{Architecture, Classes, Model, ModelConfig, parameters};
 const NAMED: usize = 3;
 
 /// Most classes a checkpoint may have: there is a name for each, whatever its file claims.
-const MAX_CLASSES: usize = 10_000;
+pub(crate) const MAX_CLASSES: usize = 10_000;
 
 /// Classes of a checkpoint for `architecture`, background included: where they are not always the
 /// same, the rows of its classifier.

@@ -16,6 +16,8 @@ mod seeded;
 pub use builtin::builtin;
 pub use checkpoint::{Checkpoint, StoredTensor};
 #[cfg(feature = "train")]
+pub(crate) use load::MAX_CLASSES;
+#[cfg(feature = "train")]
 pub use load::load_fitting;
 pub(crate) use load::{check_fit, parameter};
 pub use load::{class_count, load};

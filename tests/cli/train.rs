@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainOptions, Trainer};
 use predicates::str::contains;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::folder::{Folder, assert_fails, assert_misused};
 
@@ -164,6 +164,64 @@ fn a_resumed_training_goes_on() {
     );
 }
 
+/// What a file says of its training, altered at a place in its JSON.
+fn altered(bytes: Vec<u8>, place: &str, value: Value) -> Vec<u8> {
+    let file = fpn_wgpu::weights::Checkpoint::from_safetensors(bytes);
+    let mut file = file.expect("it was written");
+    let training = file.metadata.training.expect("it is a training");
+    let mut training: Value = serde_json::from_str(&training).expect("JSON");
+    *training.pointer_mut(place).expect("it is there") = value;
+    file.metadata.training = Some(training.to_string());
+    file.to_safetensors(false).expect("weights are written")
+}
+
+#[test]
+fn a_training_that_cannot_go_on_says_what_its_file_has_and_should_have() {
+    let folder = Folder::new();
+    begun(&folder.path("run"));
+    let whole = folder.read("run/training.safetensors");
+    for (place, value, sentence) in [
+        ("/options/batch", json!(0), "batch is 0: expected 1 to 4096"),
+        (
+            "/options/frozen_stages",
+            json!(9),
+            "frozen_stages is 9: expected 0 to 5",
+        ),
+        (
+            "/options/schedule/steps",
+            json!(0),
+            "steps is 0: expected 1 to 1000000000",
+        ),
+        (
+            "/options/schedule/learning_rate",
+            json!(-1.0),
+            "learning_rate is -1.0: expected a finite number of 0 or more",
+        ),
+        (
+            "/options/long_side",
+            json!(1_000_000),
+            "long_side is 1000000: expected 1 to 16384 pixels",
+        ),
+        (
+            "/step",
+            json!("two"),
+            "the checkpoint's training cannot be read: invalid type: string \"two\", expected usize",
+        ),
+    ] {
+        let wrong = altered(whole.clone(), place, value);
+        folder.write("run/training.safetensors", &wrong);
+        let mut resume = folder.fpn("train --resume run");
+        let told = resume.assert().code(1).stdout("");
+        let told = String::from_utf8(told.get_output().stderr.clone()).expect("text");
+        let sentence = format!("error: run/training.safetensors: {sentence}");
+        assert!(
+            told.starts_with(&sentence) && told.lines().count() == 1,
+            "{told}"
+        );
+    }
+    assert_eq!(folder.files().len(), 2, "{:?}", folder.files());
+}
+
 /// What stands in for a full disk is a limit on files.
 #[cfg(unix)]
 #[test]
@@ -221,6 +279,18 @@ fn what_cannot_be_trained_is_refused() {
         assert_misused(
             folder.fpn(&format!("train --data scenes:1 --out run {option} 0")),
             &format!("invalid value '0' for '{option} <"),
+        );
+    }
+    for (option, value, expected) in [
+        ("--learning-rate", "NaN", "a finite number of 0 or more"),
+        ("--momentum", "2.5", "0 to 1"),
+        ("--weight-decay", "inf", "a finite number of 0 or more"),
+        ("--long-side", "100000", "1 to 16384 pixels"),
+        ("--batch", "100000", "1 to 4096"),
+    ] {
+        assert_misused(
+            folder.fpn(&format!("train --data scenes:1 {out} {option} {value}")),
+            &format!("{option} is {value}: expected {expected}"),
         );
     }
     #[cfg(not(feature = "train-gpu"))]

@@ -89,8 +89,19 @@ fn more_workgroups_than_one_dimension_has_go_on_in_the_next() {
 /// The reference in the kernel's layout is the one that is tested against torchvision.
 #[test]
 fn roi_align_is_that_of_the_cpu_engine() {
-    let (finest, channels, capacity) = ([30, 41], 8, 12);
-    for (sampling_ratio, aligned) in [(2, false), (0, true)] {
+    let (finest, channels, capacity) = ([30, 41], 8, 20);
+    // What no picture has, and samples by the thousand off the map.
+    let others = [
+        [f32::NAN; 4],
+        [4.0, 8.0, f32::INFINITY, 24.0],
+        [f32::MIN, f32::MIN, f32::MAX, f32::MAX],
+        [60.0, 80.0, 20.0, 120.0],
+        [60.0, 80.0, 20.0, 30.0],
+        [-1e5, -1e5, 1e5, 1e5],
+        [-1e5, 20.0, 1e5, 60.0],
+        [30.0, -1e5, 100.0, 1e5],
+    ];
+    for (sampling_ratio, aligned) in [(2, false), (0, false), (0, true)] {
         let options = RoiAlignOptions {
             output: [7, 5],
             sampling_ratio,
@@ -98,8 +109,9 @@ fn roi_align_is_that_of_the_cpu_engine() {
             canonical_size: 224.0,
         };
         let random = &mut Random::new(5);
-        let boxes: Vec<[f32; 4]> = (0..capacity)
+        let boxes: Vec<[f32; 4]> = (0..capacity - others.len())
             .map(|k| random.bbox([120, 164], 60.0 * k as f32 + 9.0))
+            .chain(others)
             .collect();
         let shape = RoiAlignShape {
             finest,

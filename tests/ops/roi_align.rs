@@ -1,6 +1,6 @@
 //! RoIAlign against torchvision's: over one map, and over a pyramid's levels.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align, level_of, roi_align};
 
@@ -72,4 +72,121 @@ fn over_the_levels_of_a_pyramid() {
     let found: Vec<f32> = rois.to_data().try_to_vec().expect("f32");
     let expected = golden.floats("multiscale.output");
     assert_close("multiscale.output", &found, &expected, TOLERANCE);
+}
+
+/// Boxes that no picture has: not finite, further out than f32 tells pixels apart, inverted.
+const SENSELESS: [[f32; 4]; 10] = [
+    [f32::NAN; 4],
+    [4.0, 8.0, f32::NAN, 24.0],
+    [
+        f32::NEG_INFINITY,
+        f32::NEG_INFINITY,
+        f32::INFINITY,
+        f32::INFINITY,
+    ],
+    [4.0, 8.0, f32::INFINITY, 24.0],
+    [f32::INFINITY; 4],
+    [f32::MIN, f32::MIN, f32::MAX, f32::MAX],
+    [0.0, 0.0, 3e7, 3e7],
+    [20.0, 8.0, 4.0, 24.0],
+    [4.0, 24.0, 20.0, 8.0],
+    [20.0, 24.0, 4.0, 8.0],
+];
+
+/// All ways to lay 2 × 3 cells over a map.
+fn ways() -> impl Iterator<Item = RoiAlignOptions> {
+    let ways = [(false, 0), (false, 2), (true, 0), (true, 2)].into_iter();
+    ways.map(|(aligned, sampling_ratio)| RoiAlignOptions {
+        output: [2, 3],
+        sampling_ratio,
+        aligned,
+        canonical_size: 32.0,
+    })
+}
+
+#[test]
+fn a_box_of_no_sense_is_cropped_as_zeros() {
+    let device = Device::flex();
+    let levels = [32, 16, 8, 4].map(|side| Tensor::ones([1, 2, side, side], &device));
+    let values = SENSELESS.as_flattened().to_vec();
+    let boxes = Tensor::from_data(TensorData::new(values, [SENSELESS.len(), 4]), &device);
+    let count = Tensor::from_data([SENSELESS.len() as i32], &device);
+    for options in ways() {
+        let rois = roi_align(levels.clone(), boxes.clone(), count.clone(), options);
+        let rois: Vec<f32> = rois.to_data().try_to_vec().expect("f32");
+        for (bbox, roi) in SENSELESS.iter().zip(rois.chunks_exact(2 * 6)) {
+            assert_eq!(roi, [0.0; 2 * 6], "{bbox:?}, {options:?}");
+        }
+    }
+}
+
+/// The mean of all samples of each cell, as torchvision has it, those off the map as 0: they are far too
+/// many to be looked at one by one in two dimensions, so their weights are added up along each axis.
+fn mean_of_all(map: &Map<'_>, bbox: [f32; 4], scale: f32, options: RoiAlignOptions) -> Vec<f32> {
+    let offset = if options.aligned { 0.5 } else { 0.0 };
+    let least = if options.aligned { 0.0 } else { 1.0 };
+    let [_, height, width] = map.shape;
+    let weights = |axis: usize, cell: usize, size: usize| -> (Vec<f64>, f64) {
+        let [start, end] = [bbox[axis], bbox[axis + 2]].map(|side| side * scale - offset);
+        let side = (end - start).max(least) / options.output[1 - axis] as f32;
+        let samples = match options.sampling_ratio {
+            0 => side.ceil() as usize,
+            ratio => ratio,
+        };
+        let mut weights = vec![0.0; size];
+        for sample in 0..samples {
+            let within = (sample as f32 + 0.5) * side / samples as f32;
+            let at = f64::from(start + cell as f32 * side + within);
+            if at >= -1.0 && at <= size as f64 {
+                let at = at.clamp(0.0, size as f64 - 1.0);
+                let near = at - at.floor();
+                weights[at as usize] += 1.0 - near;
+                weights[(at as usize + 1).min(size - 1)] += near;
+            }
+        }
+        (weights, samples as f64)
+    };
+    let [rows, columns] = options.output;
+    let cells = (0..rows * columns).map(|cell| {
+        let (down, samples_down) = weights(1, cell / columns, height);
+        let (across, samples_across) = weights(0, cell % columns, width);
+        let value = |y: usize, x: usize| f64::from(map.values[y * width + x]);
+        let row = |y: usize| -> f64 { (0..width).map(|x| across[x] * value(y, x)).sum() };
+        let sum: f64 = (0..height).map(|y| down[y] * row(y)).sum();
+        (sum / (samples_down * samples_across).max(1.0)) as f32
+    });
+    cells.collect()
+}
+
+#[test]
+fn samples_beyond_the_map_count_in_the_mean_and_cost_nothing() {
+    let golden = golden();
+    let values = golden.floats("roi_align.input");
+    let map = Map {
+        values: &values[..13 * 17],
+        shape: [1, 13, 17],
+    };
+    for bbox in [
+        [3.3, 5.7, 41.9, 30.2],
+        [-20.0, -12.0, 15.0, 18.0],
+        [-400.0, -300.0, 900.0, 700.0],
+        [-4e3, 3.0, 5e3, 9.0],
+        [-10.0, -3e3, 1e4, 20.0],
+        [-1e6, -1e6, 1e6, 1e6],
+        [-1.6e7, 3.0, 1.6e7, 40.0],
+        [1e6, 1e6, 1e7, 1e7],
+    ] {
+        for options in ways() {
+            let expected = mean_of_all(&map, bbox, 0.25, options);
+            let mut found = vec![0.0; 6];
+            align(&map, bbox, 0.25, options, &mut found);
+            let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            for (a, b) in found.iter().zip(&expected) {
+                assert!(
+                    (a - b).abs() <= 1e-5 * largest,
+                    "{bbox:?}, {options:?}: {a:e} instead of {b:e}"
+                );
+            }
+        }
+    }
 }

@@ -6,9 +6,11 @@ use burn::tensor::Device;
 use fpn_wgpu::data::scenes::{SceneSet, class_names};
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::train::{
-    BatchNorms, BatchOptions, Batches, Decay, Schedule, StepReport, TrainOptions, Trainer, resume,
+    BatchNorms, BatchOptions, Batches, Decay, Schedule, StepReport, TrainError, TrainOptions,
+    Trainer, resume,
 };
-use fpn_wgpu::weights::Checkpoint;
+use fpn_wgpu::weights::{Checkpoint, StoredTensor};
+use serde_json::{Value, json};
 
 pub fn options(batch_norms: BatchNorms) -> TrainOptions {
     TrainOptions {
@@ -99,5 +101,221 @@ fn frozen_parts_stay_as_they_were() {
             || is_norm.iter().any(|part| key.contains(part));
         let [before, after] = [tensor, &after.tensors[key]].map(|t| t.read().expect("in memory"));
         assert_eq!(before == after, is_frozen, "{key}");
+    }
+}
+
+/// Why no training goes on from a checkpoint.
+fn refusal(checkpoint: &Checkpoint) -> String {
+    match resume(checkpoint, None, Device::flex()) {
+        Ok(_) => panic!("it goes on"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn what_a_checkpoint_says_of_its_training_is_checked() {
+    let whole = Trainer::new(options(BatchNorms::Frozen), Device::flex())
+        .expect("it can be trained")
+        .checkpoint();
+    let training = whole.metadata.training.clone().expect("it is a training");
+    let training: Value = serde_json::from_str(&training).expect("JSON");
+    let many = u64::MAX;
+    for (place, value, sentence) in [
+        (
+            "/step",
+            json!(8),
+            "step is 8: expected 0 to the training's 7",
+        ),
+        (
+            "/step",
+            json!(many),
+            "step is 18446744073709551615: expected 0 to",
+        ),
+        (
+            "/options/schedule/steps",
+            json!(0),
+            "steps is 0: expected 1 to 1000000000",
+        ),
+        (
+            "/options/schedule/steps",
+            json!(many),
+            "steps is 18446744073709551615: ",
+        ),
+        (
+            "/options/schedule/learning_rate",
+            json!(-0.1),
+            "learning_rate is -0.1: expected a finite number of 0 or more",
+        ),
+        (
+            "/options/momentum",
+            json!(1.5),
+            "momentum is 1.5: expected 0 to 1",
+        ),
+        (
+            "/options/momentum",
+            json!(-0.5),
+            "momentum is -0.5: expected 0 to 1",
+        ),
+        (
+            "/options/weight_decay",
+            json!(1e300),
+            "weight_decay is 1e300: expected a finite number of 0 or more",
+        ),
+        (
+            "/options/bn_eps",
+            json!(-1.0),
+            "bn_eps is -1.0: expected a finite number of 0 or more",
+        ),
+        (
+            "/options/frozen_stages",
+            json!(6),
+            "frozen_stages is 6: expected 0 to 5",
+        ),
+        (
+            "/options/frozen_stages",
+            json!(many),
+            "frozen_stages is 18446744073709551615: ",
+        ),
+        (
+            "/options/proposals",
+            json!(0),
+            "proposals is 0: expected 1 to 100000",
+        ),
+        ("/options/rois", json!(0), "rois is 0: expected 1 to 100000"),
+        (
+            "/options/rois",
+            json!(many),
+            "rois is 18446744073709551615: ",
+        ),
+        ("/options/batch", json!(0), "batch is 0: expected 1 to 4096"),
+        (
+            "/options/batch",
+            json!(many),
+            "batch is 18446744073709551615: ",
+        ),
+        (
+            "/options/short_sides",
+            json!([]),
+            "short_sides is empty: expected at least one",
+        ),
+        (
+            "/options/short_sides",
+            json!([64, 0]),
+            "short_sides is 0: expected 1 to 16384 pixels",
+        ),
+        (
+            "/options/long_side",
+            json!(0),
+            "long_side is 0: expected 1 to 16384 pixels",
+        ),
+        (
+            "/options/long_side",
+            json!(1_u64 << 40),
+            "long_side is 1099511627776: ",
+        ),
+        (
+            "/options/class_names",
+            json!([]),
+            "class_names is of 0 names: expected 2 to 10000",
+        ),
+        (
+            "/options/class_names",
+            json!(["background"]),
+            "class_names is of 1 names: ",
+        ),
+        (
+            "/options/class_names",
+            json!(["background", "a"]),
+            "the checkpoint does not fit pyramid_tiny: ",
+        ),
+        (
+            "/options/model",
+            json!("yolo"),
+            "yolo cannot be trained: expected a two-stage model",
+        ),
+        // NaN and infinities are null in JSON.
+        (
+            "/options/schedule/learning_rate",
+            json!(null),
+            "the checkpoint's training cannot be read: invalid type: null, expected f64",
+        ),
+        (
+            "/options/batch",
+            json!(-1),
+            "the checkpoint's training cannot be read: invalid value: integer `-1`, expected usize",
+        ),
+        (
+            "/options",
+            json!({}),
+            "the checkpoint's training cannot be read: missing field `model`",
+        ),
+    ] {
+        let mut training = training.clone();
+        *training.pointer_mut(place).expect("it is there") = value.clone();
+        let mut damaged = whole.clone();
+        damaged.metadata.training = Some(training.to_string());
+        let told = refusal(&damaged);
+        assert!(told.starts_with(sentence), "{place} {value}: {told}");
+    }
+
+    // Each alone is possible, all together no memory holds.
+    let mut large = training.clone();
+    for (place, value) in [("batch", 4096), ("long_side", 16384)] {
+        large["options"][place] = json!(value);
+    }
+    large["options"]["short_sides"] = json!([64, 16384]);
+    let mut damaged = whole.clone();
+    damaged.metadata.training = Some(large.to_string());
+    assert_eq!(
+        refusal(&damaged),
+        "batch is 4096 pictures of up to 16384×16384 pixels: expected at most 268435456 pixels in all"
+    );
+}
+
+#[test]
+fn velocities_that_are_not_finite_are_refused() {
+    let mut trainer =
+        Trainer::new(options(BatchNorms::Frozen), Device::flex()).expect("it can be trained");
+    train(&mut trainer, 1);
+    let mut checkpoint = trainer.checkpoint();
+    let (key, velocity) = checkpoint
+        .tensors
+        .iter()
+        .find(|(key, _)| key.starts_with("optimizer."))
+        .expect("a step was made");
+    let (key, shape) = (key.clone(), velocity.shape.clone());
+    let values = vec![f32::NAN; shape.iter().product()];
+    let spoilt = StoredTensor::of(shape, values);
+    checkpoint.tensors.insert(key.clone(), spoilt);
+    assert_eq!(
+        refusal(&checkpoint),
+        format!("the checkpoint holds NaN in tensor '{key}': expected finite numbers")
+    );
+}
+
+#[test]
+fn what_cannot_be_trained_does_not_begin() {
+    let wrong = TrainOptions {
+        frozen_stages: 6,
+        ..options(BatchNorms::Frozen)
+    };
+    let refused = Trainer::new(wrong, Device::flex());
+    assert!(matches!(
+        refused.err(),
+        Some(TrainError::Option {
+            option: "frozen_stages",
+            ..
+        })
+    ));
+    for (size, short_sides) in [(0, vec![64]), (8, Vec::new())] {
+        let options = BatchOptions {
+            size,
+            short_sides,
+            long_side: 64,
+            transform: PYRAMID_TINY.transform(),
+            seed: 1,
+        };
+        let refused = Batches::start(Arc::new(SceneSet::new(2, 20)), options, 0);
+        assert!(refused.is_err());
     }
 }

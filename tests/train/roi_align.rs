@@ -174,3 +174,43 @@ fn gradients_are_the_same_each_time() {
         assert_eq!(gradient(), first);
     }
 }
+
+/// RoIAlign is linear in the maps: a map times its gradient is what came of it, samples off the map and
+/// boxes of no sense included.
+#[test]
+fn boxes_of_no_sense_have_no_gradient_and_large_ones_that_of_their_samples() {
+    let golden = golden();
+    let huge = [[-1e6, -1e6, 1e6, 1e6], [-3e4, 3.0, 3e4, 40.0]];
+    let senseless = [
+        [f32::NAN; 4],
+        [4.0, 8.0, f32::INFINITY, 24.0],
+        [f32::MIN, f32::MIN, f32::MAX, f32::MAX],
+        [20.0, 24.0, 4.0, 8.0],
+        [4.0, 24.0, 20.0, 8.0],
+    ];
+    let tensor = |boxes: &[[f32; 4]]| -> Tensor<2> {
+        let data = TensorData::new(boxes.as_flattened().to_vec(), [boxes.len(), 4]);
+        Tensor::from_data(data, &Device::flex())
+    };
+    for (_, options) in CASES {
+        for (boxes, is_zero) in [(&huge[..], false), (&senseless[..], true)] {
+            let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+            let count = counts(&[boxes.len() as i32, 0]);
+            let rois = roi_align(levels.clone(), tensor(boxes), count, options);
+            let sum = rois.sum();
+            let gradients = sum.backward();
+            let mut again = 0.0;
+            for level in &levels {
+                let gradient = values(&level.grad(&gradients).expect("the level learns"));
+                assert!(!is_zero || gradient.iter().all(|&value| value == 0.0));
+                let pairs = gradient.iter().zip(values(level));
+                again += pairs.map(|(g, v)| f64::from(g * v)).sum::<f64>();
+            }
+            let sum = f64::from(sum.into_scalar::<f32>());
+            assert!(
+                (sum - again).abs() <= 1e-6 * sum.abs().max(1e-3),
+                "{sum} {again}"
+            );
+        }
+    }
+}

@@ -11,7 +11,7 @@ use fpn_wgpu::models::Architecture;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 #[cfg(feature = "train-gpu")]
 use fpn_wgpu::train::gpu_device;
-use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainOptions, Trainer, resume};
+use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainError, TrainOptions, Trainer, resume};
 use indicatif::ProgressBar;
 
 use super::model::{architecture_parser, open};
@@ -181,6 +181,7 @@ impl Train {
             Some(names) => data::open_as(data, names)?,
         };
         let options = self.options(data, set.as_ref())?;
+        options.check().map_err(misused)?;
         let trainer = match &self.init {
             None => Trainer::new(options, device)?,
             Some(path) => {
@@ -252,6 +253,21 @@ impl Train {
             seed: self.seed,
             data: data.to_owned(),
         })
+    }
+}
+
+/// An option out of its range, by its name on the command line.
+fn misused(error: TrainError) -> anyhow::Error {
+    match error {
+        TrainError::Option {
+            option,
+            expected,
+            found,
+        } => {
+            let option = option.replace('_', "-");
+            Usage(format!("--{option} is {found}: expected {expected}")).into()
+        }
+        other => other.into(),
     }
 }
 

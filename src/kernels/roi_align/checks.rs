@@ -61,6 +61,24 @@ pub fn case(shape: RoiAlignShape, boxes: &[[f32; 4]], random: &mut Random) -> Ca
     Case::new(about, params.dispatch(Dtypes::F32), bindings)
 }
 
+/// What no picture has: not finite, too far out, inverted.
+const SENSELESS: [[f32; 4]; 7] = [
+    [f32::NAN; 4],
+    [4.0, f32::NAN, 20.0, 24.0],
+    [4.0, 8.0, f32::INFINITY, 24.0],
+    [f32::MIN, f32::MIN, f32::MAX, f32::MAX],
+    [0.0, 0.0, 3e7, 3e7],
+    [60.0, 80.0, 20.0, 120.0],
+    [60.0, 80.0, 20.0, 30.0],
+];
+
+/// Boxes with samples by the thousand where there is one a map's cell, nearly all of them off the map.
+const HUGE: [[f32; 4]; 3] = [
+    [-1e5, -1e5, 1e5, 1e5],
+    [-1e5, 20.0, 1e5, 60.0],
+    [30.0, -1e5, 200.0, 1e5],
+];
+
 fn cases(random: &mut Random) -> Vec<Case> {
     let shape = RoiAlignShape {
         finest: [50, 61],
@@ -72,8 +90,8 @@ fn cases(random: &mut Random) -> Vec<Case> {
         canonical_size: 224.0,
     };
     let boxes = boxes(random);
-    let mut with_nan = boxes.clone();
-    with_nan.push([f32::NAN; 4]);
+    let with_senseless = [&boxes[..], &SENSELESS].concat();
+    let with_huge = [&SENSELESS[..], &HUGE].concat();
     let wide = RoiAlignShape {
         channels: 256,
         ..shape
@@ -81,6 +99,10 @@ fn cases(random: &mut Random) -> Vec<Case> {
     let adaptive = RoiAlignShape {
         sampling_ratio: 0,
         aligned: true,
+        ..shape
+    };
+    let adaptive_plain = RoiAlignShape {
+        sampling_ratio: 0,
         ..shape
     };
     let oblong = RoiAlignShape {
@@ -94,7 +116,9 @@ fn cases(random: &mut Random) -> Vec<Case> {
         ..shape
     };
     vec![
-        case(shape, &with_nan, random),
+        case(shape, &with_senseless, random),
+        case(adaptive_plain, &with_huge, random),
+        case(adaptive, &with_huge, random),
         case(wide, &boxes[..12], random),
         case(adaptive, &boxes, random),
         case(oblong, &boxes, random),

@@ -9,19 +9,38 @@ use crate::kernels::kernel::sizes;
 /// RoIAlign over the levels of a pyramid.
 ///
 /// - `levels`: P2…P5, each `[y][x][block]`; `boxes`: `[roi]`; `count`: how many of them are meant;
-/// - `result`: `[roi][row][column][block]`, zeros from the count on.
+/// - `result`: `[roi][row][column][block]`, zeros from the count on, and of boxes that no picture has.
 pub(super) fn run(call: Call<'_>) {
     let (params, [p2, p3, p4, p5, boxes, count, result]) = call.split::<Params, 7>();
     let levels = [p2, p3, p4, p5].map(|words| vec4(words));
     roi_align(&params, levels, vec4(boxes), count, vec4_mut(result));
 }
 
+/// Whether a picture can have the box: no value is NaN or further out than 2²⁴ pixels, and no side is
+/// negative.
+fn makes_sense(bbox: Vec4) -> bool {
+    let [x1, y1, x2, y2] = bbox;
+    let farthest = 16_777_216.0_f32.to_bits();
+    let is_near = |side: f32| side.to_bits() & 0x7fff_ffff <= farthest;
+    bbox.into_iter().all(is_near) && x1 <= x2 && y1 <= y2
+}
+
 /// The level for a box of this size: P4 (2) for the canonical size.
 fn level_of([x1, y1, x2, y2]: Vec4, canonical_size: f32) -> usize {
     let side = ((x2 - x1) * (y2 - y1)).sqrt();
     let level = (4.0 + (side / canonical_size).log2() + 1e-6).floor();
-    // NaN becomes 0: the finest level.
-    (level.clamp(2.0, 5.0) as usize).saturating_sub(2)
+    level.clamp(2.0, 5.0) as usize - 2
+}
+
+/// The first of a cell's samples that can lie on a map of `size`, and the end of these, where there is
+/// about one a map's cell: the cell begins at `begin` and is `cell` wide.
+fn near_map(begin: f32, cell: f32, samples: usize, size: usize) -> [usize; 2] {
+    // From one sample to the next; more than a half, but where there is only one.
+    let step = (cell / samples as f32).max(0.5);
+    // By four samples more than that, for what rounding errs.
+    let first = (((-1.0 - begin) / step).floor() - 4.0).max(0.0);
+    let end = (((size as f32 - begin) / step).ceil() + 4.0).max(0.0);
+    [(first as usize).min(samples), (end as usize).min(samples)]
 }
 
 /// The two cells between which a sample falls along one axis, and their weights; both are 0 where it
@@ -68,7 +87,7 @@ fn roi_align(
     let results = &mut result[..rois * cells * blocks];
     for (index, result) in results.iter_mut().enumerate() {
         let roi = index / (cells * blocks);
-        if roi >= count[0] as usize {
+        if roi >= count[0] as usize || !makes_sense(boxes[roi]) {
             // What is not meant is at least finite.
             *result = [0.0; 4];
             continue;
@@ -92,13 +111,22 @@ fn roi_align(
             ratio => [ratio; 2],
         };
 
+        let begin = [y1 + row * cell_size[0], x1 + column * cell_size[1]];
+        let mut near = [[0, samples[0]], [0, samples[1]]];
+        if sampling_ratio == 0 {
+            near = [
+                near_map(begin[0], cell_size[0], samples[0], height),
+                near_map(begin[1], cell_size[1], samples[1], width),
+            ];
+        }
+
         let mut sum = [0.0; 4];
-        for sy in 0..samples[0] {
+        for sy in near[0][0]..near[0][1] {
             let within = (sy as f32 + 0.5) * cell_size[0] / samples[0] as f32;
-            let y = tap(y1 + row * cell_size[0] + within, height);
-            for sx in 0..samples[1] {
+            let y = tap(begin[0] + within, height);
+            for sx in near[1][0]..near[1][1] {
                 let within = (sx as f32 + 0.5) * cell_size[1] / samples[1] as f32;
-                let x = tap(x1 + column * cell_size[1] + within, width);
+                let x = tap(begin[1] + within, width);
                 let (top_left, top_right) = (load(y.low, x.low), load(y.low, x.high));
                 let (bottom_left, bottom_right) = (load(y.high, x.low), load(y.high, x.high));
                 sum = from_fn(|c| {
@@ -110,7 +138,7 @@ fn roi_align(
                 });
             }
         }
-        let taken = (samples[0] * samples[1]).max(1) as f32;
+        let taken = (samples[0] as f32 * samples[1] as f32).max(1.0);
         *result = sum.map(|value| value / taken);
     }
 }
