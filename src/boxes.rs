@@ -1,4 +1,4 @@
-//! Boxes: decoding, clipping, overlap and non-maximum suppression, shared by the CPU twins.
+//! Boxes: decoding, clipping, overlap and non-maximum suppression, shared by the CPU engine and the kernels' references.
 //!
 //! A box is `[x1, y1, x2, y2]` in pixels of the resized picture, `x2` and `y2` exclusive (no "+ 1"),
 //! as in torchvision.

@@ -112,7 +112,7 @@ impl Frame {
     }
 }
 
-/// CPU twin of the preprocessing kernel: planes `[3, H, W]` of the padded input. Bilinear, half-pixel
+/// What the preprocessing kernel does, on the CPU: planes `[3, H, W]` of the padded input. Bilinear, half-pixel
 /// centres, no antialiasing; the scale is that of the integer sizes.
 pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Frame) -> Vec<f32> {
     let [height, width] = frame.resized;

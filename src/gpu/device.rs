@@ -9,7 +9,7 @@ use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, Pol
 
 use super::adapters::is_software;
 use super::faults::Faults;
-use super::pipeline_cache::KeptPipelines;
+use super::pipeline_cache::CachedPipelines;
 use super::pipelines::{Builder, CompiledKernel, Source};
 use crate::compile::{ConvTable, Precision, Target};
 use crate::error::GpuError;
@@ -65,7 +65,7 @@ pub struct Gpu {
     pub(super) queue: Queue,
     info: AdapterInfo,
     kernels: Mutex<BTreeMap<Shader, Arc<CompiledKernel>>>,
-    pipelines: Option<KeptPipelines>,
+    pipelines: Option<CachedPipelines>,
     faults: Faults,
     counters: Counters,
 }
@@ -114,7 +114,7 @@ impl Gpu {
                 })?;
         #[cfg(target_arch = "wasm32")]
         let info = browser_info(&device, info);
-        let pipelines = KeptPipelines::open(&device, &info, pipelines);
+        let pipelines = CachedPipelines::open(&device, &info, pipelines);
         let faults = Faults::of_own(&device);
         Ok(Self::new(device, queue, info, pipelines, faults))
     }
@@ -152,7 +152,7 @@ impl Gpu {
         #[cfg(target_arch = "wasm32")]
         let info = browser_info(&device, info);
         let faults = Faults::of_shared(&device);
-        let pipelines = faults.watched(&device, || KeptPipelines::open(&device, &info, pipelines));
+        let pipelines = faults.watched(&device, || CachedPipelines::open(&device, &info, pipelines));
         Ok(Self::new(device, queue, info, pipelines, faults))
     }
 
@@ -160,7 +160,7 @@ impl Gpu {
         device: Device,
         queue: Queue,
         info: AdapterInfo,
-        pipelines: Option<KeptPipelines>,
+        pipelines: Option<CachedPipelines>,
         faults: Faults,
     ) -> Arc<Self> {
         Arc::new(Self {

@@ -6,12 +6,12 @@ use wgpu::{AdapterInfo, Device, Features, PipelineCache, PipelineCacheDescriptor
 
 /// A driver's cache of pipelines, and what it held when it was opened.
 #[derive(Debug)]
-pub(super) struct KeptPipelines {
+pub(super) struct CachedPipelines {
     pub(super) cache: PipelineCache,
     opened_with: Option<Vec<u8>>,
 }
 
-impl KeptPipelines {
+impl CachedPipelines {
     /// A cache filled with those that were [`compiled`](Self::compiled) before; none where the driver
     /// has none.
     pub(super) fn open(device: &Device, info: &AdapterInfo, kept: Option<&[u8]>) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! burn-wgpu's RoIAlign, for training: a small part of a step, so that it is the CPU twin's, with the
+//! burn-wgpu's RoIAlign, for training: a small part of a step, so that it is the CPU engine's, with the
 //! pyramid fetched from the GPU and the RoIs sent back.
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
