@@ -14,7 +14,7 @@ use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::plan::{MapInfo, MapKind};
 use fpn_wgpu::weights::{self, Checkpoint};
-use fpn_wgpu::{BuildError, DetectError, Detector, FeatureMap};
+use fpn_wgpu::{BuildError, DetectError, Detection, Detector, FeatureMap};
 use image::DynamicImage;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -433,17 +433,15 @@ fn a_picture_too_large_for_the_device_says_what_fits() {
     );
 }
 
-/// Seeded weights of a detector of faces, but for one tensor of eight values.
+/// Seeded weights of a detector of faces, but for one tensor, all of whose values are the same.
 fn altered(tensor: &str, value: f32) -> Checkpoint {
     let config = ModelConfig::of(MOBILENET025);
     let file = weights::seeded(&config, 1)
         .to_safetensors(false)
         .expect("seeded weights are written");
     let file = SafeTensors::deserialize(&file).expect("a safetensors file");
-    let values: Vec<u8> = [value; 8]
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
+    let count = file.tensor(tensor).expect("it is there").data().len() / 4;
+    let values = value.to_le_bytes().repeat(count);
     let views = file.iter().map(|(key, view)| {
         let data = if key == tensor { &values } else { view.data() };
         let view = TensorView::new(view.dtype(), view.shape().to_vec(), data);
@@ -453,12 +451,15 @@ fn altered(tensor: &str, value: f32) -> Checkpoint {
     Checkpoint::from_safetensors(bytes).expect("a safetensors file")
 }
 
-/// Infinite activations, and NaN: what a wrong eps makes of a variance of 0.
+/// Infinite activations, and NaN: what a wrong eps makes of a variance of 0. They may begin in a head.
 #[test]
 fn activations_that_are_not_finite_are_reported_by_both_engines() {
     let cases = [
         ("body.stage1.0.1.weight", 3e38),
         ("body.stage1.0.1.running_var", 0.0),
+        ("ClassHead.0.conv1x1.weight", 3e38),
+        ("BboxHead.2.conv1x1.weight", 3e38),
+        ("LandmarkHead.1.conv1x1.weight", -3e38),
     ];
     for (tensor, value) in cases {
         for gpu in [None, Some(gpu())] {
@@ -470,6 +471,23 @@ fn activations_that_are_not_finite_are_reported_by_both_engines() {
             assert_eq!(found, Err(DetectError::NotFinite), "{tensor}");
         }
     }
+}
+
+/// Landmarks far away, but finite. All of a level's together are not.
+#[test]
+fn sums_of_finite_activations_may_overflow() {
+    let [cpu, gpu] = [None, Some(gpu())].map(|gpu| {
+        let altered = altered("LandmarkHead.0.conv1x1.bias", 1e36);
+        let builder = Detector::builder(altered).architecture(MOBILENET025);
+        let detector = builder.gpu(gpu).build().expect("finite weights are loaded");
+        detector.detect(&picture(64, 64)).expect("all is finite")
+    });
+    let far = |detection: &Detection| {
+        let mut landmarks = detection.landmarks.iter().flatten();
+        landmarks.any(|[x, _]| *x > 1e35)
+    };
+    assert!(cpu.detections.iter().any(far));
+    assert_eq!(cpu.detections.len(), gpu.detections.len());
 }
 
 #[test]

@@ -152,7 +152,8 @@ impl Gpu {
         #[cfg(target_arch = "wasm32")]
         let info = browser_info(&device, info);
         let faults = Faults::of_shared(&device);
-        let pipelines = faults.watched(&device, || CachedPipelines::open(&device, &info, pipelines));
+        let pipelines =
+            faults.watched(&device, || CachedPipelines::open(&device, &info, pipelines));
         Ok(Self::new(device, queue, info, pipelines, faults))
     }
 

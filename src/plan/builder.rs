@@ -245,9 +245,13 @@ impl<'a> PlanBuilder<'a> {
             }
             let bytes = self.sizes[activation];
             let copied = self.temporary(bytes);
+            let shader = draft.dispatch.shader;
+            let dtype = shader.kernel.roles[index].dtype(shader.dtypes);
+            let copy = copy::Params::new(bytes.div_ceil(dtype.block_bytes()));
+            let copy = copy.dispatch(Dtypes::stored(dtype, dtype));
             let name = format!("{} copy", draft.name);
             let operands = [draft.operands[index], copied];
-            self.push(Draft::step(name, copy_of(bytes), operands, draft.value));
+            self.push(Draft::step(name, copy, operands, draft.value));
             draft.operands[index] = copied;
         }
     }
@@ -382,15 +386,6 @@ impl<'a> PlanBuilder<'a> {
         }
         lifetimes
     }
-}
-
-/// A dispatch that copies so many bytes, whatever they mean.
-fn copy_of(bytes: usize) -> Dispatch {
-    let dtype = match bytes.is_multiple_of(Dtype::F32.block_bytes()) {
-        true => Dtype::F32,
-        false => Dtype::F16,
-    };
-    copy::Params::new(bytes / dtype.block_bytes()).dispatch(Dtypes::stored(dtype, dtype))
 }
 
 /// Bytes of a value in memory.

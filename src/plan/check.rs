@@ -1,6 +1,7 @@
 //! Whether a plan's steps read only what earlier ones wrote, and bind no memory twice.
 
 use super::{Binding, Plan, Range, Step, Value, ValueId};
+use crate::kernels::Dtype;
 
 /// A plan that would compute something else than its graph.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -20,25 +21,32 @@ impl PlanError {
     }
 }
 
-/// Memory that holds what was last written there.
-struct Written(Vec<Range>);
+/// Memory that holds what was last written there, and what that is stored in.
+struct Written(Vec<(Range, Dtype)>);
 
 impl Written {
-    fn write(&mut self, range: Range) {
-        self.0.retain(|other| !other.overlaps(&range));
-        self.0.push(range);
+    fn write(&mut self, range: Range, dtype: Dtype) {
+        self.0.retain(|(other, _)| !other.overlaps(&range));
+        self.0.push((range, dtype));
     }
 
-    fn holds(&self, range: Range) -> bool {
-        self.0.contains(&range)
+    fn dtype(&self, range: Range) -> Option<Dtype> {
+        let mut written = self.0.iter();
+        let found = written.find(|(other, _)| *other == range);
+        found.map(|(_, dtype)| *dtype)
     }
 }
 
 /// # Errors
 /// If a step binds more or less than its kernel, the same memory twice, or reads memory that no earlier
-/// step wrote, or that another has written since.
+/// step wrote, that another has written since, or that holds another dtype.
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
-    let mut written = Written(plan.inputs.iter().map(|slot| slot.range).collect());
+    let mut written = Written(
+        plan.inputs
+            .iter()
+            .map(|slot| (slot.range, slot.dtype))
+            .collect(),
+    );
     for step in &plan.steps {
         let roles = &step.shader.kernel.roles;
         if roles.len() != step.bindings.len() {
@@ -63,17 +71,25 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
             {
                 return Err(PlanError::of(step, "binds the same memory twice"));
             }
-            if role.is_read() && !written.holds(*range) {
-                return Err(PlanError::of(step, "reads what no earlier step wrote"));
+            if !role.is_read() {
+                continue;
             }
+            let problem = match written.dtype(*range) {
+                None => "reads what no earlier step wrote",
+                Some(dtype) if dtype != role.dtype(step.shader.dtypes) => {
+                    "reads what is stored in another dtype"
+                }
+                Some(_) => continue,
+            };
+            return Err(PlanError::of(step, problem));
         }
         for (range, role) in ranges {
             if role.is_written() {
-                written.write(range);
+                written.write(range, role.dtype(step.shader.dtypes));
             }
         }
     }
-    let is_there = |range: &Range| written.holds(*range);
+    let is_there = |range: &Range| written.dtype(*range).is_some();
     let maps = plan.maps().map(|(_, slot)| slot.range);
     let proposals = plan.proposals();
     let proposals = proposals
@@ -84,5 +100,45 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
         false => Err(PlanError(
             "an output is overwritten before the plan ends".to_owned(),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Dtypes, max_pool};
+    use crate::plan::{Draft, PlanBuilder, ValueKind};
+
+    /// Two poolings, one after the other, in these dtypes.
+    fn pooled(first: Dtype, second: Dtype) -> Result<Plan, PlanError> {
+        let values = [8, 4, 2].map(|side| Value {
+            shape: vec![1, 4, side, side],
+            kind: ValueKind::Floats,
+        });
+        let ids = [0, 1, 2].map(ValueId);
+        let mut plan = PlanBuilder::new(&values, vec![first, first, second]);
+        plan.input(ids[0]);
+        for (pair, dtype) in ids.windows(2).zip([first, second]) {
+            let dispatch = max_pool::Params::default().dispatch(Dtypes::stored(dtype, dtype));
+            let operands = plan.operands([pair[0], pair[1]]);
+            plan.push(Draft::making("pool", dispatch, operands, pair[1]));
+        }
+        plan.finish([8, 8], 1 << 20)
+    }
+
+    #[test]
+    fn a_map_is_read_in_the_dtype_that_it_was_written_in() {
+        for dtype in [Dtype::F32, Dtype::F16] {
+            assert!(pooled(dtype, dtype).is_ok());
+        }
+        for (first, second) in [(Dtype::F32, Dtype::F16), (Dtype::F16, Dtype::F32)] {
+            let error = pooled(first, second).expect_err("it would read nonsense");
+            let expected = "step pool (max_pool";
+            let error = error.to_string();
+            assert!(
+                error.starts_with(expected) && error.contains("another dtype"),
+                "{error}"
+            );
+        }
     }
 }

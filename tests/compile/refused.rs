@@ -5,7 +5,9 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{gelu, sigmoid};
 use burn::tensor::{Device, Tensor};
-use fpn_wgpu::compile::{check, lower};
+use fpn_wgpu::compile::{Node, capture, check, lower};
+use fpn_wgpu::models::retinaface::MOBILENET025;
+use fpn_wgpu::models::{ModelConfig, Request};
 use fpn_wgpu::plan::{ValueId, ValueKind};
 
 use crate::modules::conv;
@@ -217,4 +219,30 @@ fn shapes_that_do_not_follow_name_the_node() {
     let error = check(&of_integers, "lowering").expect_err("maps are floats");
     assert!(error.problem.contains("integers where floats"), "{error}");
     assert_eq!(made, ValueId(graph.values.len() - 1));
+}
+
+/// They lie in the read-back alone, where no step finds them.
+#[test]
+fn detections_are_read_by_nobody_else() {
+    let config = ModelConfig::of(MOBILENET025);
+    let captured = capture(&config, [32, 32], &Request::of(MOBILENET025));
+    let captured = captured.expect("it can be captured");
+    let mut graph = lower(&captured).expect("the operations are known");
+    assert_eq!(check(&graph, "lowering"), Ok(()));
+    let is_selection = |node: &&Node| node.outputs.len() > 1;
+    let selection = graph.nodes.iter().rfind(is_selection);
+    let selection = selection.expect("it selects").clone();
+    graph.nodes.push(Node {
+        inputs: [&selection.outputs[..], &selection.inputs[5..]].concat(),
+        outputs: Vec::new(),
+        ..selection
+    });
+    let error = check(&graph, "lowering").expect_err("there is nothing to read");
+    assert!(
+        error
+            .problem
+            .contains("it has detections where rows of candidates are expected"),
+        "{}",
+        error.problem
+    );
 }
