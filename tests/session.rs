@@ -486,8 +486,8 @@ fn sums_of_finite_activations_may_overflow() {
         let mut landmarks = detection.landmarks.iter().flatten();
         landmarks.any(|[x, _]| *x > 1e35)
     };
-    assert!(cpu.detections.iter().any(far));
-    assert_eq!(cpu.detections.len(), gpu.detections.len());
+    assert!(cpu.items.iter().any(far));
+    assert_eq!(cpu.items.len(), gpu.items.len());
 }
 
 #[test]
