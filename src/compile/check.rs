@@ -209,7 +209,7 @@ impl Checked<'_> {
         let (input, output) = (self.input(0)?, self.output());
         let own = output.get(1).copied().unwrap_or(0);
         let last = conv.first_channel + conv.out_channels;
-        if last > own || conv.first_channel % 4 != 0 {
+        if last > own || !conv.first_channel.is_multiple_of(4) {
             return Err(format!(
                 "it makes channels {} to {last} of {own}",
                 conv.first_channel
@@ -229,7 +229,8 @@ impl Checked<'_> {
                 match kind {
                     ConvKind::Depthwise(_) => self.is(&[own], &[channels])?,
                     ConvKind::Grouped(_, groups)
-                        if channels % groups != 0 || conv.out_channels % groups != 0 =>
+                        if !channels.is_multiple_of(groups)
+                            || !conv.out_channels.is_multiple_of(groups) =>
                     {
                         return Err(format!(
                             "its {channels} channels are not of {groups} groups"

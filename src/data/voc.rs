@@ -151,8 +151,11 @@ fn listed(path: &Path, problems: &mut Vec<String>) -> Result<Vec<String>, DataEr
 fn read(path: &Path) -> Result<Annotation, String> {
     let text = fs::read_to_string(path)
         .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    let mut annotation: Annotation = quick_xml::de::from_str(&text)
-        .map_err(|error| format!("{} is no annotation: {error}", path.display()))?;
+    let mut annotation: Annotation = quick_xml::de::from_str(&text).map_err(|error| {
+        // It quotes the file, line breaks and all.
+        let error = error.to_string().replace(['\n', '\r'], " ");
+        format!("{} is no annotation: {error}", path.display())
+    })?;
     for thing in &mut annotation.object {
         thing.name = thing.name.trim().to_owned(); // written by hand at times
     }

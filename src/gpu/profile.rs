@@ -2,7 +2,7 @@
 
 use crate::plan::Plan;
 
-/// What a model's steps take for pictures of one size; see [`Engine::profile`](super::Engine::profile).
+/// What a model's steps take for pictures of one size; see [`GpuEngine::profile`](super::GpuEngine::profile).
 #[derive(Clone, Debug)]
 pub struct Profile {
     /// The steps.

@@ -31,7 +31,7 @@ pub enum Role {
     Counter,
     /// A number, then as many integers in any order.
     SetOut,
-    /// Scored boxes that are read, see [`CandidateRows`](super::candidates).
+    /// Scored boxes that are read: a row of vec4 each, the last of which holds score, label and level.
     CandidatesIn,
     /// Scored boxes that are written, behind those that are there.
     CandidatesOut,

@@ -37,7 +37,7 @@ pub struct OneStageMaps {
     pub landmarks: [Tensor<4>; 3],
 }
 
-/// How [`decode_anchors`] reads the maps.
+/// How [`decode_anchors()`] reads the maps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AnchorDecodeOptions {
     /// An anchor must score more than this.
@@ -81,10 +81,10 @@ pub fn decode_anchors(maps: OneStageMaps, options: AnchorDecodeOptions) -> Candi
     )
 }
 
-/// Backends that can run [`decode_anchors`].
+/// Backends that can run [`decode_anchors()`].
 #[backend_extension(Flex, Capture)]
 pub trait AnchorDecodeOps: Backend {
-    /// See [`decode_anchors`].
+    /// See [`decode_anchors()`].
     fn decode_anchors(
         #[extension_type] classes: Levels3<Self>,
         #[extension_type] boxes: Levels3<Self>,
@@ -138,7 +138,7 @@ impl AnchorDecodeOps for Capture {
     }
 }
 
-/// [`decode_anchors`] in the compiler's hands.
+/// [`decode_anchors()`] in the compiler's hands.
 pub(super) struct DecodeAnchors;
 
 impl Operation for DecodeAnchors {
@@ -233,7 +233,7 @@ impl Operation for DecodeAnchors {
     }
 }
 
-/// What the CPU engine does for [`decode_anchors`], in the order of (level, cell, anchor).
+/// What the CPU engine does for [`decode_anchors()`], in the order of (level, cell, anchor).
 pub fn decode_grid(
     classes: &[Map<'_>; 3],
     boxes: &[Map<'_>; 3],

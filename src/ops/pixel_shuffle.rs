@@ -34,10 +34,10 @@ pub fn pixel_shuffle(map: Tensor<4>, factor: usize) -> Tensor<4> {
     ))
 }
 
-/// Backends that can run [`pixel_shuffle`].
+/// Backends that can run [`pixel_shuffle()`].
 #[backend_extension(Flex, Capture)]
 pub trait PixelShuffleOps: Backend {
-    /// See [`pixel_shuffle`].
+    /// See [`pixel_shuffle()`].
     fn pixel_shuffle(map: FloatTensor<Self>, factor: usize) -> FloatTensor<Self>;
 }
 
@@ -67,7 +67,7 @@ fn shuffled(shape: &Shape, factor: usize) -> [usize; 4] {
     [items, channels / square, height * factor, width * factor]
 }
 
-/// What the CPU engine does for [`pixel_shuffle`]: the values of one map.
+/// What the CPU engine does for [`pixel_shuffle()`]: the values of one map.
 pub fn shuffle(map: &flex::Map<'_>, factor: usize) -> Vec<f32> {
     let [channels, height, width] = map.shape;
     let square = factor * factor;
@@ -84,7 +84,7 @@ pub fn shuffle(map: &flex::Map<'_>, factor: usize) -> Vec<f32> {
     values
 }
 
-/// [`pixel_shuffle`] in the compiler's hands.
+/// [`pixel_shuffle()`] in the compiler's hands.
 pub(super) struct PixelShuffle;
 
 impl Operation for PixelShuffle {

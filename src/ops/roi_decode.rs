@@ -20,7 +20,7 @@ use crate::kernels::decode_rois;
 use crate::plan::{Draft, Operand, PlanBuilder, Value, ValueKind};
 use crate::stage::Stage;
 
-/// The thresholds of [`decode_rois`].
+/// The thresholds of [`decode_rois()`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoiDecodeOptions {
     /// A (RoI, class) pair must score more than this.
@@ -82,10 +82,10 @@ pub fn decode_rois(
     )
 }
 
-/// Backends that can run [`decode_rois`].
+/// Backends that can run [`decode_rois()`].
 #[backend_extension(Flex, Capture)]
 pub trait RoiDecodeOps: Backend {
-    /// See [`decode_rois`].
+    /// See [`decode_rois()`].
     fn decode_rois(
         logits: FloatTensor<Self>,
         deltas: FloatTensor<Self>,
@@ -154,7 +154,7 @@ fn classes_above(threshold: f32, classes: usize) -> usize {
     ((1.0 / threshold).ceil() as usize).min(classes)
 }
 
-/// [`decode_rois`] in the compiler's hands.
+/// [`decode_rois()`] in the compiler's hands.
 pub(super) struct DecodeRois;
 
 impl Operation for DecodeRois {
@@ -242,7 +242,7 @@ impl Operation for DecodeRois {
     }
 }
 
-/// What the CPU engine does for [`decode_rois`], in the order of (RoI, class). `deltas` are rows of four, one a
+/// What the CPU engine does for [`decode_rois()`], in the order of (RoI, class). `deltas` are rows of four, one a
 /// (RoI, class); `resized` is the unpadded picture's height and width.
 pub fn decode_all(
     logits: &[f32],

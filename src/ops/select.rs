@@ -19,7 +19,7 @@ use crate::kernels::{blocks, select_detections};
 use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueKind};
 use crate::stage::Stage;
 
-/// The thresholds of [`select_detections`].
+/// The thresholds of [`select_detections()`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SelectOptions {
     /// Overlap above which the weaker of two boxes of a class falls.
@@ -57,10 +57,10 @@ pub fn select_detections(
     <Dispatch as SelectOps>::select_detections(candidates, frame.into_dispatch(), options)
 }
 
-/// Backends that can run [`select_detections`].
+/// Backends that can run [`select_detections()`].
 #[backend_extension(Flex, Capture)]
 pub trait SelectOps: Backend {
-    /// See [`select_detections`].
+    /// See [`select_detections()`].
     fn select_detections(
         #[extension_type] candidates: Candidates<Self>,
         frame: FloatTensor<Self>,
@@ -105,7 +105,7 @@ impl SelectOps for Capture {
     }
 }
 
-/// [`select_detections`] in the compiler's hands.
+/// [`select_detections()`] in the compiler's hands.
 pub(super) struct SelectDetections;
 
 impl Operation for SelectDetections {
@@ -175,7 +175,7 @@ impl Operation for SelectDetections {
     }
 }
 
-/// What the CPU engine does for [`select_detections`]. `ratio` takes a pixel of the resized picture to one of the
+/// What the CPU engine does for [`select_detections()`]. `ratio` takes a pixel of the resized picture to one of the
 /// original, down and across.
 pub fn select(
     mut candidates: Vec<Candidate>,

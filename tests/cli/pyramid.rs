@@ -171,7 +171,9 @@ fn nothing_is_detected_without_a_detector() {
         "fpn_resnet50 gives feature maps and finds no objects: see `fpn pyramid`",
     );
     assert_fails(
-        folder.fpn("detect a.png --model retinaface_mobilenet025 --weights fpn.safetensors"),
+        folder.fpn(
+            "detect a.png --model retinaface_mobilenet025 --weights fpn.safetensors --device cpu",
+        ),
         "fpn.safetensors says it is for fpn_resnet50, not for --model retinaface_mobilenet025",
     );
 }

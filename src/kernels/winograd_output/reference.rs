@@ -44,9 +44,9 @@ pub(in crate::kernels) fn winograd_output(
         let corner = [4 * (tile / across), 4 * (tile % across)];
         let rows: [[Vec4; 4]; 6] =
             from_fn(|row| transform(from_fn(|column| image[(row * 6 + column) * matrix + index])));
-        for column in 0..4 {
+        let columns: [_; 4] = from_fn(|column| transform(from_fn(|row| rows[row][column])));
+        for (column, values) in columns.into_iter().enumerate() {
             let x = corner[1] + column;
-            let values = transform(from_fn(|row| rows[row][column]));
             for (row, value) in values.into_iter().enumerate() {
                 let y = corner[0] + row;
                 if y < height && x < width {
