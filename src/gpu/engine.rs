@@ -383,3 +383,69 @@ impl Submitted {
         computed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::adapters;
+    use crate::models::retinaface::MOBILENET025;
+
+    /// A capacity follows from the thresholds, so that no plan has too little room: this one is altered to
+    /// have some for three candidates.
+    #[test]
+    fn more_candidates_than_fit_are_an_error_not_a_silent_cut() {
+        let adapter =
+            pollster::block_on(adapters::best()).unwrap_or_else(|error| panic!("{error}"));
+        let gpu = pollster::block_on(Gpu::open(&adapter)).unwrap_or_else(|error| panic!("{error}"));
+        let config = ModelConfig::of(MOBILENET025);
+        let transform = MOBILENET025.transform();
+        let mut request = Request::of(MOBILENET025);
+        // Every anchor is a candidate.
+        let selection = request.selection.as_mut().expect("it finds faces");
+        selection.score_threshold = 0.0;
+        let checkpoint = weights::seeded(&config, 1);
+        let at_once = async || {};
+        let engine = GpuEngine::new(
+            gpu,
+            config,
+            transform,
+            request,
+            &checkpoint,
+            (None, Precision::F32),
+            &at_once,
+        );
+        let engine = pollster::block_on(engine).expect("seeded weights fit");
+        let picture = weights::picture(1, 96, 64);
+        let frame = transform.frame([64, 96]);
+        let computed = || engine.start(&picture, &frame, false)?.wait();
+        let whole = computed().expect("all candidates fit");
+        assert!(!whole.detections.is_empty());
+
+        let (state, session, memory) = engine
+            .ready(&frame, picture.as_raw().len())
+            .expect("it was computed");
+        drop(state);
+        let mut plan = session.plan.clone();
+        for step in &mut plan.steps {
+            let fields = step.shader.kernel.params;
+            if let Some((_, first, _)) = fields.iter().find(|(name, ..)| *name == "capacity") {
+                step.params[first / 4] = 3;
+            }
+        }
+        let cramped = Session::new(&engine.gpu, plan, &engine.store, &memory, &at_once);
+        let cramped = pollster::block_on(cramped).expect("the GPU works");
+        let replace = |session: Arc<Session>| {
+            engine.state().sessions.insert(frame.padded, session);
+        };
+        replace(Arc::new(cramped));
+        // Two anchors a cell of three levels.
+        let found = 2 * (8 * 12 + 4 * 6 + 2 * 3);
+        let told = format!("{found} candidates were found where only 3 can be");
+        let expected = DetectError::Gpu(GpuError::Fault(told));
+        assert_eq!(computed(), Err(expected));
+
+        // It was that frame's fault, not the device's.
+        replace(session);
+        assert_eq!(computed(), Ok(whole));
+    }
+}

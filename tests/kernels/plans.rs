@@ -1,9 +1,11 @@
 //! The plans of every model at several sizes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use fpn_wgpu::compile::{ConvTable, Precision, Target, compile};
+use fpn_wgpu::compile::{ConvSize, ConvTable, ConvTimes, Precision, Target, compile};
+use fpn_wgpu::kernels::conv::ConvForm;
 use fpn_wgpu::models::faster_rcnn::RESNET50_FPN;
+use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{Architecture, ModelConfig, Request, Stage};
 use fpn_wgpu::plan::{Binding, MapKind, Plan, Range};
 
@@ -121,6 +123,50 @@ fn plans_of_all_sizes_use_the_shaders_that_are_known_from_one() {
                     known.contains(&shader),
                     "{architecture} for {name}: {shader}"
                 );
+            }
+        }
+    }
+}
+
+/// A picture so large that the fastest forms would take more workgroups than a dimension has takes others.
+#[test]
+fn plans_of_very_large_pictures_use_the_shaders_that_are_known_too() {
+    // Over two, four and eight million pixels of the first map: photographs of 12, 18 and 33 megapixels.
+    let pictures = [[3000, 4000], [4200, 4200], [5792, 5792]];
+    for fastest in ConvForm::ALL {
+        for is_reversed in [false, true] {
+            let mut forms = ConvForm::ALL.to_vec();
+            if is_reversed {
+                forms.reverse();
+            }
+            forms.sort_by_key(|form| *form != fastest);
+            let seconds = (1..).map(f64::from);
+            let row = ConvTimes {
+                size: ConvSize {
+                    in_channels: 64,
+                    out_channels: 64,
+                    kernel: [1, 1],
+                    stride: [1, 1],
+                    out_size: [100, 100],
+                },
+                forms: forms.into_iter().zip(seconds).collect(),
+                winograd: BTreeMap::new(),
+            };
+            let target = Target {
+                arena_limit: 4 << 30,
+                subgroups: true,
+                table: ConvTable {
+                    adapter: "one that was tuned".to_owned(),
+                    rows: vec![row],
+                },
+                ..Target::webgpu()
+            };
+            let known = target.shaders(&plan(MOBILENET025, [64, 64], &target));
+            for picture in pictures {
+                for step in plan(MOBILENET025, picture, &target).steps {
+                    let shader = step.shader;
+                    assert!(known.contains(&shader), "{picture:?}, {fastest}: {shader}");
+                }
             }
         }
     }
