@@ -39,7 +39,7 @@ pub fn check(graph: &Graph, stage: &'static str) -> Result<(), GraphError> {
                 )));
             }
         }
-        Checked { graph, node }.check().map_err(problem)?;
+        NodeCheck { graph, node }.check().map_err(problem)?;
         for output in &node.outputs {
             // Parts of a concat write side by side.
             let is_part = matches!(&node.op, Op::Conv(_));
@@ -93,14 +93,14 @@ fn describe(graph: &Graph, index: usize) -> String {
 }
 
 /// A node in its graph.
-struct Checked<'a> {
+struct NodeCheck<'a> {
     graph: &'a Graph,
     node: &'a Node,
 }
 
 type Outcome = Result<(), String>;
 
-impl Checked<'_> {
+impl NodeCheck<'_> {
     fn check(&self) -> Outcome {
         match &self.node.op {
             Op::Extension(extension) => {

@@ -10,7 +10,7 @@ use wgpu::{Adapter, AdapterInfo, Device, DeviceDescriptor, Features, Limits, Pol
 use super::adapters::is_software;
 use super::faults::Faults;
 use super::pipeline_cache::CachedPipelines;
-use super::pipelines::{Builder, CompiledKernel, Source};
+use super::pipelines::{CompiledKernel, PipelineBuilder, ShaderText};
 use crate::compile::{ConvTable, Precision, Target};
 use crate::error::GpuError;
 use crate::kernels::{Dtype, Shader};
@@ -362,9 +362,9 @@ impl Gpu {
             use rayon::prelude::*;
             let at_once = || async || {};
             shaders.into_par_iter().for_each_init(
-                || pollster::block_on(Builder::new(&at_once())),
+                || pollster::block_on(PipelineBuilder::new(&at_once())),
                 |builder, shader| {
-                    let (source, pause) = (Source::from(shader), at_once());
+                    let (source, pause) = (ShaderText::from(shader), at_once());
                     let build = builder.build(self, &source, cache, &pause);
                     keep(shader, pollster::block_on(build));
                 },
@@ -373,9 +373,9 @@ impl Gpu {
         }
         #[cfg(target_arch = "wasm32")]
         {
-            let mut builder = Builder::new(pause).await;
+            let mut builder = PipelineBuilder::new(pause).await;
             for shader in shaders {
-                let source = Source::from(shader);
+                let source = ShaderText::from(shader);
                 let compiled = builder.build(self, &source, cache, pause).await;
                 keep(shader, compiled);
                 pause().await;

@@ -18,7 +18,7 @@ mod tune;
 
 pub use device::{Counters, Gpu};
 pub use engine::{GpuEngine, Submitted};
-pub use pipelines::{Source, compose};
+pub use pipelines::{ShaderText, compose};
 pub use probe::probe;
 pub use profile::Profile;
 pub use tune::{measurements, tune};

@@ -7,7 +7,7 @@ use wgpu::{
 
 use super::Gpu;
 use super::memory::buffer;
-use super::pipelines::{Builder, CompiledKernel, Source};
+use super::pipelines::{CompiledKernel, PipelineBuilder, ShaderText};
 use super::timestamps::TimestampQueries;
 use crate::error::GpuError;
 use crate::kernels::Access;
@@ -107,10 +107,10 @@ struct Bench {
 
 impl Bench {
     /// `bytes` are the sizes of the buffers from binding 1 on.
-    fn new(gpu: &Gpu, source: Source, bytes: &[usize]) -> Self {
+    fn new(gpu: &Gpu, source: ShaderText, bytes: &[usize]) -> Self {
         let at_once = async || {};
         let kernel = pollster::block_on(async {
-            let mut builder = Builder::new(&at_once).await;
+            let mut builder = PipelineBuilder::new(&at_once).await;
             builder.build(gpu, &source, None, &at_once).await
         });
         let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
@@ -165,8 +165,8 @@ impl Bench {
     }
 }
 
-fn multiply_add() -> Source {
-    Source {
+fn multiply_add() -> ShaderText {
+    ShaderText {
         file: "limits/multiply_add.wgsl",
         text: include_str!("../../shaders/limits/multiply_add.wgsl"),
         defs: Vec::new(),
@@ -174,8 +174,8 @@ fn multiply_add() -> Source {
     }
 }
 
-fn copy() -> Source {
-    Source {
+fn copy() -> ShaderText {
+    ShaderText {
         file: "limits/copy.wgsl",
         text: include_str!("../../shaders/limits/copy.wgsl"),
         defs: Vec::new(),

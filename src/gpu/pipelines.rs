@@ -18,7 +18,7 @@ use super::Gpu;
 use crate::kernels::{Access, Def, Shader};
 
 /// A shader's text and what it is told and binds.
-pub struct Source {
+pub struct ShaderText {
     /// Name of its file.
     pub file: &'static str,
     /// Its text, before composition.
@@ -29,7 +29,7 @@ pub struct Source {
     pub bindings: Vec<Access>,
 }
 
-impl From<Shader> for Source {
+impl From<Shader> for ShaderText {
     fn from(shader: Shader) -> Self {
         let kernel = shader.kernel;
         Self {
@@ -72,7 +72,7 @@ const SHARED: [(&str, &str); 8] = [
 ///
 /// # Errors
 /// If the text is no valid WGSL.
-pub fn compose(source: &Source) -> Result<naga::Module, Box<ComposerError>> {
+pub fn compose(source: &ShaderText) -> Result<naga::Module, Box<ComposerError>> {
     let mut composer = Composer::default().with_capabilities(CAPABILITIES);
     for module in SHARED {
         add(&mut composer, module)?;
@@ -94,7 +94,7 @@ fn add(
 
 fn compose_with(
     composer: &mut Composer,
-    source: &Source,
+    source: &ShaderText,
 ) -> Result<naga::Module, Box<ComposerError>> {
     let defs = source.defs.iter().map(|(name, def)| {
         let value = match def {
@@ -120,9 +120,9 @@ pub(super) struct CompiledKernel {
 }
 
 /// Composes kernels one after the other. The device validates what it gives.
-pub(super) struct Builder(Composer);
+pub(super) struct PipelineBuilder(Composer);
 
-impl Builder {
+impl PipelineBuilder {
     /// In slices with a `pause` between them, as all of it costs some milliseconds in a browser.
     pub async fn new(pause: &impl AsyncFn()) -> Self {
         let mut composer = Composer::non_validating().with_capabilities(CAPABILITIES);
@@ -137,7 +137,7 @@ impl Builder {
     pub async fn build(
         &mut self,
         gpu: &Gpu,
-        source: &Source,
+        source: &ShaderText,
         cache: Option<&PipelineCache>,
         pause: &impl AsyncFn(),
     ) -> CompiledKernel {
@@ -156,7 +156,7 @@ impl Builder {
 
 fn pipeline(
     device: &Device,
-    source: &Source,
+    source: &ShaderText,
     module: &ShaderModule,
     cache: Option<&PipelineCache>,
 ) -> CompiledKernel {
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn every_kernel_composes_and_binds_what_it_declares() {
         for shader in Shader::all() {
-            let source = Source::from(shader);
+            let source = ShaderText::from(shader);
             let module =
                 compose(&source).unwrap_or_else(|error| panic!("{shader}: {}", error.inner));
             let bound = module

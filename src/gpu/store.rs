@@ -8,7 +8,7 @@ use super::memory::buffer;
 use crate::error::BuildError;
 use crate::kernels::Dtype;
 use crate::plan::{Constant, Plan};
-use crate::weights::{Parameter, pack};
+use crate::weights::{ReadParameter, pack};
 
 /// Values that are sent to the device at once.
 const UPLOAD: usize = 1 << 20;
@@ -28,7 +28,7 @@ impl Store {
     pub async fn new(
         gpu: &Gpu,
         plan: &Plan,
-        parameter: &Parameter<'_>,
+        parameter: &ReadParameter<'_>,
         pause: &impl AsyncFn(),
     ) -> Result<Self, BuildError> {
         let mut constants = Vec::with_capacity(plan.constants.len());

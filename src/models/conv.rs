@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 ///
 /// `[N, in, H, W]` → `[N, out, ceil(H / stride), ceil(W / stride)]`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Conv {
+pub(crate) struct ConvLayer {
     channels: [usize; 2],
     kernel: usize,
     stride: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Conv {
     bias: bool,
 }
 
-impl Conv {
+impl ConvLayer {
     /// `kernel × kernel`, stride 1, one group, without bias.
     pub fn new(input: usize, output: usize, kernel: usize) -> Self {
         Self {

@@ -9,7 +9,7 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
 use super::Upsampling;
-use super::conv::Conv;
+use super::conv::ConvLayer;
 
 /// Lateral 1×1 and output 3×3 convolutions of the levels P2…P5, and P6.
 #[derive(Module, Debug)]
@@ -23,7 +23,7 @@ impl FeaturePyramid {
     /// A pyramid of `output` channels a level, over maps with the given channels, C2 first; weights
     /// unloaded.
     pub fn new(channels: [usize; 4], output: usize, device: &Device) -> Self {
-        let conv = |input, kernel| Conv::new(input, output, kernel).bias().init(device);
+        let conv = |input, kernel| ConvLayer::new(input, output, kernel).bias().init(device);
         Self {
             inner_blocks: channels.map(|input| conv(input, 1)).into(),
             layer_blocks: channels.map(|_| conv(output, 3)).into(),

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv, index_in_sequence};
+use super::conv::{ConvLayer, index_in_sequence};
 use super::fpn::add_upsampled;
 use super::resnet::{Depth, ResNet, ResNetConfig};
 use super::{
@@ -39,8 +39,8 @@ impl FpnResNet {
     pub fn new(depth: Depth, config: &ModelConfig, device: &Device) -> Self {
         let body = ResNetConfig::torchvision(depth, config.bn_eps);
         let [c2, c3, c4, c5] = body.channels();
-        let lateral = |input| Conv::new(input, CHANNELS, 1).bias().init(device);
-        let smooth = || Conv::new(CHANNELS, CHANNELS, 3).bias().init(device);
+        let lateral = |input| ConvLayer::new(input, CHANNELS, 1).bias().init(device);
+        let smooth = || ConvLayer::new(CHANNELS, CHANNELS, 3).bias().init(device);
         Self {
             body: ResNet::new(&body, device),
             toplayer: lateral(c5),

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv, ConvNorm};
+use super::conv::{ConvLayer, ConvNorm};
 
 /// Slope of every leaky ReLU of the detector.
 pub(crate) const SLOPE: f64 = 0.1;
@@ -16,28 +16,28 @@ pub const STAGE_CHANNELS: [usize; 3] = [64, 128, 256];
 /// Three stages, with outputs at strides 8, 16 and 32.
 #[derive(Module, Debug)]
 pub struct MobileNet {
-    stage1: Vec<Block>,
-    stage2: Vec<Block>,
-    stage3: Vec<Block>,
+    stage1: Vec<MobileNetBlock>,
+    stage2: Vec<MobileNetBlock>,
+    stage3: Vec<MobileNetBlock>,
 }
 
 impl MobileNet {
     /// The network with unloaded weights; `eps` is that of every batch norm.
     pub fn new(eps: f64, device: &Device) -> Self {
         let separable = |input, output, stride| {
-            Block::Separable(Separable {
-                depthwise: Conv::new(input, input, 3)
+            MobileNetBlock::Separable(Separable {
+                depthwise: ConvLayer::new(input, input, 3)
                     .depthwise()
                     .stride(stride)
                     .norm(eps, device),
-                pointwise: Conv::new(input, output, 1).norm(eps, device),
+                pointwise: ConvLayer::new(input, output, 1).norm(eps, device),
             })
         };
         let keep =
             |channels, times: usize| (0..times).map(move |_| separable(channels, channels, 1));
         Self {
             stage1: vec![
-                Block::Stem(Conv::new(3, 8, 3).stride(2).norm(eps, device)),
+                MobileNetBlock::Stem(ConvLayer::new(3, 8, 3).stride(2).norm(eps, device)),
                 separable(8, 16, 1),
                 separable(16, 32, 2),
                 separable(32, 32, 1),
@@ -57,7 +57,7 @@ impl MobileNet {
 
     /// `[1, 3, H, W]` → the three stages' outputs, finest first.
     pub fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 3] {
-        let run = |stage: &[Block], x| stage.iter().fold(x, |x, block| block.forward(x));
+        let run = |stage: &[MobileNetBlock], x| stage.iter().fold(x, |x, block| block.forward(x));
         let c3 = run(&self.stage1, image);
         let c4 = run(&self.stage2, c3.clone());
         let c5 = run(&self.stage3, c4.clone());
@@ -68,14 +68,14 @@ impl MobileNet {
 /// One entry of a stage.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // fourteen a network, and never moved once built
-pub enum Block {
+pub enum MobileNetBlock {
     /// The first convolution.
     Stem(ConvNorm),
     /// A depthwise separable one.
     Separable(Separable),
 }
 
-impl Block {
+impl MobileNetBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Stem(conv) => leaky_relu(conv.forward(x), SLOPE),

@@ -9,7 +9,7 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv, ConvNorm, batch_norm, index_in_sequence};
+use super::conv::{ConvLayer, ConvNorm, batch_norm, index_in_sequence};
 use super::distribution::Distribution;
 
 /// The depths torchvision ships.
@@ -100,7 +100,7 @@ impl ResNet {
                 .collect()
         };
         Self {
-            conv1: Conv::new(3, config.stem, config.stem_kernel)
+            conv1: ConvLayer::new(3, config.stem, config.stem_kernel)
                 .stride(2)
                 .init(device),
             bn1: batch_norm(config.stem, config.bn_eps, device),
@@ -148,22 +148,25 @@ impl Block {
         device: &Device,
     ) -> Self {
         let eps = config.bn_eps;
-        let downsample = (stride != 1 || input != output)
-            .then(|| Conv::new(input, output, 1).stride(stride).norm(eps, device));
+        let downsample = (stride != 1 || input != output).then(|| {
+            ConvLayer::new(input, output, 1)
+                .stride(stride)
+                .norm(eps, device)
+        });
         match config.is_bottleneck {
             false => Self::Basic(BasicBlock {
-                conv1: Conv::new(input, width, 3).stride(stride).init(device),
+                conv1: ConvLayer::new(input, width, 3).stride(stride).init(device),
                 bn1: batch_norm(width, eps, device),
-                conv2: Conv::new(width, width, 3).init(device),
+                conv2: ConvLayer::new(width, width, 3).init(device),
                 bn2: batch_norm(width, eps, device),
                 downsample,
             }),
             true => Self::Bottleneck(Bottleneck {
-                conv1: Conv::new(input, width, 1).init(device),
+                conv1: ConvLayer::new(input, width, 1).init(device),
                 bn1: batch_norm(width, eps, device),
-                conv2: Conv::new(width, width, 3).stride(stride).init(device),
+                conv2: ConvLayer::new(width, width, 3).stride(stride).init(device),
                 bn2: batch_norm(width, eps, device),
-                conv3: Conv::new(width, output, 1).init(device),
+                conv3: ConvLayer::new(width, output, 1).init(device),
                 bn3: batch_norm(output, eps, device),
                 downsample,
             }),

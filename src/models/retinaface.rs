@@ -6,7 +6,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv, ConvNorm, index_in_sequence};
+use super::conv::{ConvLayer, ConvNorm, index_in_sequence};
 use super::fpn::add_upsampled;
 use super::mobilenet::{MobileNet, SLOPE, STAGE_CHANNELS};
 use super::{
@@ -41,7 +41,11 @@ impl RetinaFace {
         let anchors = AnchorGrid::retinaface().anchors_per_cell();
         let head = |values: usize| -> Vec<Conv2d> {
             (0..3)
-                .map(|_| Conv::new(CHANNELS, anchors * values, 1).bias().init(device))
+                .map(|_| {
+                    ConvLayer::new(CHANNELS, anchors * values, 1)
+                        .bias()
+                        .init(device)
+                })
                 .collect()
         };
         Self {
@@ -126,8 +130,8 @@ struct Pyramid {
 impl Pyramid {
     fn new(eps: f64, device: &Device) -> Self {
         let [c3, c4, c5] = STAGE_CHANNELS;
-        let lateral = |input| Conv::new(input, CHANNELS, 1).norm(eps, device);
-        let merge = || Conv::new(CHANNELS, CHANNELS, 3).norm(eps, device);
+        let lateral = |input| ConvLayer::new(input, CHANNELS, 1).norm(eps, device);
+        let merge = || ConvLayer::new(CHANNELS, CHANNELS, 3).norm(eps, device);
         Self {
             output1: lateral(c3),
             output2: lateral(c4),
@@ -161,7 +165,7 @@ struct Ssh {
 
 impl Ssh {
     fn new(eps: f64, device: &Device) -> Self {
-        let conv = |input, output| Conv::new(input, output, 3).norm(eps, device);
+        let conv = |input, output| ConvLayer::new(input, output, 3).norm(eps, device);
         let (half, quarter) = (CHANNELS / 2, CHANNELS / 4);
         Self {
             conv3x3: conv(CHANNELS, half),

@@ -5,7 +5,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::Conv;
+use super::conv::ConvLayer;
 
 /// One 3×3 convolution and two 1×1, shared by all levels.
 #[derive(Module, Debug)]
@@ -19,9 +19,9 @@ impl RpnHead {
     /// A head for maps of `channels` with `anchors` a location; weights unloaded.
     pub fn new(channels: usize, anchors: usize, device: &Device) -> Self {
         Self {
-            conv: Conv::new(channels, channels, 3).bias().init(device),
-            cls_logits: Conv::new(channels, anchors, 1).bias().init(device),
-            bbox_pred: Conv::new(channels, 4 * anchors, 1).bias().init(device),
+            conv: ConvLayer::new(channels, channels, 3).bias().init(device),
+            cls_logits: ConvLayer::new(channels, anchors, 1).bias().init(device),
+            bbox_pred: ConvLayer::new(channels, 4 * anchors, 1).bias().init(device),
         }
     }
 

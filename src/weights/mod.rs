@@ -22,7 +22,7 @@ pub use load::load_fitting;
 pub(crate) use load::{check_fit, parameter};
 pub use load::{class_count, load};
 pub use metadata::Metadata;
-pub(crate) use pack::{Parameter, pack};
+pub(crate) use pack::{ReadParameter, pack};
 pub use save::save;
 #[cfg(feature = "train")]
 pub(crate) use seeded::Stream;

@@ -5,7 +5,7 @@ use crate::kernels::conv::{Fold, Packing, packed_bias};
 use crate::plan::{Constant, ConstantPart};
 
 /// The parameter at a path, in PyTorch's layout.
-pub(crate) type Parameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
+pub(crate) type ReadParameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
 
 /// The constant's values as its kernel reads them, packed in slices with a `pause` between them.
 ///
@@ -13,7 +13,7 @@ pub(crate) type Parameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
 /// If a parameter cannot be read.
 pub(crate) async fn pack(
     constant: &Constant,
-    parameter: &Parameter<'_>,
+    parameter: &ReadParameter<'_>,
     pause: &impl AsyncFn(),
 ) -> Result<Vec<f32>, WeightsError> {
     let norm = constant.norm.as_ref();
@@ -36,7 +36,10 @@ pub(crate) async fn pack(
     Ok(packing.finish())
 }
 
-fn read_fold((path, eps): &(String, f64), parameter: &Parameter<'_>) -> Result<Fold, WeightsError> {
+fn read_fold(
+    (path, eps): &(String, f64),
+    parameter: &ReadParameter<'_>,
+) -> Result<Fold, WeightsError> {
     let part = |name: &str| parameter(&format!("{path}.{name}")).read();
     let (gamma, beta) = (part("weight")?, part("bias")?);
     let (mean, variance) = (part("running_mean")?, part("running_var")?);

@@ -1,7 +1,7 @@
 //! Every kernel is valid, translates to the languages of Vulkan, Metal and DX12, and keeps within
 //! WebGPU's default limits.
 
-use fpn_wgpu::gpu::{Source, compose};
+use fpn_wgpu::gpu::{ShaderText, compose};
 use fpn_wgpu::kernels::{Access, Dtype, Shader};
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -9,8 +9,8 @@ use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner};
 use wgpu::Limits;
 
 fn module(shader: Shader) -> (Module, ModuleInfo) {
-    let module =
-        compose(&Source::from(shader)).unwrap_or_else(|error| panic!("{shader}: {}", error.inner));
+    let module = compose(&ShaderText::from(shader))
+        .unwrap_or_else(|error| panic!("{shader}: {}", error.inner));
     // WebGPU without any feature, but for the variants that are for subgroups.
     let capabilities = match shader.kernel.needs_subgroups {
         true => Capabilities::SUBGROUP,
@@ -99,7 +99,7 @@ fn every_kernel_keeps_within_default_limits() {
             invocations <= limits.max_compute_invocations_per_workgroup,
             "{name}"
         );
-        let bindings = Source::from(shader).bindings;
+        let bindings = ShaderText::from(shader).bindings;
         let uniforms = bindings.iter().filter(|access| **access == Access::Uniform);
         let storage = bindings.len() - uniforms.count();
         assert!(

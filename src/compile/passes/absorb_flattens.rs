@@ -42,11 +42,11 @@ pub fn absorb_flattens(mut graph: Graph) -> Graph {
 mod tests {
     use super::*;
     use crate::compile::graph::Conv;
-    use crate::compile::passes::graphs::{Builder, conv, convs};
+    use crate::compile::passes::graphs::{GraphBuilder, conv, convs};
 
     #[test]
     fn a_flatten_becomes_the_matrix_products_layout() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let maps = builder.conv("a", builder.image(), 8);
         let rows = builder.node(Op::Flatten, &[maps], &[1, 512]);
         let matrix = Conv {

@@ -21,11 +21,11 @@ pub fn add_biases(graph: Graph) -> Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::passes::graphs::{Builder, convs};
+    use crate::compile::passes::graphs::{GraphBuilder, convs};
 
     #[test]
     fn a_bias_is_added_once() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let made = builder.conv("a", builder.image(), 8);
         let first = builder.same(Op::AddBias("b".to_owned()), made);
         let second = builder.same(Op::AddBias("c".to_owned()), first);

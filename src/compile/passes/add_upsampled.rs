@@ -28,12 +28,12 @@ pub fn add_upsampled(mut graph: Graph) -> Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::passes::graphs::{Builder, point};
+    use crate::compile::passes::graphs::{GraphBuilder, point};
     use crate::compile::passes::remove_unread::remove_unread;
 
     #[test]
     fn a_sum_on_its_own_reads_the_coarser_map_itself() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let coarse = builder.node(Op::MaxPool(point()), &[builder.image()], &[1, 3, 4, 4]);
         let upsampled = builder.node(Op::Upsample(Upsampling::Nearest), &[coarse], &[1, 3, 8, 8]);
         let image = builder.image();

@@ -18,11 +18,11 @@ pub fn fold_batch_norms(graph: Graph) -> Graph {
 mod tests {
     use super::*;
     use crate::compile::passes::fuse_activations::fuse_activations;
-    use crate::compile::passes::graphs::{Builder, convs, norm};
+    use crate::compile::passes::graphs::{GraphBuilder, convs, norm};
 
     #[test]
     fn a_batch_norm_goes_into_the_convolution_before_it() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let made = builder.conv("a", builder.image(), 8);
         let normed = builder.same(Op::BatchNorm(norm()), made);
         let graph = fold_batch_norms(builder.giving(&[normed]));
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_convolution_that_others_read_keeps_its_result() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let made = builder.conv("a", builder.image(), 8);
         let normed = builder.same(Op::BatchNorm(norm()), made);
         let graph = builder.giving(&[normed, made]);
@@ -42,14 +42,14 @@ mod tests {
 
     #[test]
     fn a_second_batch_norm_and_one_behind_an_activation_stay() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let made = builder.conv("a", builder.image(), 8);
         let once = builder.same(Op::BatchNorm(norm()), made);
         let twice = builder.same(Op::BatchNorm(norm()), once);
         let graph = fold_batch_norms(builder.giving(&[twice]));
         assert_eq!(graph.nodes.len(), 2);
 
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let made = builder.conv("a", builder.image(), 8);
         let active = builder.same(Op::Activation(0.0), made);
         let normed = builder.same(Op::BatchNorm(norm()), active);

@@ -27,12 +27,12 @@ mod tests {
     use super::*;
     use crate::compile::graph::FusedEpilogue;
     use crate::compile::passes::fuse_sums::fuse_sums;
-    use crate::compile::passes::graphs::{Builder, convs, point};
+    use crate::compile::passes::graphs::{GraphBuilder, convs, point};
     use crate::kernels::upsample_add::Upsampling;
 
     #[test]
     fn an_activation_before_the_sum_is_inner_and_one_after_it_outer() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let branch = builder.conv("a", builder.image(), 8);
         let branch = builder.same(Op::Activation(0.1), branch);
         let other = builder.same(Op::MaxPool(point()), branch);

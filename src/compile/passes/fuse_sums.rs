@@ -66,11 +66,11 @@ fn fuse_sum(graph: &mut Graph, index: usize) -> usize {
 mod tests {
     use super::*;
     use crate::compile::graph::Conv;
-    use crate::compile::passes::graphs::{Builder, conv, convs, point, top_down};
+    use crate::compile::passes::graphs::{GraphBuilder, conv, convs, point, top_down};
 
     #[test]
     fn a_sum_goes_into_the_convolution_whose_result_only_it_reads() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let kept = builder.conv("kept", builder.image(), 8);
         let only = builder.conv("only", builder.image(), 8);
         let sum = builder.add(kept, only);
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_sum_of_what_all_is_read_elsewhere_stays() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let left = builder.conv("left", builder.image(), 8);
         let right = builder.conv("right", builder.image(), 8);
         let sum = builder.add(left, right);
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_depthwise_convolution_takes_no_sum() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let other = builder.same(Op::MaxPool(point()), builder.image());
         let depthwise = Conv {
             kind: ConvKind::Depthwise(point()),

@@ -7,9 +7,9 @@ use crate::kernels::upsample_add::Upsampling;
 use crate::plan::{MapInfo, MapKind, Value, ValueId, ValueKind};
 
 /// A graph of maps, built node by node.
-pub struct Builder(pub Graph);
+pub struct GraphBuilder(pub Graph);
 
-impl Builder {
+impl GraphBuilder {
     /// With an image `[1, 3, 8, 8]`, value 0.
     pub fn new() -> Self {
         Self(Graph {
@@ -116,7 +116,7 @@ pub fn convs(graph: &Graph) -> Vec<&Conv> {
 
 /// A lateral convolution plus an upsampled coarser map, which is read twice if `shared`.
 pub fn top_down(shared: bool) -> (Graph, ValueId) {
-    let mut builder = Builder::new();
+    let mut builder = GraphBuilder::new();
     let coarse = builder.node(Op::MaxPool(point()), &[builder.image()], &[1, 8, 4, 4]);
     let lateral = builder.conv("lateral", builder.image(), 8);
     let upsampled = builder.node(Op::Upsample(Upsampling::Nearest), &[coarse], &[1, 8, 8, 8]);
@@ -130,8 +130,8 @@ pub fn top_down(shared: bool) -> (Graph, ValueId) {
 }
 
 /// Convolutions of so many channels, stacked.
-pub fn stacked(channels: &[usize]) -> (Builder, Vec<ValueId>, ValueId) {
-    let mut builder = Builder::new();
+pub fn stacked(channels: &[usize]) -> (GraphBuilder, Vec<ValueId>, ValueId) {
+    let mut builder = GraphBuilder::new();
     let parts: Vec<ValueId> = channels
         .iter()
         .map(|&channels| builder.conv("part", builder.image(), channels))

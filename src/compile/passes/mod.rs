@@ -74,14 +74,14 @@ fn fuse(mut graph: Graph, take: impl Fn(&mut Conv, &Op) -> bool) -> Graph {
 
 #[cfg(test)]
 mod tests {
-    use super::graphs::{Builder, conv, convs, norm, point};
+    use super::graphs::{GraphBuilder, conv, convs, norm, point};
     use super::*;
     use crate::compile::graph::{ConvKind, FusedEpilogue};
     use crate::kernels::upsample_add::Upsampling;
 
     #[test]
     fn a_grouped_convolution_takes_what_a_dense_one_does() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let stem = builder.conv("stem", builder.image(), 8);
         let other = builder.same(Op::MaxPool(point()), stem);
         let grouped = Conv {

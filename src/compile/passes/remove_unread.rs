@@ -16,11 +16,11 @@ pub fn remove_unread(mut graph: Graph) -> Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::passes::graphs::{Builder, convs};
+    use crate::compile::passes::graphs::{GraphBuilder, convs};
 
     #[test]
     fn what_nothing_reads_is_not_computed() {
-        let mut builder = Builder::new();
+        let mut builder = GraphBuilder::new();
         let read = builder.conv("read", builder.image(), 8);
         let unread = builder.conv("unread", builder.image(), 8);
         builder.conv("last", unread, 8);

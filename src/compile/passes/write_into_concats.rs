@@ -64,7 +64,7 @@ fn writes_beside(op: &Op) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::passes::graphs::{Builder, convs, stacked};
+    use crate::compile::passes::graphs::{GraphBuilder, convs, stacked};
 
     #[test]
     fn stacked_convolutions_write_side_by_side() {
@@ -88,7 +88,7 @@ mod tests {
         // Six channels before others leave no room for blocks.
         assert_eq!(graph.nodes.last().expect("the concat").op, Op::Concat);
 
-        let mut builder = Builder(unaligned);
+        let mut builder = GraphBuilder(unaligned);
         builder.0.nodes.pop();
         let whole = builder.node(Op::Concat, &[inner, last], &[1, 18, 8, 8]);
         let graph = write_into_concats(builder.giving(&[whole]));
