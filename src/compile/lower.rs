@@ -136,6 +136,16 @@ impl Lowering<'_> {
                 let path = path
                     .strip_suffix(".running_mean")
                     .ok_or("its statistics are not a batch norm's")?;
+                // Only the path is passed on: the others must lie beside the mean.
+                for (tensor, leaf) in [
+                    (&norm.gamma, "weight"),
+                    (&norm.beta, "bias"),
+                    (&norm.variance, "running_var"),
+                ] {
+                    if self.parameter(tensor)? != format!("{path}.{leaf}") {
+                        return Err("its parameters are not of one batch norm".into());
+                    }
+                }
                 let norm_of = Norm {
                     path: path.to_owned(),
                     eps: norm.epsilon.elem(),

@@ -138,7 +138,8 @@ fn read(
     }
 }
 
-/// The largest difference, relative to the largest magnitude expected.
+/// The largest difference, relative to the largest magnitude expected; infinite where one side is not a
+/// number.
 pub(super) fn difference(found: &[f32], expected: &[f32]) -> f32 {
     let scale = expected
         .iter()
@@ -146,10 +147,26 @@ pub(super) fn difference(found: &[f32], expected: &[f32]) -> f32 {
     let pairs = found.iter().zip(expected);
     let largest = pairs.fold(0.0_f32, |most, (a, b)| match a == b {
         true => most,
-        false => most.max(((a - b) / scale).abs()),
+        // A maximum passes over NaN, which is also what nobody wrote.
+        false => match ((a - b) / scale).abs() {
+            off if off.is_nan() => f32::INFINITY,
+            off => most.max(off),
+        },
     });
     match found.len() == expected.len() && largest.is_finite() {
         true => largest,
         false => f32::INFINITY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn what_nobody_wrote_differs() {
+        assert_eq!(difference(&[1.0, 2.5], &[1.0, 2.0]), 0.25);
+        assert_eq!(difference(&[f32::NAN, 2.0], &[1.0, 2.0]), f32::INFINITY);
+        assert_eq!(difference(&[2.0], &[1.0, 2.0]), f32::INFINITY);
     }
 }

@@ -2,8 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::module::batch_norm;
 use burn::tensor::{Device, Tensor};
 use fpn_wgpu::compile::{Node, capture, check, lower};
 use fpn_wgpu::models::retinaface::MOBILENET025;
@@ -245,4 +246,27 @@ fn detections_are_read_by_nobody_else() {
         "{}",
         error.problem
     );
+}
+
+#[test]
+fn a_batch_norm_of_mixed_parameters_is_refused() {
+    let captured = captured(
+        SIZE,
+        |device| vec![BatchNormConfig::new(3).init(device)],
+        |norms: &Vec<BatchNorm>, x| {
+            let norm = &norms[0];
+            let (mean, variance) = (&norm.running_mean, &norm.running_var);
+            // Weight and bias are swapped.
+            vec![batch_norm(
+                x,
+                norm.beta.val(),
+                norm.gamma.val(),
+                mean.value(),
+                variance.value(),
+                1e-5,
+            )]
+        },
+    );
+    let error = lower(&captured).expect_err("it would be folded wrongly");
+    assert!(error.to_string().contains("of one batch norm"), "{error}");
 }
