@@ -242,9 +242,10 @@ impl Detector {
     ) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
         self.check_finds()?;
         let (frame, computed) = self.compute(picture)?;
-        let maps = computed.maps.iter().cloned();
+        let detections = self.detections(&computed, &frame)?;
+        let maps = computed.maps.into_iter();
         let maps = maps.map(|map| FeatureMap::new(map, &frame)).collect();
-        Ok((self.detections(&computed, &frame)?, maps))
+        Ok((detections, maps))
     }
 
     /// The maps that the detector was built to give, by default the pyramid's levels, finest first.

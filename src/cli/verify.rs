@@ -130,9 +130,7 @@ impl Verify {
             count => bail!("{count} of {} checks failed", checks.len()),
         }
     }
-}
 
-impl Verify {
     /// The steps that make values of the module's, with seeded weights on a seeded picture.
     fn run_stages(&self) -> Result<()> {
         let to_stdout = self.json.as_deref() == Some(Path::new("-"));

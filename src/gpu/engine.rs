@@ -15,7 +15,7 @@ use super::profile::{Profile, medians};
 use super::readback::{Mapped, ReadBack, map, readable};
 use super::session::Session;
 use super::store::Store;
-use crate::compile::{CompileError, ConvTable, Precision, Target, compile, compile_in_slices};
+use crate::compile::{CompileError, ConvTable, Precision, Target, compile_in_slices};
 use crate::error::{BuildError, DetectError, GpuError};
 use crate::kernels::FrameUniform;
 use crate::models::{ModelConfig, Request};
@@ -286,15 +286,7 @@ impl GpuEngine {
 
     /// The plan for a frame's size.
     async fn plan(&self, frame: &Frame, pause: &impl AsyncFn()) -> Result<Plan, DetectError> {
-        let plan = compile_in_slices(
-            &self.config,
-            &self.transform,
-            &self.request,
-            frame.padded,
-            &self.target,
-            pause,
-        )
-        .await?;
+        let plan = self.compiled(frame.padded, pause).await?;
         let allowed = binding_limit(&self.gpu);
         let needed = plan.largest_binding();
         if needed <= allowed {
@@ -311,14 +303,21 @@ impl GpuEngine {
         })
     }
 
-    fn plan_for(&self, padded: [usize; 2]) -> Result<Plan, CompileError> {
-        compile(
+    /// The plan for an input of `padded` height and width, whether it fits or not.
+    async fn compiled(
+        &self,
+        padded: [usize; 2],
+        pause: &impl AsyncFn(),
+    ) -> Result<Plan, CompileError> {
+        compile_in_slices(
             &self.config,
             &self.transform,
             &self.request,
             padded,
             &self.target,
+            pause,
         )
+        .await
     }
 
     /// The longest side of a picture like this one whose plan fits.
@@ -329,7 +328,8 @@ impl GpuEngine {
         while too_large - fits > 1 {
             let side = (fits + too_large) / 2;
             let shrunk = |pixels: usize| (pixels * side / long).max(1).next_multiple_of(multiple);
-            match self.plan_for(frame.resized.map(shrunk))?.largest_binding() <= allowed {
+            let plan = self.compiled(frame.resized.map(shrunk), &async || {});
+            match pollster::block_on(plan)?.largest_binding() <= allowed {
                 true => fits = side,
                 false => too_large = side,
             }

@@ -12,7 +12,7 @@ use super::memory::Memory;
 use crate::error::{DetectError, GpuError};
 use crate::kernels::Dtype;
 use crate::ops::candidates::Candidate;
-use crate::plan::{DetectionsLayout, HEADER_WORDS, MapSlot, Output, Plan, Range};
+use crate::plan::{DetectionsLayout, HEADER_WORDS, MapSlot, Output, Plan, Range, planar};
 use crate::results::{Computed, HostMap, Proposal};
 
 /// Whether a buffer has become readable.
@@ -156,13 +156,7 @@ fn values(slot: &MapSlot, bytes: &[u8]) -> Vec<f32> {
             wide.collect()
         }
     };
-    let [channels, height, width] = slot.shape;
-    let (cells, pitch) = (height * width, channels.next_multiple_of(4));
-    let mut values = Vec::with_capacity(channels * cells);
-    for channel in 0..channels {
-        values.extend((0..cells).map(|cell| stored[cell * pitch + channel]));
-    }
-    values
+    planar(&stored, slot.shape)
 }
 
 /// The detections behind the header.

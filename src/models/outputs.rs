@@ -41,18 +41,6 @@ impl Request {
         }
     }
 
-    /// The same with maps of another kind.
-    pub fn with(mut self, kind: MapKind) -> Self {
-        self.maps.insert(kind);
-        self
-    }
-
-    /// The same with the proposals of a two-stage model.
-    pub fn with_proposals(mut self) -> Self {
-        self.proposals = true;
-        self
-    }
-
     /// Whether it takes the heads to answer.
     pub fn needs_heads(&self) -> bool {
         self.maps.contains(&MapKind::Heads) || self.selection.is_some()

@@ -15,6 +15,7 @@ use serde::Serialize;
 pub use builder::{Draft, Operand, PlanBuilder};
 pub use check::PlanError;
 pub use memory::{Lifetime, place};
+pub(crate) use outputs::planar;
 pub use outputs::{
     DetectionsLayout, HEADER_WORDS, MapInfo, MapKind, MapSlot, Output, ProposalsSlot,
 };

@@ -55,6 +55,16 @@ pub struct MapSlot {
     pub range: Range,
 }
 
+/// The values `[C, H, W]` of a map that lies in memory as [plans](super) have it.
+pub(crate) fn planar(stored: &[f32], [channels, height, width]: [usize; 3]) -> Vec<f32> {
+    let (cells, pitch) = (height * width, channels.next_multiple_of(4));
+    let mut values = Vec::with_capacity(channels * cells);
+    for channel in 0..channels {
+        values.extend((0..cells).map(|cell| stored[cell * pitch + channel]));
+    }
+    values
+}
+
 /// Where proposals lie: as many as the count says, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ProposalsSlot {

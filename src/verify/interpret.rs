@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use crate::kernels::checks::UNWRITTEN;
 use crate::kernels::{Dtype, FrameUniform};
-use crate::plan::{Binding, Constant, MapSlot, Plan, Range, Step};
+use crate::plan::{Binding, Constant, MapSlot, Plan, Range, Step, planar};
 use crate::weights::{StoredTensor, WeightsError, pack};
 
 /// A plan that is being computed, a step at a time.
@@ -120,7 +120,8 @@ impl<'a> Interpreter<'a> {
 
     /// The values `[C, H, W]` of a map.
     pub fn map(&self, slot: &MapSlot) -> Vec<f32> {
-        from_memory(self.buffer(Binding::Arena(slot.range)), slot.shape)
+        let words = self.buffer(Binding::Arena(slot.range));
+        planar(bytemuck::cast_slice(words), slot.shape)
     }
 }
 
@@ -137,14 +138,4 @@ fn in_memory(values: &[f32], [channels, height, width]: [usize; 3]) -> Vec<u32> 
         words[cell * pitch + channel] = value.to_bits();
     }
     words
-}
-
-/// Values `[C, H, W]` from `[y][x][channel]`, channels rounded up to fours.
-pub(super) fn from_memory(words: &[u32], [channels, height, width]: [usize; 3]) -> Vec<f32> {
-    let (cells, pitch) = (height * width, channels.next_multiple_of(4));
-    let mut values = Vec::with_capacity(channels * cells);
-    for channel in 0..channels {
-        values.extend((0..cells).map(|cell| f32::from_bits(words[cell * pitch + channel])));
-    }
-    values
 }

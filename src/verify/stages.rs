@@ -6,13 +6,13 @@ use burn::tensor::Device;
 use image::RgbaImage;
 use serde::Serialize;
 
-use super::interpret::{Interpreter, from_memory};
+use super::interpret::Interpreter;
 use super::replay::replay;
 use crate::compile::{Source, Target, capture, lower_traced, optimize, schedule};
 use crate::error::BuildError;
 use crate::kernels::FrameUniform;
 use crate::models::{ModelConfig, Request};
-use crate::plan::{Binding, Step, Value, ValueId, ValueKind};
+use crate::plan::{Binding, Step, Value, ValueId, ValueKind, planar};
 use crate::stage::Stage;
 use crate::weights::{self, Checkpoint};
 
@@ -116,21 +116,21 @@ fn read(
     if value.kind != ValueKind::Floats || !matches!(binding, Binding::Arena(_)) {
         return None;
     }
-    let words = interpreter.buffer(*binding);
+    let stored: &[f32] = bytemuck::cast_slice(interpreter.buffer(*binding));
     let all: usize = value.shape.iter().product();
     match *value.shape {
         // RoIs lie one behind the other; the module has as many as were found.
         [items, channels, height, width] => {
-            let item = words.len() / items;
-            let items = words.chunks_exact(item);
+            let item = stored.len() / items;
+            let items = stored.chunks_exact(item);
             let mut values: Vec<f32> = items
-                .flat_map(|words| from_memory(words, [channels, height, width]))
+                .flat_map(|stored| planar(stored, [channels, height, width]))
                 .collect();
             values.truncate(expected);
             Some(values)
         }
         [rows, columns] => {
-            let by_column = from_memory(words, [columns, 1, rows]);
+            let by_column = planar(stored, [columns, 1, rows]);
             let by_row = (0..all).map(|index| by_column[index % columns * rows + index / columns]);
             Some(by_row.take(expected).collect())
         }

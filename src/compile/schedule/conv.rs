@@ -2,7 +2,7 @@
 
 use crate::compile::graph::{Conv, ConvKind, Graph, Node, Op};
 use crate::compile::select::{ConvAlgorithm, ConvSize, Target};
-use crate::kernels::conv::{ConvForm, Epilogue, Params, WeightLayout};
+use crate::kernels::conv::{ConvForm, Epilogue, FREQUENCIES, Params, WeightLayout};
 use crate::kernels::{
     Dtype, Dtypes, MAX_WORKGROUPS, blocks, depthwise, grouped, winograd_input, winograd_output,
     words,
@@ -11,9 +11,6 @@ use crate::plan::{Constant, ConstantPart, Draft, Operand, PlanBuilder, ValueId};
 
 /// Bytes of the tiles and products of a Winograd convolution that are worked on at once.
 const WINOGRAD_BYTES: usize = 16 << 20;
-
-/// Products of a Winograd tile.
-const FREQUENCIES: usize = 36;
 
 /// The size of a node that is a convolution or matrix product with several forms.
 pub(super) fn size_with_forms(graph: &Graph, node: &Node) -> Option<ConvSize> {

@@ -22,6 +22,7 @@ pub use form::{ConvForm, UnknownForm};
 pub use pack::{Fold, Packing, WeightLayout, packed_bias};
 #[cfg(feature = "verify")]
 pub(in crate::kernels) use reference::Residual;
+pub(crate) use winograd::FREQUENCIES;
 
 use super::kernel::shader;
 use super::params::params;

@@ -2,7 +2,7 @@
 //! <https://arxiv.org/abs/1509.09308>).
 
 /// Products of a tile.
-pub(super) const FREQUENCIES: usize = 36;
+pub(crate) const FREQUENCIES: usize = 36;
 
 const G: [[f64; 3]; 6] = [
     [0.25, 0.0, 0.0],

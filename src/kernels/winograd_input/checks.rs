@@ -3,7 +3,7 @@
 use super::{dispatch, reference};
 use crate::kernels::blocks;
 use crate::kernels::checks::{Case, Checks, Random, unwritten};
-use crate::kernels::conv::ConvShape;
+use crate::kernels::conv::{ConvShape, FREQUENCIES};
 
 pub(super) const CHECKS: Checks = Checks {
     reference: reference::run,
@@ -16,7 +16,7 @@ pub fn case(shape: ConvShape, tiles: [usize; 2], random: &mut Random) -> Case {
     let blocks = blocks(shape.in_channels);
     let bindings = vec![
         random.floats(shape.size[0] * shape.size[1] * blocks * 4),
-        unwritten(36 * tiles[1] * blocks * 4),
+        unwritten(FREQUENCIES * tiles[1] * blocks * 4),
     ];
     let about = format!("{shape:?}, tiles {tiles:?}");
     Case::new(about, dispatch(&shape.params(tiles)), bindings)

@@ -2,7 +2,7 @@
 
 use super::{dispatch, kernel, reference};
 use crate::kernels::checks::{Case, Checks, Random, unwritten};
-use crate::kernels::conv::{ConvShape, Epilogue};
+use crate::kernels::conv::{ConvShape, Epilogue, FREQUENCIES};
 use crate::kernels::{Kernel, blocks};
 
 pub(super) const CHECKS: Checks = Checks {
@@ -22,7 +22,7 @@ pub fn case(shape: ConvShape, tiles: [usize; 2], random: &mut Random) -> Case {
     let params = shape.params(tiles);
     let blocks = blocks(shape.out_channels);
     let mut bindings = vec![
-        random.floats(36 * tiles[1] * blocks * 4),
+        random.floats(FREQUENCIES * tiles[1] * blocks * 4),
         unwritten(params.pixels() * params.out_stride as usize * 4),
     ];
     bindings.extend(shape.epilogue_bindings(random));
