@@ -222,7 +222,7 @@ impl Detector {
         let frame = self.frame_of(picture)?;
         let work = match &self.engine {
             Engine::Cpu(engine) => Work::Done(engine.compute(picture, &frame, false)?),
-            Engine::Gpu(engine) => Work::Sent(engine.start(picture, &frame, false)?),
+            Engine::Gpu(engine) => Work::Sent(engine.start(picture, false)?),
         };
         Ok(Pending {
             detector: self,
@@ -265,7 +265,7 @@ impl Detector {
         let frame = self.frame_of(&picture)?;
         let computed = match &self.engine {
             Engine::Cpu(engine) => engine.compute(&picture, &frame, true)?,
-            Engine::Gpu(engine) => engine.start(&picture, &frame, true)?.wait()?,
+            Engine::Gpu(engine) => engine.start(&picture, true)?.wait()?,
         };
         Ok((frame, computed))
     }

@@ -182,6 +182,23 @@ pub enum DetectError {
         /// Name of the adapter.
         adapter: String,
     },
+    /// Maps that are more, together, than the GPU can hand back at once.
+    #[error(
+        "the maps of an input of {width}×{height} pixels take {needed} bytes to read back, and {adapter} \
+         allows {allowed} in one buffer: ask for fewer maps, or resize the picture before"
+    )]
+    MapsTooLarge {
+        /// Width of the padded input.
+        width: usize,
+        /// Height of the padded input.
+        height: usize,
+        /// Bytes of all that is read back.
+        needed: usize,
+        /// Most bytes of a buffer of the device.
+        allowed: u64,
+        /// Name of the adapter.
+        adapter: String,
+    },
     /// The GPU failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),

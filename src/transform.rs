@@ -105,6 +105,12 @@ impl Frame {
         Tensor::from_data([height, width, down, across], device)
     }
 
+    /// Bytes of the picture as it came, four a pixel.
+    pub(crate) fn picture_bytes(&self) -> usize {
+        let [height, width] = self.original;
+        width.saturating_mul(height).saturating_mul(4)
+    }
+
     /// What a length in the resized picture is multiplied by to be one in the original, down and
     /// across.
     pub fn ratio(&self) -> [f32; 2] {

@@ -7,7 +7,7 @@ use burn_ir::{
     ActivationOperationIr, BaseOperationIr, CustomOpIr, FloatOperationIr, ModuleOperationIr,
     NumericOperationIr, OperationIr, TensorId, TensorIr,
 };
-use fpn_wgpu::compile::{CapturedModel, CapturedOutput, capture};
+use fpn_wgpu::compile::{CapturedModel, GraphOutput, capture};
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{Architecture, Model, ModelConfig, Request, Selection, parameters};
@@ -146,11 +146,11 @@ fn inputs_and_outputs_are_declared() {
             });
         let outputs = captured.outputs.iter();
         let (maps, others): (Vec<_>, Vec<_>) =
-            outputs.partition(|output| matches!(output, CapturedOutput::Map(..)));
+            outputs.partition(|output| matches!(output, GraphOutput::Map(..)));
         let rows: Vec<TensorId> = others
             .into_iter()
             .map(|output| match output {
-                CapturedOutput::Detections(rows) => *rows,
+                GraphOutput::Detections(rows) => *rows,
                 other => panic!("{architecture}: {other:?}"),
             })
             .collect();
@@ -162,7 +162,7 @@ fn inputs_and_outputs_are_declared() {
         let pyramid: Vec<TensorId> = maps
             .into_iter()
             .map(|output| match output {
-                CapturedOutput::Map(info, map) => {
+                GraphOutput::Map(info, map) => {
                     assert_eq!(info.kind, MapKind::Pyramid);
                     *map
                 }

@@ -11,6 +11,7 @@ use fpn_wgpu::kernels::checks::Random;
 use fpn_wgpu::kernels::upsample_add::{self, UpsampleShape, Upsampling};
 use fpn_wgpu::models::ModelConfig;
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
+use fpn_wgpu::models::fpn_resnet::RESNET50;
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::plan::{MapInfo, MapKind};
 use fpn_wgpu::weights::{self, Checkpoint};
@@ -45,6 +46,21 @@ fn a_frame_is_one_submission_and_one_read_back_and_makes_nothing() {
     }
     assert_eq!(gpu.counters().made(), made);
     assert_eq!(gpu.counters().sent(), [submissions + 5, read_backs + 5]);
+}
+
+#[test]
+fn reading_maps_makes_one_buffer() {
+    let gpu = open_gpu();
+    let detector = face_detector(gpu.clone());
+    let picture = picture(160, 120);
+    let with_maps = || detector.detect_with_maps(&picture).expect("it suits");
+    let (first, maps) = with_maps();
+    let made = gpu.counters().made();
+    for _ in 0..3 {
+        assert_eq!(detector.detect(&picture).as_ref(), Ok(&first));
+        assert_eq!(with_maps(), (first.clone(), maps.clone()));
+    }
+    assert_eq!(gpu.counters().made(), made);
 }
 
 #[test]
@@ -226,6 +242,40 @@ fn a_device_that_is_already_open_can_be_shared() {
     let picture = picture(160, 120);
     let own = face_detector(gpu()).detect(&picture);
     assert_eq!(face_detector(foreign_device()).detect(&picture), own);
+}
+
+#[test]
+fn more_maps_than_one_buffer_holds_are_an_error_and_spoil_nothing() {
+    let gpu = foreign_device();
+    let config = ModelConfig::of(RESNET50);
+    let detector = Detector::builder(weights::seeded(&config, 1))
+        .gpu(gpu.clone())
+        .maps([MapKind::Features, MapKind::Pyramid])
+        .build()
+        .expect("seeded weights fit");
+    let told = detector.maps(&picture(1600, 992)).err();
+    // C2…C5 and P2…P5.
+    let values: usize = [(256, 4), (512, 8), (1024, 16), (2048, 32)]
+        .map(|(channels, stride)| (channels + 256) * (1600 / stride) * (992 / stride))
+        .iter()
+        .sum();
+    let limit = wgpu::Limits::default().max_buffer_size;
+    let Some(DetectError::MapsTooLarge {
+        needed, allowed, ..
+    }) = told
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!(allowed, limit);
+    assert!(
+        needed >= 4 * values && needed < 4 * values + 4096,
+        "{needed}"
+    );
+    assert_eq!(gpu.fault(), None);
+    assert_eq!(
+        detector.maps(&picture(64, 64)).map(|maps| maps.len()),
+        Ok(8)
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::{Architecture, Model, ModelConfig, Request};
 use fpn_wgpu::plan::MapKind;
 use fpn_wgpu::train::gpu_device;
-use fpn_wgpu::transform::Frame;
+use fpn_wgpu::transform::{Frame, ResizeBounds, Transform};
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{Detector, HostMap};
 use image::RgbaImage;
@@ -127,24 +127,31 @@ impl Peers {
         let checkpoint = weights::seeded(&config, 1);
         let [height, width] = self.size;
         let picture = weights::picture(1, width as u32, height as u32);
-        let frame = Frame {
-            original: self.size,
-            resized: self.size,
-            padded: self.size,
+        // The picture keeps its size, and is padded as the model asks.
+        let bounds = ResizeBounds {
+            min_size: height.min(width),
+            max_size: height.max(width),
         };
-        let input = |device: &Device| self.model.transform().apply(&picture, &frame, device);
+        let transform = Transform {
+            resize: Some(bounds),
+            ..self.model.transform()
+        };
+        let frame = transform.frame(self.size);
+        let input = |device: &Device| transform.apply(&picture, &frame, device);
 
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
         let detector = Detector::builder(checkpoint.clone())
             .gpu(gpu)
+            .min_size(bounds.min_size)
+            .max_size(bounds.max_size)
             .maps([MapKind::Heads])
             .maps_alone()
             .build()?;
-        let flop = flop(&config, self.size)?;
+        let flop = flop(&config, frame.padded)?;
         let burn = gpu_device(&adapter)?;
         let cpu = Device::flex();
         let engines = [
-            ours(detector, picture.clone(), frame),
+            ours(detector, picture.clone()),
             eager(
                 "burn-wgpu",
                 &config,
@@ -163,7 +170,7 @@ impl Peers {
         let report = Report {
             adapter: Described::of(&adapter.get_info()),
             model: self.model.name(),
-            input: self.size,
+            input: frame.padded,
             flop,
             runs: self.runs,
             engines: self.measure(&engines)?,
@@ -227,13 +234,13 @@ impl Peers {
     }
 }
 
-/// A plan that makes the heads' maps and nothing else. `frame` neither resizes nor pads.
-fn ours(detector: Detector, picture: RgbaImage, frame: Frame) -> Engine {
+/// A plan that makes the heads' maps and nothing else.
+fn ours(detector: Detector, picture: RgbaImage) -> Engine {
     let detector = std::rc::Rc::new(detector);
     let same = detector.clone();
     let compute = move |detector: &Detector, reads_maps: bool| -> Result<Vec<HostMap>> {
         let engine = detector.gpu_engine().context("it runs on a GPU")?;
-        let computed = engine.start(&picture, &frame, reads_maps)?.wait()?;
+        let computed = engine.start(&picture, reads_maps)?.wait()?;
         let mut maps = computed.maps;
         maps.retain(|map| map.info.kind == MapKind::Heads);
         Ok(maps)

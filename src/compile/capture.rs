@@ -9,9 +9,9 @@ use burn::tensor::{DType, Device, Tensor};
 use burn_ir::{GraphIr, TensorId};
 use burn_router::{RouterClient, RouterTensor};
 
+use super::graph::GraphOutput;
 use crate::models::parameters;
 use crate::models::{Checked, Model, ModelConfig, Outputs, Request};
-use crate::plan::MapInfo;
 
 /// Burn could not record the forward pass.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -34,29 +34,9 @@ pub struct CapturedModel {
     /// The picture's sizes.
     pub frame: Option<TensorId>,
     /// What the module gives back.
-    pub outputs: Vec<CapturedOutput>,
+    pub outputs: Vec<GraphOutput<TensorId>>,
     /// Maps and rows in which NaN and infinities are looked for.
     pub checked: Vec<TensorId>,
-}
-
-/// One of the things that a module gives back.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CapturedOutput {
-    /// A map.
-    Map(MapInfo, TensorId),
-    /// Proposals: boxes, levels, count.
-    Proposals([TensorId; 3]),
-    /// Detections, by their rows.
-    Detections(TensorId),
-}
-
-impl CapturedOutput {
-    fn tensors(&self) -> &[TensorId] {
-        match self {
-            Self::Map(_, tensor) | Self::Detections(tensor) => std::slice::from_ref(tensor),
-            Self::Proposals(tensors) => tensors,
-        }
-    }
 }
 
 /// Record `config`'s forward pass over an input of `padded` height and width.
@@ -118,8 +98,10 @@ pub fn record<M: Module>(
             }
         });
         (captured.outputs, captured.checked) = given_back(outputs);
-        let outputs = captured.outputs.iter().flat_map(CapturedOutput::tensors);
-        scope.complete(inputs, outputs.copied())
+        let outputs = captured.outputs.iter().flat_map(GraphOutput::values);
+        // One tensor may be several outputs.
+        let outputs: BTreeSet<TensorId> = outputs.copied().collect();
+        scope.complete(inputs, outputs)
     };
     let recorded = device.capture_scope(body);
     captured.graph = recorded
@@ -129,20 +111,20 @@ pub fn record<M: Module>(
 }
 
 /// Outputs by their tensors' identity.
-fn given_back(outputs: Outputs) -> (Vec<CapturedOutput>, Vec<TensorId>) {
+fn given_back(outputs: Outputs) -> (Vec<GraphOutput<TensorId>>, Vec<TensorId>) {
     let maps = outputs.maps.into_iter();
-    let mut given: Vec<CapturedOutput> = maps
-        .map(|(info, map)| CapturedOutput::Map(info, id(map.into_dispatch())))
+    let mut given: Vec<GraphOutput<_>> = maps
+        .map(|(info, map)| GraphOutput::Map(info, id(map.into_dispatch())))
         .collect();
     given.extend(outputs.proposals.map(|proposals| {
-        CapturedOutput::Proposals([
+        GraphOutput::Proposals([
             id(proposals.boxes.into_dispatch()),
             id(proposals.levels.into_dispatch()),
             id(proposals.count.into_dispatch()),
         ])
     }));
     let detections = outputs.detections;
-    given.extend(detections.map(|found| CapturedOutput::Detections(id(found.rows))));
+    given.extend(detections.map(|found| GraphOutput::Detections(id(found.rows))));
     let checked = outputs.checked.into_iter().map(|checked| match checked {
         Checked::Map(map) => id(map.into_dispatch()),
         Checked::Rows(rows) => id(rows.into_dispatch()),

@@ -1,6 +1,6 @@
 //! What each value of a graph is stored in.
 
-use super::graph::{ConvKind, Graph, Node, Op};
+use super::graph::{ConvKind, Graph, GraphOutput, Node, Op};
 use super::select::Precision;
 use crate::kernels::conv::{self, ConvForm, Epilogue};
 use crate::kernels::upsample_add::Upsampling;
@@ -18,6 +18,12 @@ pub(super) fn dtypes(graph: &Graph, precision: Precision) -> Vec<Dtype> {
             if graph.value(*output).kind == ValueKind::Floats {
                 dtypes[output.0] = stored;
             }
+        }
+    }
+    // Proposals are read back as they are.
+    for output in &graph.outputs {
+        if let GraphOutput::Proposals([boxes, ..]) = output {
+            dtypes[boxes.0] = Dtype::F32;
         }
     }
     // What one node cannot take in 16 bits, another may then have to take in 32.

@@ -21,31 +21,45 @@ pub struct Graph {
     pub checked: Vec<ValueId>,
 }
 
-/// One of the things that a graph gives back.
+/// One of the things that a model gives back, by its values or its tensors.
 #[derive(Clone, Debug, PartialEq)]
-pub enum GraphOutput {
+pub enum GraphOutput<V = ValueId> {
     /// A map.
-    Map(MapInfo, ValueId),
+    Map(MapInfo, V),
     /// Proposals: boxes, their levels, their count.
-    Proposals([ValueId; 3]),
+    Proposals([V; 3]),
     /// Detections, by the value that stands for all of theirs.
-    Detections(ValueId),
+    Detections(V),
 }
 
-impl GraphOutput {
-    /// The values it is made of.
-    pub fn values(&self) -> &[ValueId] {
+impl<V> GraphOutput<V> {
+    /// What it is made of.
+    pub fn values(&self) -> &[V] {
         match self {
             Self::Map(_, value) | Self::Detections(value) => std::slice::from_ref(value),
             Self::Proposals(values) => values,
         }
     }
 
-    fn values_mut(&mut self) -> &mut [ValueId] {
+    fn values_mut(&mut self) -> &mut [V] {
         match self {
             Self::Map(_, value) | Self::Detections(value) => std::slice::from_mut(value),
             Self::Proposals(values) => values,
         }
+    }
+
+    /// The same, made of what `other` gives for each part.
+    pub(super) fn try_map<W, E>(
+        &self,
+        mut other: impl FnMut(&V) -> Result<W, E>,
+    ) -> Result<GraphOutput<W>, E> {
+        Ok(match self {
+            Self::Map(info, map) => GraphOutput::Map(info.clone(), other(map)?),
+            Self::Proposals([boxes, levels, count]) => {
+                GraphOutput::Proposals([other(boxes)?, other(levels)?, other(count)?])
+            }
+            Self::Detections(found) => GraphOutput::Detections(other(found)?),
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use burn_ir::{
     OperationIr, TensorId, TensorIr,
 };
 
-use super::capture::{CapturedModel, CapturedOutput};
-use super::graph::{Conv, ConvKind, FusedEpilogue, Graph, GraphOutput, Node, Norm, Op, Window};
+use super::capture::CapturedModel;
+use super::graph::{Conv, ConvKind, FusedEpilogue, Graph, Node, Norm, Op, Window};
 use crate::kernels::upsample_add::Upsampling;
 use crate::ops::{self, Extension};
 use crate::plan::{Value, ValueId, ValueKind};
@@ -44,7 +44,7 @@ pub fn lower_traced(
         captured,
         values: Vec::new(),
         ids: BTreeMap::new(),
-        parameters: captured.parameters.clone(),
+        biases: BTreeMap::new(),
         constants: BTreeMap::new(),
         nodes: Vec::new(),
     };
@@ -58,19 +58,8 @@ pub fn lower_traced(
             reason,
         })?;
     }
-    let outputs = captured.outputs.iter().map(|output| match output {
-        CapturedOutput::Map(info, map) => {
-            Ok(GraphOutput::Map(info.clone(), lowering.given_back(*map)?))
-        }
-        CapturedOutput::Proposals([boxes, levels, count]) => Ok(GraphOutput::Proposals([
-            lowering.given_back(*boxes)?,
-            lowering.given_back(*levels)?,
-            lowering.given_back(*count)?,
-        ])),
-        CapturedOutput::Detections(rows) => {
-            Ok(GraphOutput::Detections(lowering.given_back(*rows)?))
-        }
-    });
+    let outputs = captured.outputs.iter();
+    let outputs = outputs.map(|output| output.try_map(|id| lowering.given_back(*id)));
     let outputs = outputs.collect::<Result<_, LowerError>>()?;
     let checked = captured.checked.iter().map(|id| lowering.given_back(*id));
     let checked = checked.collect::<Result<_, LowerError>>()?;
@@ -109,8 +98,8 @@ struct Lowering<'a> {
     captured: &'a CapturedModel,
     values: Vec<Value>,
     ids: BTreeMap<TensorId, ValueId>,
-    /// Parameters, and their reshaped views.
-    parameters: BTreeMap<TensorId, String>,
+    /// Parameters of one dimension, reshaped for a sum.
+    biases: BTreeMap<TensorId, String>,
     /// Tensors that a graph holds the values of, or how to make them, by what makes them.
     constants: BTreeMap<TensorId, &'static str>,
     nodes: Vec<Node>,
@@ -163,11 +152,12 @@ impl Lowering<'_> {
             OperationIr::Float(_, FloatOperationIr::Matmul(product)) => self.product(product),
             OperationIr::NumericFloat(_, NumericOperationIr::Add(add)) => self.add(add),
             OperationIr::BaseFloat(BaseOperationIr::Reshape(reshape)) => {
-                if let Some(path) = self.parameters.get(&reshape.input.id).cloned() {
+                if let Some(path) = self.bias(&reshape.input) {
                     // Burn makes a row of a linear layer's bias.
                     return match reshape.input.shape.num_dims() {
                         1 => {
-                            self.parameters.insert(reshape.out.id, path);
+                            let path = path.clone();
+                            self.biases.insert(reshape.out.id, path);
                             Ok(())
                         }
                         _ => Err("of parameters only biases may be reshaped".into()),
@@ -222,17 +212,7 @@ impl Lowering<'_> {
             groups if groups == conv.x.shape[1] && groups == shape[0] => {
                 ConvKind::Depthwise(window)
             }
-            groups => {
-                let [inputs, outputs] = [shape[1], shape[0] / groups];
-                if inputs % 4 != 0 || outputs % 4 != 0 {
-                    let found = format!(
-                        "each of its {groups} groups makes {outputs} channels of {inputs}, where only \
-                         multiples of 4 are known, and 1 of 1 in as many groups as channels"
-                    );
-                    return Err(found.into());
-                }
-                ConvKind::Grouped(window, groups)
-            }
+            groups => ConvKind::Grouped(window, groups),
         };
         let lowered = Conv {
             weight: self.parameter(&conv.weight)?,
@@ -296,7 +276,7 @@ impl Lowering<'_> {
     }
 
     fn add(&mut self, add: &BinaryOpIr) -> Lowered {
-        match self.parameters.get(&add.rhs.id).cloned() {
+        match self.bias(&add.rhs).cloned() {
             Some(bias) if is_bias(&add.rhs.shape.to_vec(), &add.lhs.shape.to_vec()) => {
                 self.node(Op::AddBias(bias), &[&add.lhs], &add.out)
             }
@@ -336,8 +316,15 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// The path of a parameter, as it is or reshaped.
+    fn bias(&self, tensor: &TensorIr) -> Option<&String> {
+        let parameters = &self.captured.parameters;
+        let reshaped = self.biases.get(&tensor.id);
+        reshaped.or_else(|| parameters.get(&tensor.id))
+    }
+
     fn parameter(&self, tensor: &TensorIr) -> Lowered<String> {
-        let path = self.parameters.get(&tensor.id).cloned();
+        let path = self.captured.parameters.get(&tensor.id).cloned();
         path.ok_or("it computes with something that is no parameter where one is expected".into())
     }
 
@@ -358,22 +345,15 @@ impl Lowering<'_> {
         if let Some(value) = self.ids.get(&tensor.id) {
             return Ok(*value);
         }
-        Err(
-            match (
-                self.parameters.get(&tensor.id),
-                self.constants.get(&tensor.id),
-            ) {
-                (Some(path), _) => {
-                    format!("it reads the parameter {path} where a computed value is expected")
-                        .into()
-                }
-                (None, Some(made_of)) => {
-                    format!("it reads a constant ({made_of}) where a computed value is expected")
-                        .into()
-                }
-                (None, None) => "it reads a tensor that nothing makes".into(),
-            },
-        )
+        Err(match (self.bias(tensor), self.constants.get(&tensor.id)) {
+            (Some(path), _) => {
+                format!("it reads the parameter {path} where a computed value is expected").into()
+            }
+            (None, Some(made_of)) => {
+                format!("it reads a constant ({made_of}) where a computed value is expected").into()
+            }
+            (None, None) => "it reads a tensor that nothing makes".into(),
+        })
     }
 
     fn define(&mut self, tensor: TensorId, shape: &[usize], kind: ValueKind) -> ValueId {

@@ -9,7 +9,7 @@ mod passes;
 mod schedule;
 mod select;
 
-pub use capture::{CaptureError, CapturedModel, CapturedOutput, capture, record};
+pub use capture::{CaptureError, CapturedModel, capture, record};
 pub use check::{GraphError, check};
 pub use graph::{Conv, ConvKind, FusedEpilogue, Graph, GraphOutput, Node, Norm, Op, Window};
 pub use lower::{LowerError, lower, lower_traced};

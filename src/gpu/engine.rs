@@ -54,11 +54,11 @@ struct State {
 type Ready<'a> = (MutexGuard<'a, State>, Arc<Session>, Arc<Memory>);
 
 impl State {
-    /// What a frame needs whose picture has so many bytes, if it is there.
-    fn ready(&self, frame: &Frame, picture: usize) -> Option<(Arc<Session>, Arc<Memory>)> {
+    /// What a frame needs, if it is there.
+    fn ready(&self, frame: &Frame) -> Option<(Arc<Session>, Arc<Memory>)> {
         let session = self.sessions.get(&frame.padded)?;
         let memory = self.memory.as_ref()?;
-        let needs = Needs::new(&session.plan, picture);
+        let needs = Needs::new(&session.plan, frame.picture_bytes());
         let covers = memory.needs.union(&needs) == memory.needs;
         covers.then(|| (session.clone(), memory.clone()))
     }
@@ -138,9 +138,8 @@ impl GpuEngine {
     /// If there is no run.
     pub fn profile(&self, picture: &RgbaImage, runs: usize) -> Result<Profile, DetectError> {
         self.gpu.check()?;
-        let size = [picture.height() as usize, picture.width() as usize];
-        let frame = self.transform.frame(size);
-        let (_state, session, memory) = self.ready(&frame, picture.as_raw().len())?;
+        let frame = self.frame(picture);
+        let (_state, session, memory) = self.ready(&frame)?;
         self.gpu.watched(|| self.upload(&memory, picture, &frame));
         let step_seconds = match self.gpu.has_timestamps() {
             false => None,
@@ -157,28 +156,25 @@ impl GpuEngine {
         })
     }
 
-    /// Send a picture; `frame` is the transform's for its size. Two frames can be in flight: one is
-    /// uploaded while the other is computed and read back. Maps and proposals stay on the device
-    /// unless they are to be read.
+    /// Send a picture. Two frames can be in flight: one is uploaded while the other is computed and
+    /// read back. Maps and proposals stay on the device unless they are to be read.
     ///
     /// # Errors
-    /// If the size does not fit the device, or the device has failed.
-    pub fn start(
-        &self,
-        picture: &RgbaImage,
-        frame: &Frame,
-        reads_maps: bool,
-    ) -> Result<Submitted, DetectError> {
+    /// If the size does not fit the device, or what is to be read is more than one buffer holds, or the
+    /// device has failed.
+    pub fn start(&self, picture: &RgbaImage, reads_maps: bool) -> Result<Submitted, DetectError> {
         self.gpu.check()?;
+        let frame = self.frame(picture);
         // One thread at a time: what is written below belongs to the submission that follows it.
-        let (_state, session, memory) = self.ready(frame, picture.as_raw().len())?;
+        let (_state, session, memory) = self.ready(&frame)?;
         let read_back = ReadBack::new(&session.plan, reads_maps);
-        let (staging, submission, mapped) = self.gpu.watched(|| {
-            self.upload(&memory, picture, frame);
-            let staging = memory.take_staging(&self.gpu, read_back.bytes());
+        let bytes = read_back.bytes();
+        self.check_read_back(&frame, bytes)?;
+        let staging = memory.take_staging(&self.gpu, bytes)?;
+        let (submission, mapped) = self.gpu.watched(|| {
+            self.upload(&memory, picture, &frame);
             let submission = session.submit(&self.gpu, &memory, &read_back, &staging);
-            let mapped = map(&staging);
-            (staging, submission, mapped)
+            (submission, map(&staging, bytes))
         });
         self.gpu.check()?;
         self.gpu.counters().add(Count::ReadBack);
@@ -195,15 +191,20 @@ impl GpuEngine {
 
     /// The session for a frame's size, with memory large enough for it; nobody else writes there
     /// while the state is held.
-    fn ready(&self, frame: &Frame, picture: usize) -> Result<Ready<'_>, DetectError> {
+    fn ready(&self, frame: &Frame) -> Result<Ready<'_>, DetectError> {
         loop {
             let state = self.state();
-            if let Some((session, memory)) = state.ready(frame, picture) {
+            if let Some((session, memory)) = state.ready(frame) {
                 return Ok((state, session, memory));
             }
             drop(state);
             pollster::block_on(self.prepare(frame, &async || {}))?;
         }
+    }
+
+    fn frame(&self, picture: &RgbaImage) -> Frame {
+        let size = [picture.height(), picture.width()];
+        self.transform.frame(size.map(|side| side as usize))
     }
 
     fn upload(&self, memory: &Memory, picture: &RgbaImage, frame: &Frame) {
@@ -218,10 +219,9 @@ impl GpuEngine {
     /// # Errors
     /// If the size does not fit the device, or the device has failed.
     pub async fn prepare(&self, frame: &Frame, pause: &impl AsyncFn()) -> Result<(), DetectError> {
-        let picture = frame.original[0] * frame.original[1] * 4;
-        self.check_picture(frame, picture)?;
+        self.check_picture(frame)?;
         loop {
-            if self.state().ready(frame, picture).is_some() {
+            if self.state().ready(frame).is_some() {
                 return Ok(());
             }
             let known = self.state().sessions.get(&frame.padded).cloned();
@@ -229,7 +229,7 @@ impl GpuEngine {
                 Some(session) => session.plan.clone(),
                 None => self.plan(frame, pause).await?,
             };
-            let memory = self.memory(Needs::new(&plan, picture))?;
+            let memory = self.memory(Needs::new(&plan, frame.picture_bytes()))?;
             let session = Session::new(&self.gpu, plan, &self.store, &memory, pause).await?;
             let mut state = self.state();
             // Meanwhile somebody else may have needed larger buffers.
@@ -269,14 +269,32 @@ impl GpuEngine {
     }
 
     /// # Errors
-    /// If a picture of so many bytes cannot be bound.
-    fn check_picture(&self, frame: &Frame, bytes: usize) -> Result<(), DetectError> {
+    /// If the picture cannot be bound.
+    fn check_picture(&self, frame: &Frame) -> Result<(), DetectError> {
+        let bytes = frame.picture_bytes();
         let allowed = binding_limit(&self.gpu).min(self.target.arena_limit);
         match bytes > allowed {
             true => Err(DetectError::PictureTooLarge {
                 width: frame.original[1],
                 height: frame.original[0],
                 needed: bytes,
+                allowed,
+                adapter: self.gpu.info().name.clone(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// If no buffer can be as large as what is to be read back.
+    fn check_read_back(&self, frame: &Frame, needed: usize) -> Result<(), DetectError> {
+        let allowed = self.gpu.device.limits().max_buffer_size;
+        let [height, width] = frame.padded;
+        match needed as u64 > allowed {
+            true => Err(DetectError::MapsTooLarge {
+                width,
+                height,
+                needed,
                 allowed,
                 adapter: self.gpu.info().name.clone(),
             }),
@@ -417,13 +435,11 @@ mod tests {
         let engine = pollster::block_on(engine).expect("seeded weights fit");
         let picture = weights::picture(1, 96, 64);
         let frame = transform.frame([64, 96]);
-        let computed = || engine.start(&picture, &frame, false)?.wait();
+        let computed = || engine.start(&picture, false)?.wait();
         let whole = computed().expect("all candidates fit");
         assert!(!whole.detections.is_empty());
 
-        let (state, session, memory) = engine
-            .ready(&frame, picture.as_raw().len())
-            .expect("it was computed");
+        let (state, session, memory) = engine.ready(&frame).expect("it was computed");
         drop(state);
         let mut plan = session.plan.clone();
         for step in &mut plan.steps {

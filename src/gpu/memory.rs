@@ -1,11 +1,12 @@
 //! The buffers that the plans of all sizes share: one frame is computed at a time.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use wgpu::{Buffer, BufferDescriptor, BufferUsages};
 
 use super::Gpu;
 use super::device::Count;
+use crate::error::GpuError;
 use crate::kernels::FrameUniform;
 use crate::plan::Plan;
 
@@ -78,23 +79,31 @@ impl Memory {
 
     /// A buffer to read so many bytes back from; one more is made if those that are large enough are in
     /// flight.
-    pub fn take_staging(&self, gpu: &Gpu, bytes: usize) -> Buffer {
-        let mut free = self.staging.lock().expect("no panic holds the lock");
+    ///
+    /// # Errors
+    /// If there is no memory for one more.
+    pub fn take_staging(&self, gpu: &Gpu, bytes: usize) -> Result<Buffer, GpuError> {
+        let mut free = self.free_staging();
         let fitting = free.iter().enumerate();
         let fitting = fitting.filter(|(_, buffer)| buffer.size() >= bytes as u64);
         let smallest = fitting.min_by_key(|(_, buffer)| buffer.size());
         match smallest.map(|(index, _)| index) {
-            Some(index) => free.swap_remove(index),
-            None => staging(gpu, bytes),
+            Some(index) => Ok(free.swap_remove(index)),
+            None => gpu.guarded(|| staging(gpu, bytes)),
         }
     }
 
-    /// Give it back, unmapped.
+    /// Give it back, unmapped. The largest are kept, which serve every frame.
     pub fn return_staging(&self, buffer: Buffer) {
-        self.staging
-            .lock()
-            .expect("no panic holds the lock")
-            .push(buffer);
+        let mut free = self.free_staging();
+        free.push(buffer);
+        free.sort_by_key(|buffer| std::cmp::Reverse(buffer.size()));
+        let kept = free.len().min(IN_FLIGHT);
+        free.drain(kept..).for_each(|buffer| buffer.destroy());
+    }
+
+    fn free_staging(&self) -> MutexGuard<'_, Vec<Buffer>> {
+        self.staging.lock().expect("no panic holds the lock")
     }
 }
 
@@ -102,7 +111,9 @@ impl Drop for Memory {
     /// A browser would free the buffers only when it next collects garbage.
     fn drop(&mut self) {
         let shared = [&self.picture, &self.frame, &self.results];
-        self.arenas.iter().chain(shared).for_each(Buffer::destroy);
+        let staging = self.free_staging();
+        let all = self.arenas.iter().chain(shared).chain(&*staging);
+        all.for_each(Buffer::destroy);
     }
 }
 

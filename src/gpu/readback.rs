@@ -18,10 +18,10 @@ use crate::results::{Computed, HostMap, Proposal};
 /// Whether a buffer has become readable.
 pub(super) type Mapped = Receiver<Result<(), BufferAsyncError>>;
 
-/// Ask for a buffer to become readable.
-pub(super) fn map(buffer: &Buffer) -> Mapped {
+/// Ask for a buffer's first `bytes` to become readable.
+pub(super) fn map(buffer: &Buffer, bytes: usize) -> Mapped {
     let (sender, receiver) = channel();
-    buffer.map_async(MapMode::Read, .., move |result| {
+    buffer.map_async(MapMode::Read, ..bytes as u64, move |result| {
         // Nobody waits for a frame that was given up.
         sender.send(result).ok();
     });

@@ -15,7 +15,8 @@ use crate::plan::{MapInfo, MapKind};
 pub struct Request {
     /// The maps to give back.
     pub maps: BTreeSet<MapKind>,
-    /// Whether to give back the proposals, too, which a two-stage model makes on the way to detections.
+    /// Whether to give back the proposals, too, if the model makes any on the way to its detections;
+    /// without a [`selection`](Self::selection) there is no such way.
     pub proposals: bool,
     /// Which detections to keep; none to find no detections, but maps alone.
     pub selection: Option<Selection>,
@@ -102,7 +103,7 @@ impl Outputs {
         name: impl Fn(usize) -> String,
     ) {
         for (map, level) in maps.iter().zip(finest..) {
-            if kind != MapKind::Features {
+            if kind != MapKind::Features && self.needs(kind) {
                 self.checked.push(Checked::Map(map.clone()));
             }
             if self.request.maps.contains(&kind) {
@@ -115,6 +116,11 @@ impl Outputs {
                 self.maps.push((info, map.clone()));
             }
         }
+    }
+
+    /// Whether what was asked for is made of maps of this kind.
+    fn needs(&self, kind: MapKind) -> bool {
+        self.request.maps.contains(&kind) || self.request.needs_heads()
     }
 
     /// Rows that detections are made of.

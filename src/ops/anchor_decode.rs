@@ -8,7 +8,7 @@ use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
 use super::anchors::AnchorGrid;
-use super::candidates::{CANDIDATES, Candidate, Candidates, captured_shapes};
+use super::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
 use super::capture::record;
 #[cfg(feature = "verify")]
 use super::flex::Handles;
@@ -158,9 +158,16 @@ impl Operation for DecodeAnchors {
         &self,
         _scalars: &[ScalarIr],
         inputs: &[&Value],
-        _outputs: &[&Value],
+        outputs: &[&Value],
     ) -> Result<(), String> {
         one_picture(inputs)?;
+        candidates::check(outputs)?;
+        if inputs.is_empty() || !inputs.len().is_multiple_of(3) {
+            return Err(format!(
+                "it reads {} maps, where three a level are expected",
+                inputs.len()
+            ));
+        }
         let levels = inputs.len() / 3;
         for level in 0..levels {
             let [classes, boxes, landmarks] =

@@ -10,7 +10,7 @@ use super::flex;
 #[cfg(feature = "verify")]
 use super::flex::Handles;
 use crate::boxes::BBox;
-use crate::plan::ValueKind;
+use crate::plan::{Value, ValueKind};
 
 /// What the tensors of [`Candidates`] hold in a plan: its rows hold scores, labels and levels too.
 pub(super) const CANDIDATES: [ValueKind; 5] = [
@@ -20,6 +20,24 @@ pub(super) const CANDIDATES: [ValueKind; 5] = [
     ValueKind::CandidateColumn,
     ValueKind::Integers,
 ];
+
+/// Whether the tensors of [`Candidates`] are of so many rows, and the rows hold boxes.
+///
+/// # Errors
+/// If they are not.
+pub(super) fn check(tensors: &[&Value]) -> Result<(), String> {
+    let shapes: Vec<&[usize]> = tensors.iter().map(|tensor| &*tensor.shape).collect();
+    match shapes[..] {
+        [&[n, width], &[scores], &[labels], &[levels], &[1]]
+            if [scores, labels, levels] == [n; 3] && width >= 4 && width.is_multiple_of(2) =>
+        {
+            Ok(())
+        }
+        _ => Err(format!(
+            "it has candidates of {shapes:?}, where [M, 4 + 2 L], [M], [M], [M] and [1] are expected"
+        )),
+    }
+}
 
 /// Scored boxes, a row each; what the decoding operations hand to
 /// [`select_detections`](super::select::select_detections).

@@ -43,7 +43,7 @@ pub trait PixelShuffleOps: Backend {
 
 impl PixelShuffleOps for Flex {
     fn pixel_shuffle(map: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
-        let shape = shuffled(&map.shape(), factor);
+        let shape = shuffled(map.shape().dims(), factor);
         let map = flex::contiguous(map);
         let items = flex::maps(&map).into_iter();
         let values = items.flat_map(|item| shuffle(&item, factor)).collect();
@@ -53,7 +53,7 @@ impl PixelShuffleOps for Flex {
 
 impl PixelShuffleOps for Capture {
     fn pixel_shuffle(map: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
-        let shape = shuffled(&map.shape(), factor);
+        let shape = shuffled(map.shape().dims(), factor);
         let scalars = vec![ScalarIr::UInt(factor as u64)];
         let outputs = [(Shape::from(shape), DType::F32)];
         let [made] = record(PixelShuffle.id(), vec![map], scalars, outputs);
@@ -61,8 +61,7 @@ impl PixelShuffleOps for Capture {
     }
 }
 
-fn shuffled(shape: &Shape, factor: usize) -> [usize; 4] {
-    let [items, channels, height, width] = shape.dims();
+fn shuffled([items, channels, height, width]: [usize; 4], factor: usize) -> [usize; 4] {
     let square = factor * factor;
     [items, channels / square, height * factor, width * factor]
 }
@@ -106,11 +105,26 @@ impl Operation for PixelShuffle {
 
     fn check(
         &self,
-        _scalars: &[ScalarIr],
+        scalars: &[ScalarIr],
         inputs: &[&Value],
-        _outputs: &[&Value],
+        outputs: &[&Value],
     ) -> Result<(), String> {
-        one_picture(inputs)
+        one_picture(inputs)?;
+        let factor = size(scalars[0]);
+        let [channels, height, width] = inputs[0].map();
+        if factor == 0 || !channels.is_multiple_of(factor * factor) {
+            return Err(format!(
+                "its {channels} channels are no squares of {factor} by {factor}"
+            ));
+        }
+        let expected = shuffled([1, channels, height, width], factor);
+        match outputs[0].shape == expected {
+            true => Ok(()),
+            false => Err(format!(
+                "it makes {:?} where {expected:?} follows",
+                outputs[0].shape
+            )),
+        }
     }
 
     fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {

@@ -215,11 +215,24 @@ impl Operation for SelectProposals {
         &self,
         scalars: &[ScalarIr],
         inputs: &[&Value],
-        _outputs: &[&Value],
+        outputs: &[&Value],
     ) -> Result<(), String> {
         let options = ProposalOptions::from_scalars(scalars);
         let maps = &inputs[..inputs.len() - 1];
         one_picture(maps)?;
+        if maps.is_empty() || !maps.len().is_multiple_of(2) {
+            return Err(format!(
+                "it reads {} maps, where two a level are expected",
+                maps.len()
+            ));
+        }
+        let made: Vec<&[usize]> = outputs.iter().map(|output| &*output.shape).collect();
+        let limit = options.limit;
+        if made != [&[limit, 4][..], &[limit], &[1]] {
+            return Err(format!(
+                "it makes {made:?}, where [{limit}, 4], [{limit}] and [1] follow"
+            ));
+        }
         if options.per_level > nms_levels::MAX_SLOTS {
             return Err(format!(
                 "it takes {} anchors a level, where at most {} are known",

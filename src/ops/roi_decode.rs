@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::candidates::{CANDIDATES, Candidate, Candidates, captured_shapes};
+use super::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
 use super::capture::record;
 use super::flex;
 #[cfg(feature = "verify")]
@@ -182,18 +182,19 @@ impl Operation for DecodeRois {
         &self,
         _scalars: &[ScalarIr],
         inputs: &[&Value],
-        _outputs: &[&Value],
+        outputs: &[&Value],
     ) -> Result<(), String> {
-        let [logits, deltas, boxes, ..] = inputs else {
-            unreachable!("RoI decoding has six inputs")
-        };
-        match (&*logits.shape, &*deltas.shape, &*boxes.shape) {
-            (&[rois, classes], &[r, d], &[n, 4]) if r == rois && n == rois && d == 4 * classes => {
+        candidates::check(outputs)?;
+        let shapes: Vec<&[usize]> = inputs[..5].iter().map(|input| &*input.shape).collect();
+        match shapes[..] {
+            [&[rois, classes], &[r, d], &[n, 4], &[levels], &[1]]
+                if [r, n, levels] == [rois; 3] && d == 4 * classes =>
+            {
                 Ok(())
             }
-            (logits, deltas, boxes) => Err(format!(
-                "it reads logits {logits:?}, deltas {deltas:?} and boxes {boxes:?}, where [R, C], \
-                 [R, 4 · C] and [R, 4] are expected"
+            _ => Err(format!(
+                "it reads logits, deltas, boxes, levels and a count of {shapes:?}, where [R, C], \
+                 [R, 4 · C], [R, 4], [R] and [1] are expected"
             )),
         }
     }

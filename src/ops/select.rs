@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::candidates::{CANDIDATES, Candidate, Candidates, captured_shapes};
+use super::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
 use super::capture::{record, size};
 use super::flex;
 #[cfg(feature = "verify")]
@@ -126,10 +126,17 @@ impl Operation for SelectDetections {
     fn check(
         &self,
         _scalars: &[ScalarIr],
-        _inputs: &[&Value],
-        _outputs: &[&Value],
+        inputs: &[&Value],
+        outputs: &[&Value],
     ) -> Result<(), String> {
-        Ok(())
+        candidates::check(&inputs[..CANDIDATES.len()])?;
+        candidates::check(outputs)?;
+        match [inputs[0].shape[1], outputs[0].shape[1]] {
+            [found, made] if found == made => Ok(()),
+            [found, made] => Err(format!(
+                "it makes rows of {made} values from rows of {found}"
+            )),
+        }
     }
 
     fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {

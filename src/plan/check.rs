@@ -1,7 +1,7 @@
 //! Whether a plan's steps read only what earlier ones wrote, and bind no memory twice.
 
 use super::{Binding, Plan, Range, Step, Value, ValueId};
-use crate::kernels::Dtype;
+use crate::kernels::{Dtype, Role};
 
 /// A plan that would compute something else than its graph.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -37,8 +37,19 @@ impl Written {
     }
 }
 
+/// Whether a binding is where a role's values lie.
+fn suits(binding: &Binding, role: Role) -> bool {
+    match role {
+        Role::Frame => matches!(binding, Binding::Frame),
+        Role::Picture => matches!(binding, Binding::Picture),
+        Role::Weights | Role::Bias => matches!(binding, Binding::Constant(_)),
+        Role::Results => matches!(binding, Binding::Results),
+        _ => matches!(binding, Binding::Arena(_)),
+    }
+}
+
 /// # Errors
-/// If a step binds more or less than its kernel, the same memory twice, or reads memory that no earlier
+/// If a step binds more or less than its kernel, or something else, the same memory twice, or reads memory that no earlier
 /// step wrote, that another has written since, or that holds another dtype.
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
     let mut written = Written(
@@ -54,6 +65,10 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
         }
         if !step.shader.kernel.dtypes.contains(&step.shader.dtypes) {
             return Err(PlanError::of(step, "has dtypes that its kernel is not for"));
+        }
+        let mut bound = step.bindings.iter().zip(roles.iter());
+        if bound.any(|(binding, role)| !suits(binding, *role)) {
+            return Err(PlanError::of(step, "binds something else than its kernel"));
         }
         let ranges: Vec<(Range, _)> = step
             .bindings

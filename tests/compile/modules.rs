@@ -161,6 +161,18 @@ fn a_map_can_be_added_to_itself() {
 }
 
 #[test]
+fn a_map_can_be_given_back_twice() {
+    check(
+        [5, 6],
+        |device| conv([3, 6], 1, device),
+        |conv, x| {
+            let y = conv.forward(x);
+            vec![y.clone(), y]
+        },
+    );
+}
+
+#[test]
 fn pixels_are_shuffled_as_by_burns_own_operations() {
     for factor in [1, 2, 3] {
         let channels = 5 * factor * factor;

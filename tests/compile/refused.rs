@@ -142,24 +142,53 @@ fn a_weight_that_was_reshaped_is_refused() {
     assert!(error.contains("only biases may be reshaped"), "{error}");
 }
 
+#[test]
+fn a_vector_that_was_reshaped_is_no_filter() {
+    #[derive(Module, Debug)]
+    struct Vector {
+        values: Param<Tensor<1>>,
+    }
+    let captured = captured(
+        [2, 2],
+        |device| Vector {
+            values: Param::from_tensor(Tensor::zeros([12], device)),
+        },
+        |module, x| {
+            let weight = module.values.val().reshape([4, 3, 1, 1]);
+            let options = burn::tensor::ops::ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+            vec![burn::tensor::module::conv2d(x, weight, None, options)]
+        },
+    );
+    let error = compiled(&captured)
+        .expect_err("it means nothing")
+        .to_string();
+    assert!(error.contains("no parameter"), "{error}");
+}
+
 /// Only the first of several maps would be computed.
 #[test]
 fn maps_of_several_items_are_refused() {
-    let two = |device: &Device| conv([3, 6], 1, device);
-    let mut captured = captured([4, 4], two, |conv, x| vec![conv.forward(x)]);
-    captured.image_shape[0] = 2;
-    let mut graph = lower(&captured).expect("the operations are known");
-    for value in &mut graph.values[1..] {
-        if value.kind == ValueKind::Floats {
-            value.shape[0] = 2;
-        }
-    }
-    let error = check(&graph, "lowering")
-        .expect_err("it is not known")
-        .to_string();
+    let captured = captured(
+        [4, 4],
+        |device| [conv([3, 6], 1, device), conv([6, 4], 1, device)].to_vec(),
+        |convs, x| vec![convs[1].forward(convs[0].forward(x))],
+    );
+    let graph = lower(&captured).expect("the operations are known");
+    let with = |value: ValueId| {
+        let mut graph = graph.clone();
+        graph.values[value.0].shape[0] = 2;
+        let error = check(&graph, "lowering").expect_err("it is not known");
+        error.to_string()
+    };
+    let picture = with(graph.image);
     assert!(
-        error.contains("convolution of weight") && error.contains("[2, 3, 4, 4]"),
-        "{error}"
+        picture.contains("[2, 3, 4, 4], where a picture"),
+        "{picture}"
+    );
+    let made = with(graph.nodes[0].outputs[0]);
+    assert!(
+        made.contains("convolution of 0.weight") && made.contains("[2, 6, 4, 4]"),
+        "{made}"
     );
 }
 

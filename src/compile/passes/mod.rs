@@ -21,9 +21,9 @@ type Pass = (&'static str, fn(Graph) -> Graph);
 /// Every pass, in the order that lets each see what it needs.
 const PASSES: [Pass; 11] = [
     ("remove_unread", remove_unread::remove_unread),
-    ("fold_batch_norms", fold_batch_norms::fold_batch_norms),
     ("absorb_flattens", absorb_flattens::absorb_flattens),
     ("add_biases", add_biases::add_biases),
+    ("fold_batch_norms", fold_batch_norms::fold_batch_norms),
     ("hoist_activations", hoist_activations::hoist_activations),
     ("fuse_activations", fuse_activations::fuse_activations),
     ("fuse_sums", fuse_sums::fuse_sums),
@@ -78,6 +78,26 @@ mod tests {
     use super::*;
     use crate::compile::graph::{ConvKind, FusedEpilogue};
     use crate::kernels::upsample_add::Upsampling;
+
+    #[test]
+    fn a_batch_norm_behind_a_linear_layer_goes_into_it_with_the_bias() {
+        let mut builder = GraphBuilder::new();
+        let rows = builder.node(Op::Flatten, &[builder.image()], &[1, 192]);
+        let matrix = Conv {
+            kind: ConvKind::Linear(None),
+            ..conv("a")
+        };
+        let made = builder.node(Op::Conv(matrix), &[rows], &[1, 8]);
+        let biased = builder.same(Op::AddBias("bias".to_owned()), made);
+        let normed = builder.same(Op::BatchNorm(norm()), biased);
+        let mut graph = builder.giving(&[]);
+        graph.checked = vec![normed];
+        let graph = optimize(graph).expect("the graph is sound");
+        assert_eq!(graph.nodes.len(), 1);
+        let linear = convs(&graph)[0];
+        assert_eq!(linear.bias.as_deref(), Some("bias"));
+        assert_eq!(linear.norm, Some(norm()));
+    }
 
     #[test]
     fn a_grouped_convolution_takes_what_a_dense_one_does() {

@@ -2,6 +2,7 @@
 
 mod conv;
 
+use super::check::{GraphError, check, describe};
 use super::dtypes::dtypes;
 use super::graph::{Graph, GraphOutput, Node, Op, Window};
 use super::select::{ConvSize, Target};
@@ -16,8 +17,11 @@ use crate::transform::Transform;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScheduleError {
     /// It was not fused into another, and has no kernel of its own.
-    #[error("no kernel computes {0} on its own")]
+    #[error("no kernel computes {0}, on its own")]
     NoKernel(String),
+    /// The graph means nothing.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// The steps do not make sense: a fault of this crate.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -34,18 +38,22 @@ pub enum Source<'a> {
 /// The plan of a rewritten graph on a target. `stage` tells that of a layer by the path of its weight.
 ///
 /// # Errors
-/// If a node was not fused away and has no kernel.
+/// If the graph means nothing, or a node was not fused away and has no kernel.
 pub fn schedule(
     graph: &Graph,
     stage: &dyn Fn(&str) -> Stage,
     source: Source<'_>,
     target: &Target,
 ) -> Result<Plan, ScheduleError> {
+    check(graph, "the passes")?;
     let dtypes = dtypes(graph, target.precision);
     let mut plan = PlanBuilder::new(&graph.values, dtypes);
     match source {
         Source::Picture(transform) => prepare(graph, transform, &mut plan),
         Source::Given => plan.input(graph.image),
+    }
+    if graph.checked.contains(&graph.image) {
+        plan.check_finite(graph.image);
     }
     for (index, node) in graph.nodes.iter().enumerate() {
         let own = match &node.op {
@@ -56,7 +64,7 @@ pub fn schedule(
         // What has no parameters goes on with what it reads.
         let stage = own.unwrap_or_else(|| plan.stage_of(node.inputs[0]));
         plan.enter(stage, &node.outputs);
-        compute(graph, node, target, &mut plan)?;
+        compute(graph, index, target, &mut plan)?;
         for output in &node.outputs {
             let later = &graph.nodes[index + 1..];
             let is_whole = !later.iter().any(|node| node.outputs.contains(output));
@@ -94,10 +102,11 @@ pub fn conv_sizes(graph: &Graph) -> Vec<ConvSize> {
 /// The steps of one node.
 fn compute(
     graph: &Graph,
-    node: &Node,
+    index: usize,
     target: &Target,
     plan: &mut PlanBuilder<'_>,
 ) -> Result<(), ScheduleError> {
+    let node = &graph.nodes[index];
     match &node.op {
         Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan),
         Op::MaxPool(window) => pool(*window, node, plan),
@@ -110,7 +119,7 @@ fn compute(
             };
             extension.operation.schedule(arguments, plan);
         }
-        other => return Err(ScheduleError::NoKernel(format!("{other:?}"))),
+        _ => return Err(ScheduleError::NoKernel(describe(graph, index))),
     }
     Ok(())
 }

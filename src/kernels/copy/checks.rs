@@ -27,5 +27,6 @@ fn cases(random: &mut Random) -> Vec<Case> {
         .to_vec();
     let not_finite = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0];
     cases.push(of("not finite".to_owned(), bits(&not_finite)));
+    cases.push(of("integers".to_owned(), vec![0, 1, 2, 1000]));
     cases
 }

@@ -45,19 +45,29 @@ impl Operation for RoiAlign {
 
     fn check(
         &self,
-        _scalars: &[ScalarIr],
+        scalars: &[ScalarIr],
         inputs: &[&Value],
-        _outputs: &[&Value],
+        outputs: &[&Value],
     ) -> Result<(), String> {
-        let levels = &inputs[..LEVELS];
+        let (levels, rois) = inputs.split_at(LEVELS);
         one_picture(levels)?;
         let channels = levels[0].map()[0];
-        match levels.iter().find(|level| level.map()[0] != channels) {
-            Some(level) => Err(format!(
+        if let Some(level) = levels.iter().find(|level| level.map()[0] != channels) {
+            return Err(format!(
                 "it reads maps of {channels} and of {} channels",
                 level.map()[0]
+            ));
+        }
+        let [height, width] = RoiAlignOptions::from_scalars(scalars).output;
+        let [boxes, count, made] = [rois[0], rois[1], outputs[0]].map(|value| &*value.shape);
+        match (boxes, count, made) {
+            (&[rois, 4], [1], &[r, c, h, w]) if [r, c, h, w] == [rois, channels, height, width] => {
+                Ok(())
+            }
+            _ => Err(format!(
+                "it makes {made:?} from boxes {boxes:?} and a count {count:?}, where \
+                 [R, {channels}, {height}, {width}] follows from [R, 4] and [1]"
             )),
-            None => Ok(()),
         }
     }
 

@@ -1,113 +1,27 @@
-//! Whether a graph means something: checked after lowering and after every pass.
+//! Whether a node computes something that follows from what it reads.
 
-use super::graph::{Conv, ConvKind, Graph, GraphOutput, Node, Op, Window};
+use crate::compile::graph::{Conv, ConvKind, Graph, Node, Op, Window};
 use crate::kernels::upsample_add::Upsampling;
 use crate::plan::{Value, ValueId, ValueKind};
 
-/// A graph that is no graph, or computes something that no kernel does.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("after {stage}, {node}: {problem}")]
-pub struct GraphError {
-    /// The pass after which it was found, or `lowering`.
-    pub stage: &'static str,
-    /// Which node, and its place in the model.
-    pub node: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-/// Check a graph that `stage` has made.
-///
-/// # Errors
-/// If a node reads a value before it is made, or one that nobody makes; if shapes do not fit, or a value
-/// holds something else than is expected; if a map of several items is computed as if it were one.
-pub fn check(graph: &Graph, stage: &'static str) -> Result<(), GraphError> {
-    let mut made = vec![false; graph.values.len()];
-    made[graph.image.0] = true;
-    graph.frame.iter().for_each(|frame| made[frame.0] = true);
-    for (index, node) in graph.nodes.iter().enumerate() {
-        let problem = |problem: String| GraphError {
-            stage,
-            node: describe(graph, index),
-            problem,
-        };
-        for input in &node.inputs {
-            if !made.get(input.0).copied().unwrap_or(false) {
-                return Err(problem(format!(
-                    "it reads value {}, which is not made before it",
-                    input.0
-                )));
-            }
-        }
-        NodeCheck { graph, node }.check().map_err(problem)?;
-        for output in &node.outputs {
-            // Parts of a concat write side by side.
-            let is_part = matches!(&node.op, Op::Conv(_));
-            if made[output.0] && !is_part {
-                return Err(problem(format!("it makes value {} again", output.0)));
-            }
-            made[output.0] = true;
-        }
-    }
-    let given_back = graph.outputs.iter().flat_map(GraphOutput::values);
-    match given_back
-        .chain(&graph.checked)
-        .find(|value| !made[value.0])
-    {
-        Some(value) => Err(GraphError {
-            stage,
-            node: "its outputs".to_owned(),
-            problem: format!("nothing makes value {}", value.0),
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Which node, and its place in the model: its own parameter, or the last one before it.
-fn describe(graph: &Graph, index: usize) -> String {
-    let name = match &graph.nodes[index].op {
-        Op::Conv(_) => "convolution".to_owned(),
-        Op::Extension(extension) => extension.operation.id().to_owned(),
-        other => {
-            let name: String = format!("{other:?}")
-                .chars()
-                .take_while(|c| c.is_alphanumeric())
-                .collect();
-            name.to_lowercase()
-        }
-    };
-    let parameter = |node: &Node| match &node.op {
-        Op::Conv(conv) => Some(conv.weight.clone()),
-        Op::BatchNorm(norm) => Some(norm.path.clone()),
-        Op::AddBias(bias) => Some(bias.clone()),
-        _ => None,
-    };
-    if let Some(own) = parameter(&graph.nodes[index]) {
-        return format!("node {index}, {name} of {own}");
-    }
-    let before = graph.nodes[..index].iter().rev().find_map(parameter);
-    match before {
-        Some(before) => format!("node {index}, {name} after {before}"),
-        None => format!("node {index}, {name}"),
-    }
-}
-
 /// A node in its graph.
-struct NodeCheck<'a> {
-    graph: &'a Graph,
-    node: &'a Node,
+pub(super) struct NodeCheck<'a> {
+    pub graph: &'a Graph,
+    pub node: &'a Node,
 }
 
-type Outcome = Result<(), String>;
+/// With what is wrong.
+pub(super) type Outcome = Result<(), String>;
 
 impl NodeCheck<'_> {
-    fn check(&self) -> Outcome {
+    pub fn check(&self) -> Outcome {
         match &self.node.op {
             Op::Extension(extension) => {
                 let operation = extension.operation;
                 let (inputs, outputs) = operation.signature(self.node.inputs.len());
                 self.kinds(&self.node.inputs, &inputs)?;
                 self.kinds(&self.node.outputs, &outputs)?;
+                self.candidates_are_whole()?;
                 let values = |ids: &[ValueId]| -> Vec<&Value> {
                     ids.iter().map(|id| self.graph.value(*id)).collect()
                 };
@@ -138,6 +52,26 @@ impl NodeCheck<'_> {
             if found != *expected {
                 let (found, expected) = (found.name(), expected.name());
                 return Err(format!("it has {found} where {expected} are expected"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores, labels and levels lie within the rows: those of others cannot be read with them.
+    fn candidates_are_whole(&self) -> Outcome {
+        let inputs = &self.node.inputs;
+        for (index, input) in inputs.iter().enumerate() {
+            if self.graph.value(*input).kind != ValueKind::Candidates {
+                continue;
+            }
+            let maker = self.graph.producer(*input);
+            let made = maker.map(|maker| &self.graph.nodes[maker].outputs[..]);
+            if made.is_none_or(|made| !inputs[index..].starts_with(made)) {
+                return Err(
+                    "it takes rows of candidates apart from their scores, labels, levels and \
+                            count"
+                        .to_owned(),
+                );
             }
         }
         Ok(())
@@ -216,10 +150,10 @@ impl NodeCheck<'_> {
             ));
         }
         match (conv.kind, input) {
-            (ConvKind::Linear(None), &[rows, _]) => self.is(output, &[rows, own]),
+            (ConvKind::Linear(None), &[rows, _]) => self.is(output, &[rows, conv.out_channels]),
             (ConvKind::Linear(Some(layout)), &[rows, channels, height, width]) => {
                 self.is(&layout, &[channels, height, width])?;
-                self.is(output, &[rows, own])
+                self.is(output, &[rows, conv.out_channels])
             }
             (ConvKind::Linear(_), shape) => {
                 Err(format!("it multiplies {shape:?}, where rows are expected"))
@@ -227,18 +161,13 @@ impl NodeCheck<'_> {
             (kind, shape) => {
                 let [channels, height, width] = one_map(shape)?;
                 match kind {
-                    ConvKind::Depthwise(_) => self.is(&[own], &[channels])?,
-                    ConvKind::Grouped(_, groups)
-                        if !channels.is_multiple_of(groups)
-                            || !conv.out_channels.is_multiple_of(groups) =>
-                    {
-                        return Err(format!(
-                            "its {channels} channels are not of {groups} groups"
-                        ));
+                    ConvKind::Depthwise(_) => {
+                        self.is(&[conv.out_channels, own], &[channels; 2])?;
                     }
+                    ConvKind::Grouped(_, groups) => grouped(channels, conv.out_channels, groups)?,
                     _ => {}
                 }
-                let size = convolved([height, width], kind.window(), output)?;
+                let size = convolved([height, width], kind.window(), one_map(output)?)?;
                 self.is(output, &[1, own, size[0], size[1]])
             }
         }?;
@@ -274,6 +203,7 @@ impl NodeCheck<'_> {
     }
 
     fn concat(&self) -> Outcome {
+        self.input(0)?;
         let [_, height, width] = one_map(self.output())?;
         let mut sum = 0;
         for part in 0..self.node.inputs.len() {
@@ -285,8 +215,20 @@ impl NodeCheck<'_> {
     }
 }
 
+/// What the grouped kernel computes: blocks of four channels, each of one group.
+fn grouped(channels: usize, out_channels: usize, groups: usize) -> Outcome {
+    let by_fours = |channels: usize| groups > 0 && channels.is_multiple_of(4 * groups);
+    match by_fours(channels) && by_fours(out_channels) {
+        true => Ok(()),
+        false => Err(format!(
+            "each of its {groups} groups makes its share of {out_channels} channels of its share of \
+             {channels}, where only multiples of 4 are known, and 1 of 1 in as many groups as channels"
+        )),
+    }
+}
+
 /// Channels, height and width of a map of one item: kernels compute no more.
-fn one_map(shape: &[usize]) -> Result<[usize; 3], String> {
+pub(super) fn one_map(shape: &[usize]) -> Result<[usize; 3], String> {
     match *shape {
         [1, channels, height, width] => Ok([channels, height, width]),
         _ => Err(format!(
@@ -297,9 +239,13 @@ fn one_map(shape: &[usize]) -> Result<[usize; 3], String> {
 
 /// Height and width of a convolution's output. Burn knows padding that differs on two sides, and what
 /// is less below and to the right shows in the output alone.
-fn convolved(size: [usize; 2], window: Window, output: &[usize]) -> Result<[usize; 2], String> {
+fn convolved(
+    size: [usize; 2],
+    window: Window,
+    [_, height, width]: [usize; 3],
+) -> Result<[usize; 2], String> {
     let largest = pooled(size, window)?;
-    let found = [output[2], output[3]];
+    let found = [height, width];
     let fits = |axis: usize| {
         let least = (size[axis] + window.padding[axis]).saturating_sub(window.kernel[axis])
             / window.stride[axis]

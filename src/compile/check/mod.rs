@@ -1,0 +1,201 @@
+//! Whether a graph means something: checked after lowering and after every pass.
+
+mod node;
+
+use std::ops::Range;
+
+use self::node::{NodeCheck, Outcome, one_map};
+use super::graph::{Graph, GraphOutput, Node, Op};
+use crate::plan::{ValueId, ValueKind};
+
+/// A graph that is no graph, or computes something that no kernel does.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("after {stage}, {node}: {problem}")]
+pub struct GraphError {
+    /// The pass after which it was found, or `lowering`.
+    pub stage: &'static str,
+    /// Which node, and its place in the model.
+    pub node: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Check a graph that `stage` has made.
+///
+/// # Errors
+/// If a node reads a value before all of it is made, or makes one again; if shapes do not fit, or a value
+/// holds something else than is expected; if a map of several items is computed as if it were one.
+pub fn check(graph: &Graph, stage: &'static str) -> Result<(), GraphError> {
+    let of = |node: String| {
+        move |problem: String| GraphError {
+            stage,
+            node,
+            problem,
+        }
+    };
+    known(graph).map_err(of("the graph".to_owned()))?;
+    let mut made = Made::new(graph);
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let outcome = made
+            .reads(node)
+            .and_then(|()| NodeCheck { graph, node }.check())
+            .and_then(|()| made.makes(node));
+        outcome.map_err(|problem| of(describe(graph, index))(problem))?;
+    }
+    made.gives_back().map_err(of("its outputs".to_owned()))
+}
+
+/// Whether every value that is named is there, and its input is a picture.
+fn known(graph: &Graph) -> Outcome {
+    let nodes = graph.nodes.iter();
+    let ids = nodes.flat_map(|node| node.inputs.iter().chain(&node.outputs));
+    let ids = ids.chain([&graph.image]).chain(&graph.frame);
+    let outputs = graph.outputs.iter().flat_map(GraphOutput::values);
+    let mut ids = ids.chain(outputs).chain(&graph.checked);
+    if let Some(unknown) = ids.find(|id| id.0 >= graph.values.len()) {
+        return Err(format!(
+            "there is no value {} among {}",
+            unknown.0,
+            graph.values.len()
+        ));
+    }
+    let image = graph.value(graph.image);
+    match (image.kind, &*image.shape) {
+        (ValueKind::Floats, [1, 3, _, _]) => Ok(()),
+        (kind, shape) => Err(format!(
+            "its input holds {} of shape {shape:?}, where a picture [1, 3, H, W] is expected",
+            kind.name()
+        )),
+    }
+}
+
+/// What is made of each value.
+struct Made<'a> {
+    graph: &'a Graph,
+    /// Channels by value, which the parts of a concat write side by side.
+    channels: Vec<Vec<Range<usize>>>,
+}
+
+impl<'a> Made<'a> {
+    /// What is there before the first node.
+    fn new(graph: &'a Graph) -> Self {
+        let mut channels = vec![Vec::new(); graph.values.len()];
+        for value in [graph.image].into_iter().chain(graph.frame) {
+            channels[value.0] = vec![0..width(graph, value)];
+        }
+        Self { graph, channels }
+    }
+
+    fn is_whole(&self, value: ValueId) -> bool {
+        // None overlaps another.
+        let made: usize = self.channels[value.0].iter().map(Range::len).sum();
+        made == width(self.graph, value)
+    }
+
+    fn reads(&self, node: &Node) -> Outcome {
+        match node.inputs.iter().find(|input| !self.is_whole(**input)) {
+            Some(input) => Err(format!(
+                "it reads value {}, which is not made before it",
+                input.0
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn makes(&mut self, node: &Node) -> Outcome {
+        for output in &node.outputs {
+            let own = match &node.op {
+                Op::Conv(conv) => conv.first_channel..conv.first_channel + conv.out_channels,
+                _ => 0..width(self.graph, *output),
+            };
+            let made = &mut self.channels[output.0];
+            let overlaps = |other: &Range<usize>| own.start < other.end && other.start < own.end;
+            if made.iter().any(overlaps) {
+                return Err(format!("it makes value {} again", output.0));
+            }
+            made.push(own);
+        }
+        Ok(())
+    }
+
+    /// Whether all that the graph gives back and looks into is there, and is what it is given as.
+    fn gives_back(&self) -> Outcome {
+        let graph = self.graph;
+        let outputs = graph.outputs.iter().flat_map(GraphOutput::values);
+        let mut all = outputs.chain(&graph.checked);
+        if let Some(value) = all.find(|value| !self.is_whole(**value)) {
+            return Err(format!("nothing makes all of value {}", value.0));
+        }
+        let is = |value: ValueId, kind: ValueKind| match graph.value(value).kind == kind {
+            true => Ok(graph.shape(value)),
+            false => Err(format!(
+                "{} are given back where {} are expected",
+                graph.value(value).kind.name(),
+                kind.name()
+            )),
+        };
+        for output in &graph.outputs {
+            match output {
+                GraphOutput::Map(_, map) => one_map(is(*map, ValueKind::Floats)?).map(drop)?,
+                GraphOutput::Proposals([boxes, levels, count]) => {
+                    let boxes = is(*boxes, ValueKind::Floats)?;
+                    let levels = is(*levels, ValueKind::Integers)?;
+                    let count = is(*count, ValueKind::Integers)?;
+                    if !matches!((boxes, levels, count), ([n, 4], [l], [1]) if n == l) {
+                        return Err(format!(
+                            "proposals of boxes {boxes:?}, levels {levels:?} and count {count:?} are \
+                             given back, where [R, 4], [R] and [1] are expected"
+                        ));
+                    }
+                }
+                GraphOutput::Detections(found) => is(*found, ValueKind::Detections).map(drop)?,
+            }
+        }
+        for value in &graph.checked {
+            let shape = is(*value, ValueKind::Floats)?;
+            if !matches!(shape.len(), 2 | 4) {
+                return Err(format!(
+                    "{shape:?} is looked into, where maps or rows are expected"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Channels of a map, columns of rows; anything else is made at once.
+fn width(graph: &Graph, value: ValueId) -> usize {
+    match *graph.shape(value) {
+        [_, channels, _, _] | [_, channels] => channels.max(1),
+        _ => 1,
+    }
+}
+
+/// Which node, and its place in the model: its own parameter, or the last one before it.
+pub(super) fn describe(graph: &Graph, index: usize) -> String {
+    let name = match &graph.nodes[index].op {
+        Op::Conv(_) => "convolution".to_owned(),
+        Op::Extension(extension) => extension.operation.id().to_owned(),
+        other => {
+            let name: String = format!("{other:?}")
+                .chars()
+                .take_while(|c| c.is_alphanumeric())
+                .collect();
+            name.to_lowercase()
+        }
+    };
+    let parameter = |node: &Node| match &node.op {
+        Op::Conv(conv) => Some(conv.weight.clone()),
+        Op::BatchNorm(norm) => Some(norm.path.clone()),
+        Op::AddBias(bias) => Some(bias.clone()),
+        _ => None,
+    };
+    if let Some(own) = parameter(&graph.nodes[index]) {
+        return format!("node {index}, {name} of {own}");
+    }
+    let before = graph.nodes[..index].iter().rev().find_map(parameter);
+    match before {
+        Some(before) => format!("node {index}, {name} after {before}"),
+        None => format!("node {index}, {name}"),
+    }
+}
