@@ -122,6 +122,16 @@ pub enum DetectError {
         /// Height in pixels.
         height: usize,
     },
+    /// A picture of more bytes than memory can hold.
+    #[error("a picture of {width}×{height} pixels is over the limit of {limit} pixels: resize it before")]
+    TooManyPixels {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Most pixels allowed.
+        limit: usize,
+    },
     /// Raw bytes that are not the picture's size.
     #[error("{found} bytes for a {width}×{height} RGBA picture: expected {expected}")]
     Bytes {
