@@ -8,6 +8,7 @@ use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
 use crate::error::BuildError;
 use crate::gpu::{Gpu, GpuEngine};
+use crate::models::faster_rcnn::MAX_PROPOSALS;
 use crate::models::{Architecture, ModelConfig, Request, Selection, Upsampling};
 use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
@@ -114,8 +115,8 @@ impl DetectorBuilder {
         self
     }
 
-    /// Best proposals that a two-stage model looks at again. By default 1000; fewer take less time,
-    /// and miss more.
+    /// Best proposals that a two-stage model looks at again, 1 to [`MAX_PROPOSALS`]. By default 1000;
+    /// fewer take less time, and miss more.
     pub fn proposals(mut self, proposals: usize) -> Self {
         self.proposals = Some(proposals);
         self
@@ -264,7 +265,12 @@ impl DetectorBuilder {
         check("score", "0 to 1", score, (0.0..=1.0).contains(&score))?;
         check("max", "at least 1", selection.limit, selection.limit > 0)?;
         let proposals = self.proposals.unwrap_or(1);
-        check("proposals", "at least 1", proposals, proposals > 0)?;
+        check(
+            "proposals",
+            "1 to 5000",
+            proposals,
+            (1..=MAX_PROPOSALS).contains(&proposals),
+        )?;
         Ok(selection)
     }
 }
@@ -296,5 +302,30 @@ fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>,
             classes,
             found: names.len(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::{Target, compile};
+    use crate::models::faster_rcnn::PYRAMID_TINY;
+
+    #[test]
+    fn proposals_are_as_many_as_there_can_be_and_no_more() {
+        let config = ModelConfig::of(PYRAMID_TINY);
+        let checkpoint = weights::seeded(&config, 1);
+        let asking = |proposals| Detector::builder(checkpoint.clone()).proposals(proposals);
+        for proposals in [0, MAX_PROPOSALS + 1, usize::MAX] {
+            let error = asking(proposals).build().expect_err("out of range");
+            let sentence = format!("proposals is {proposals}: expected 1 to {MAX_PROPOSALS}");
+            assert_eq!(error.to_string(), sentence);
+        }
+        for proposals in [1, MAX_PROPOSALS] {
+            let request = asking(proposals).request(PYRAMID_TINY).expect("in range");
+            let transform = PYRAMID_TINY.transform();
+            let plan = compile(&config, &transform, &request, [64, 64], &Target::webgpu());
+            assert!(plan.is_ok(), "{plan:?}");
+        }
     }
 }
