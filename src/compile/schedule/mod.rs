@@ -5,8 +5,11 @@ mod conv;
 use super::dtypes::dtypes;
 use super::graph::{Graph, GraphOutput, Node, Op, Window};
 use super::select::{ConvSize, Target};
+use crate::kernels::conv::ConvForm;
 use crate::kernels::upsample_add::Upsampling;
-use crate::kernels::{Dtype, Dtypes, blocks, max_pool, preprocess, upsample_add, words};
+use crate::kernels::{
+    Dtype, Dtypes, MAX_WORKGROUPS, blocks, max_pool, preprocess, upsample_add, words,
+};
 use crate::ops::Arguments;
 use crate::plan::{Draft, Operand, Plan, PlanBuilder, PlanError};
 use crate::stage::Stage;
@@ -18,9 +21,30 @@ pub enum ScheduleError {
     /// It was not fused into another, and has no kernel of its own.
     #[error("no kernel computes {0} on its own")]
     NoKernel(String),
+    /// A convolution or matrix product that no form of its kernel can be dispatched for.
+    #[error("{layer} makes {pixels} pixels: expected at most {limit}, as many as a dispatch makes")]
+    NoForm {
+        /// Path of its parameters.
+        layer: String,
+        /// Pixels it makes, or rows.
+        pixels: usize,
+        /// Most that any form makes.
+        limit: usize,
+    },
     /// The steps do not make sense: a fault of this crate.
     #[error(transparent)]
     Plan(#[from] PlanError),
+}
+
+impl ScheduleError {
+    fn no_form(layer: &str, size: &ConvSize) -> Self {
+        let tiles = ConvForm::ALL.into_iter().map(ConvForm::pixels);
+        Self::NoForm {
+            layer: layer.to_owned(),
+            pixels: size.pixels(),
+            limit: MAX_WORKGROUPS * tiles.max().unwrap_or(0),
+        }
+    }
 }
 
 /// Where the first value of a plan comes from.
@@ -34,7 +58,7 @@ pub enum Source<'a> {
 /// The plan of a rewritten graph on a target. `stage` tells that of a layer by the path of its weight.
 ///
 /// # Errors
-/// If a node was not fused away and has no kernel.
+/// If a node was not fused away and has no kernel, or makes more pixels than can be dispatched.
 pub fn schedule(
     graph: &Graph,
     stage: &dyn Fn(&str) -> Stage,
@@ -99,7 +123,7 @@ fn compute(
     plan: &mut PlanBuilder<'_>,
 ) -> Result<(), ScheduleError> {
     match &node.op {
-        Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan),
+        Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan)?,
         Op::MaxPool(window) => pool(*window, node, plan),
         Op::Add(upsampling) => add(*upsampling, node, plan),
         Op::Extension(extension) => {
