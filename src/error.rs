@@ -79,9 +79,10 @@ pub enum BuildError {
         /// Named by the checkpoint.
         found: Architecture,
     },
-    /// The checkpoint was not usable; the sentence's subject is the checkpoint.
+    /// The checkpoint was not usable. What is wrong with it is told here, and so it is no source: a chain
+    /// of errors would tell it twice.
     #[error("the checkpoint {0}")]
-    Weights(#[from] WeightsError),
+    Weights(WeightsError),
     /// The GPU cannot be used.
     #[error(transparent)]
     Gpu(#[from] GpuError),
@@ -108,6 +109,12 @@ pub enum BuildError {
         /// What it is.
         found: String,
     },
+}
+
+impl From<WeightsError> for BuildError {
+    fn from(error: WeightsError) -> Self {
+        Self::Weights(error)
+    }
 }
 
 /// Why a picture gives no detections.
@@ -209,4 +216,32 @@ pub enum DetectError {
         "the network gave NaN or infinite values: its weights do not suit its input or its batch norms' eps"
     )]
     NotFinite,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::io;
+
+    use super::*;
+
+    /// Whoever prints an error with its sources prints every sentence once.
+    #[test]
+    fn no_error_repeats_its_source() {
+        let missing = || WeightsError::from(io::Error::other("no such file"));
+        let errors: Vec<Box<dyn Error>> = vec![
+            missing().into(),
+            BuildError::from(missing()).into(),
+            BuildError::from(GpuError::NoAdapter).into(),
+            DetectError::from(GpuError::NoAdapter).into(),
+            #[cfg(feature = "train")]
+            crate::train::TrainError::from(missing()).into(),
+        ];
+        for error in &errors {
+            let told = error.to_string();
+            let repeated = error.source().map(|source| source.to_string());
+            let repeated = repeated.filter(|source| told.contains(source));
+            assert_eq!(repeated, None, "{told}");
+        }
+    }
 }
