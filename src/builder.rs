@@ -201,7 +201,7 @@ impl DetectorBuilder {
         };
         let bn_eps = self.bn_eps.or(metadata.bn_eps).unwrap_or(DEFAULT_BN_EPS);
         check(
-            "bn-eps",
+            "bn_eps",
             "a finite number of 0 or more",
             bn_eps,
             bn_eps.is_finite() && bn_eps >= 0.0,
@@ -209,7 +209,7 @@ impl DetectorBuilder {
         let known = architecture.specification().top_down;
         let top_down = self.top_down.unwrap_or(known[0]);
         check(
-            "top-down",
+            "top_down",
             "nearest, the only way that this model knows",
             top_down,
             known.contains(&top_down),
@@ -224,7 +224,7 @@ impl DetectorBuilder {
 
     fn transform(&self, architecture: Architecture) -> Result<Transform, BuildError> {
         let mut transform = architecture.transform();
-        for (option, size) in [("min-size", self.min_size), ("max-size", self.max_size)] {
+        for (option, size) in [("min_size", self.min_size), ("max_size", self.max_size)] {
             let size = size.unwrap_or(1);
             check(option, "at least one pixel", size, size > 0)?;
         }
@@ -262,8 +262,8 @@ impl DetectorBuilder {
             ..default
         };
         let score = selection.score_threshold;
-        check("score", "0 to 1", score, (0.0..=1.0).contains(&score))?;
-        check("max", "at least 1", selection.limit, selection.limit > 0)?;
+        check("score_threshold", "0 to 1", score, (0.0..=1.0).contains(&score))?;
+        check("limit", "at least 1", selection.limit, selection.limit > 0)?;
         let proposals = self.proposals.unwrap_or(1);
         check(
             "proposals",

@@ -102,7 +102,7 @@ pub enum BuildError {
     /// An option out of its range.
     #[error("{option} is {found}: expected {expected}")]
     Option {
-        /// Which option.
+        /// Which, as [`DetectorBuilder`](crate::DetectorBuilder) names it.
         option: &'static str,
         /// What it may be.
         expected: &'static str,
@@ -153,7 +153,7 @@ pub enum DetectError {
     },
     /// An input too large for memory.
     #[error(
-        "the picture would enter the network as {width}×{height} pixels, over the limit of {limit}: set a smaller max-size"
+        "the picture would enter the network as {width}×{height} pixels, over the limit of {limit}: set a smaller max_size"
     )]
     TooLarge {
         /// Width of the padded input.
@@ -166,7 +166,7 @@ pub enum DetectError {
     /// An activation larger than the GPU can bind.
     #[error(
         "an input of {width}×{height} pixels needs {needed} bytes in one buffer, and {adapter} \
-         allows {allowed}: the largest --max-size that fits is {largest}"
+         allows {allowed}: the largest max_size that fits is {largest}"
     )]
     DoesNotFit {
         /// Width of the padded input.

@@ -425,6 +425,8 @@ fn a_picture_too_large_for_the_device_says_what_fits() {
     else {
         panic!("{error}")
     };
+    let sentence = format!("the largest max_size that fits is {largest}");
+    assert!(error.to_string().ends_with(&sentence), "{error}");
     // The first convolution's 64 channels at half the size.
     assert_eq!((needed, allowed), (800 * 800 * 64 * 4, 128 << 20));
     let first_map = |side: usize| side.next_multiple_of(32).pow(2) / 4 * 64 * 4;

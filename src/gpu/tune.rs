@@ -8,11 +8,11 @@ use wgpu::PollType;
 use super::Gpu;
 use super::memory::{Memory, Needs};
 use super::session::Session;
-use super::store::Store;
+use super::store::{Store, StoreError};
 use crate::compile::{
     ConvSize, ConvTable, ConvTimes, Precision, ScheduleError, Target, convolution,
 };
-use crate::error::{BuildError, GpuError};
+use crate::error::GpuError;
 use crate::kernels::Dtypes;
 use crate::kernels::conv::{ConvForm, Epilogue, kernel};
 use crate::plan::Plan;
@@ -114,8 +114,8 @@ fn seconds(gpu: &Gpu, size: ConvSize, plan: Plan, hopeless: f64) -> Result<f64, 
     let at_once = async || {};
     let store = pollster::block_on(Store::new(gpu, &plan, &weights, &at_once));
     let store = store.map_err(|error| match error {
-        BuildError::Gpu(error) => error,
-        error => unreachable!("the weights are made here: {error}"),
+        StoreError::Gpu(error) => error,
+        StoreError::Weights(error) => unreachable!("the weights are made here: {error}"),
     })?;
     let memory = gpu.guarded(|| Memory::new(gpu, Needs::new(&plan, 4)))?;
     let convolution = pollster::block_on(Session::new(gpu, plan, &store, &memory, &at_once))?;
