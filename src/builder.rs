@@ -8,6 +8,7 @@ use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
 use crate::error::BuildError;
 use crate::gpu::{Gpu, GpuEngine};
+use crate::models::faster_rcnn::MAX_PROPOSALS;
 use crate::models::{Architecture, ModelConfig, Request, Selection, Upsampling};
 use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
@@ -114,8 +115,8 @@ impl DetectorBuilder {
         self
     }
 
-    /// Best proposals that a two-stage model looks at again. By default 1000; fewer take less time,
-    /// and miss more.
+    /// Best proposals that a two-stage model looks at again, 1 to [`MAX_PROPOSALS`]. By default 1000;
+    /// fewer take less time, and miss more.
     pub fn proposals(mut self, proposals: usize) -> Self {
         self.proposals = Some(proposals);
         self
@@ -200,7 +201,7 @@ impl DetectorBuilder {
         };
         let bn_eps = self.bn_eps.or(metadata.bn_eps).unwrap_or(DEFAULT_BN_EPS);
         check(
-            "bn-eps",
+            "bn_eps",
             "a finite number of 0 or more",
             bn_eps,
             bn_eps.is_finite() && bn_eps >= 0.0,
@@ -208,7 +209,7 @@ impl DetectorBuilder {
         let known = architecture.specification().top_down;
         let top_down = self.top_down.unwrap_or(known[0]);
         check(
-            "top-down",
+            "top_down",
             "nearest, the only way that this model knows",
             top_down,
             known.contains(&top_down),
@@ -223,7 +224,7 @@ impl DetectorBuilder {
 
     fn transform(&self, architecture: Architecture) -> Result<Transform, BuildError> {
         let mut transform = architecture.transform();
-        for (option, size) in [("min-size", self.min_size), ("max-size", self.max_size)] {
+        for (option, size) in [("min_size", self.min_size), ("max_size", self.max_size)] {
             let size = size.unwrap_or(1);
             check(option, "at least one pixel", size, size > 0)?;
         }
@@ -261,10 +262,20 @@ impl DetectorBuilder {
             ..default
         };
         let score = selection.score_threshold;
-        check("score", "0 to 1", score, (0.0..=1.0).contains(&score))?;
-        check("max", "at least 1", selection.limit, selection.limit > 0)?;
+        check(
+            "score_threshold",
+            "0 to 1",
+            score,
+            (0.0..=1.0).contains(&score),
+        )?;
+        check("limit", "at least 1", selection.limit, selection.limit > 0)?;
         let proposals = self.proposals.unwrap_or(1);
-        check("proposals", "at least 1", proposals, proposals > 0)?;
+        check(
+            "proposals",
+            "1 to 5000",
+            proposals,
+            (1..=MAX_PROPOSALS).contains(&proposals),
+        )?;
         Ok(selection)
     }
 }
@@ -296,5 +307,30 @@ fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>,
             classes,
             found: names.len(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::{Target, compile};
+    use crate::models::faster_rcnn::PYRAMID_TINY;
+
+    #[test]
+    fn proposals_are_as_many_as_there_can_be_and_no_more() {
+        let config = ModelConfig::of(PYRAMID_TINY);
+        let checkpoint = weights::seeded(&config, 1);
+        let asking = |proposals| Detector::builder(checkpoint.clone()).proposals(proposals);
+        for proposals in [0, MAX_PROPOSALS + 1, usize::MAX] {
+            let error = asking(proposals).build().expect_err("out of range");
+            let sentence = format!("proposals is {proposals}: expected 1 to {MAX_PROPOSALS}");
+            assert_eq!(error.to_string(), sentence);
+        }
+        for proposals in [1, MAX_PROPOSALS] {
+            let request = asking(proposals).request(PYRAMID_TINY).expect("in range");
+            let transform = PYRAMID_TINY.transform();
+            let plan = compile(&config, &transform, &request, [64, 64], &Target::webgpu());
+            assert!(plan.is_ok(), "{plan:?}");
+        }
     }
 }

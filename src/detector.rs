@@ -14,6 +14,9 @@ use crate::transform::{Frame, Transform};
 /// Largest input of a network, in pixels: beyond it the first activations alone take gigabytes.
 const MAX_INPUT_PIXELS: usize = 1 << 25;
 
+/// Largest picture, in pixels of four bytes: no allocation has more bytes.
+const MAX_PICTURE_PIXELS: usize = isize::MAX as usize / 4;
+
 /// A model with its weights, ready to look at pictures. `Send` and `Sync`: pictures can be given
 /// to it from several threads.
 ///
@@ -195,7 +198,7 @@ impl Detector {
         height: usize,
         bytes: Vec<u8>,
     ) -> Result<Detections, DetectError> {
-        let expected = width.saturating_mul(height).saturating_mul(4);
+        let expected = 4 * pixels(width, height)?;
         let found = bytes.len();
         let picture = match (u32::try_from(width), u32::try_from(height)) {
             (Ok(width), Ok(height)) if expected == found => {
@@ -286,7 +289,7 @@ impl Detector {
     }
 
     fn frame(&self, width: usize, height: usize) -> Result<Frame, DetectError> {
-        if width * height == 0 {
+        if pixels(width, height)? == 0 {
             return Err(DetectError::NoPixels { width, height });
         }
         let frame = self.transform.frame([height, width]);
@@ -326,4 +329,19 @@ impl Detector {
             items: items.collect(),
         })
     }
+}
+
+/// Pixels of a picture, whose bytes can be counted too.
+///
+/// # Errors
+/// If memory cannot hold as many.
+fn pixels(width: usize, height: usize) -> Result<usize, DetectError> {
+    let pixels = width.checked_mul(height);
+    pixels
+        .filter(|pixels| *pixels <= MAX_PICTURE_PIXELS)
+        .ok_or(DetectError::TooManyPixels {
+            width,
+            height,
+            limit: MAX_PICTURE_PIXELS,
+        })
 }

@@ -79,9 +79,10 @@ pub enum BuildError {
         /// Named by the checkpoint.
         found: Architecture,
     },
-    /// The checkpoint was not usable; the sentence's subject is the checkpoint.
+    /// The checkpoint was not usable. What is wrong with it is told here, and so it is no source: a chain
+    /// of errors would tell it twice.
     #[error("the checkpoint {0}")]
-    Weights(#[from] WeightsError),
+    Weights(WeightsError),
     /// The GPU cannot be used.
     #[error(transparent)]
     Gpu(#[from] GpuError),
@@ -101,13 +102,19 @@ pub enum BuildError {
     /// An option out of its range.
     #[error("{option} is {found}: expected {expected}")]
     Option {
-        /// Which option.
+        /// Which, as [`DetectorBuilder`](crate::DetectorBuilder) names it.
         option: &'static str,
         /// What it may be.
         expected: &'static str,
         /// What it is.
         found: String,
     },
+}
+
+impl From<WeightsError> for BuildError {
+    fn from(error: WeightsError) -> Self {
+        Self::Weights(error)
+    }
 }
 
 /// Why a picture gives no detections.
@@ -121,6 +128,18 @@ pub enum DetectError {
         width: usize,
         /// Height in pixels.
         height: usize,
+    },
+    /// A picture of more bytes than memory can hold.
+    #[error(
+        "a picture of {width}×{height} pixels is over the limit of {limit} pixels: resize it before"
+    )]
+    TooManyPixels {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// Most pixels allowed.
+        limit: usize,
     },
     /// Raw bytes that are not the picture's size.
     #[error("{found} bytes for a {width}×{height} RGBA picture: expected {expected}")]
@@ -136,7 +155,7 @@ pub enum DetectError {
     },
     /// An input too large for memory.
     #[error(
-        "the picture would enter the network as {width}×{height} pixels, over the limit of {limit}: set a smaller max-size"
+        "the picture would enter the network as {width}×{height} pixels, over the limit of {limit}: set a smaller max_size"
     )]
     TooLarge {
         /// Width of the padded input.
@@ -149,7 +168,7 @@ pub enum DetectError {
     /// An activation larger than the GPU can bind.
     #[error(
         "an input of {width}×{height} pixels needs {needed} bytes in one buffer, and {adapter} \
-         allows {allowed}: the largest --max-size that fits is {largest}"
+         allows {allowed}: the largest max_size that fits is {largest}"
     )]
     DoesNotFit {
         /// Width of the padded input.
@@ -216,4 +235,32 @@ pub enum DetectError {
         "the network gave NaN or infinite values: its weights do not suit its input or its batch norms' eps"
     )]
     NotFinite,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::io;
+
+    use super::*;
+
+    /// Whoever prints an error with its sources prints every sentence once.
+    #[test]
+    fn no_error_repeats_its_source() {
+        let missing = || WeightsError::from(io::Error::other("no such file"));
+        let errors: Vec<Box<dyn Error>> = vec![
+            missing().into(),
+            BuildError::from(missing()).into(),
+            BuildError::from(GpuError::NoAdapter).into(),
+            DetectError::from(GpuError::NoAdapter).into(),
+            #[cfg(feature = "train")]
+            crate::train::TrainError::from(missing()).into(),
+        ];
+        for error in &errors {
+            let told = error.to_string();
+            let repeated = error.source().map(|source| source.to_string());
+            let repeated = repeated.filter(|source| told.contains(source));
+            assert_eq!(repeated, None, "{told}");
+        }
+    }
 }

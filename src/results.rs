@@ -33,3 +33,86 @@ pub struct Computed {
     /// Best first; none where they were not asked for.
     pub proposals: Vec<Proposal>,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::compile::Precision;
+    use crate::cpu::CpuEngine;
+    use crate::gpu::{Gpu, GpuEngine, adapters};
+    use crate::models::faster_rcnn::PYRAMID_TINY;
+    use crate::models::{ModelConfig, Request};
+    use crate::transform::{ResizeBounds, Transform};
+    use crate::weights;
+
+    /// Pixels of the resized picture by which a proposal's side may be off.
+    const TOLERANCE: f32 = 0.01;
+
+    /// What the CPU engine and a GPU compute with seeded weights, where proposals are asked for and where
+    /// not; they are read with the maps or not at all.
+    fn computed(gpu: &Arc<Gpu>, proposals: bool, reads_maps: bool) -> [Computed; 2] {
+        let config = ModelConfig::of(PYRAMID_TINY);
+        let checkpoint = weights::seeded(&config, 1);
+        let transform = Transform {
+            resize: Some(ResizeBounds {
+                min_size: 64,
+                max_size: 96,
+            }),
+            ..PYRAMID_TINY.transform()
+        };
+        let request = Request {
+            proposals,
+            ..Request::of(PYRAMID_TINY)
+        };
+        let picture = weights::picture(1, 144, 96);
+        let frame = transform.frame([96, 144]);
+        let model = weights::load(&config, &checkpoint).expect("seeded weights fit");
+        let cpu = CpuEngine::new(model, transform, request.clone());
+        let gpu = pollster::block_on(GpuEngine::new(
+            gpu.clone(),
+            config,
+            transform,
+            request,
+            &checkpoint,
+            (None, Precision::F32),
+            &async || {},
+        ));
+        let gpu = gpu.expect("seeded weights fit");
+        let sent = gpu.start(&picture, reads_maps).expect("sent");
+        let expected = cpu.compute(&picture, &frame, reads_maps);
+        [expected.expect("computed"), sent.wait().expect("computed")]
+    }
+
+    #[test]
+    fn both_engines_give_the_same_proposals_where_they_are_asked_for() {
+        let adapter =
+            pollster::block_on(adapters::best()).unwrap_or_else(|error| panic!("{error}"));
+        let gpu = pollster::block_on(Gpu::open(&adapter)).unwrap_or_else(|error| panic!("{error}"));
+        for (asks, reads_maps) in [(false, true), (true, false)] {
+            for computed in computed(&gpu, asks, reads_maps) {
+                assert_eq!(computed.proposals, []);
+                assert_eq!(computed.maps.is_empty(), !reads_maps);
+            }
+        }
+        let [expected, found] = computed(&gpu, true, true);
+        let (expected, found) = (expected.proposals, found.proposals);
+        assert_eq!(found.len(), expected.len());
+        let selection = PYRAMID_TINY.selection().expect("it is a detector");
+        assert_eq!(expected.len(), selection.proposals);
+        for (index, expected) in expected.iter().enumerate() {
+            let is_same = |found: &Proposal| {
+                let mut sides = found.bbox.iter().zip(expected.bbox);
+                found.level == expected.level && sides.all(|(a, b)| (a - b).abs() <= TOLERANCE)
+            };
+            // Neighbours whose scores are alike but for rounding may have changed places.
+            let near = index.saturating_sub(1)..found.len().min(index + 2);
+            let found = &found[near];
+            assert!(
+                found.iter().any(is_same),
+                "{index}: {expected:?}, not of {found:?}"
+            );
+        }
+    }
+}

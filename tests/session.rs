@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fpn_wgpu::gpu::{Gpu, GpuError, adapters, probe};
+use fpn_wgpu::compile::ConvSize;
+use fpn_wgpu::gpu::{Gpu, GpuError, TuneError, adapters, probe, tune};
 use fpn_wgpu::kernels::checks::Random;
 use fpn_wgpu::kernels::upsample_add::{self, UpsampleShape, Upsampling};
 use fpn_wgpu::models::ModelConfig;
@@ -474,6 +475,8 @@ fn a_picture_too_large_for_the_device_says_what_fits() {
     else {
         panic!("{error}")
     };
+    let sentence = format!("the largest max_size that fits is {largest}");
+    assert!(error.to_string().ends_with(&sentence), "{error}");
     // The first convolution's 64 channels at half the size.
     assert_eq!((needed, allowed), (800 * 800 * 64 * 4, 128 << 20));
     let first_map = |side: usize| side.next_multiple_of(32).pow(2) / 4 * 64 * 4;
@@ -552,6 +555,19 @@ fn a_picture_too_large_to_bind_does_not_spoil_the_next() {
         "{error}"
     );
     assert!(detector.detect(&picture(160, 120)).is_ok());
+}
+
+#[test]
+fn a_convolution_that_cannot_be_dispatched_is_not_measured() {
+    let size = ConvSize {
+        in_channels: 3,
+        out_channels: 8,
+        kernel: [3, 3],
+        stride: [2, 2],
+        out_size: [8192, 8192],
+    };
+    let error = tune(&gpu(), &[size], || ()).expect_err("it is too large");
+    assert!(matches!(error, TuneError::Schedule(_)), "{error}");
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use fpn_wgpu::{Detections, Detector, Report};
 
-use super::detector::DetectorArgs;
+use super::detector::{DetectorArgs, failure};
 use super::output::{Gallery, PendingFile, check_distinct, say};
 use super::report;
 use super::{annotate, batch, cache, contact_sheet, pictures};
@@ -134,7 +134,7 @@ impl Outputs {
     /// The detections in the file number `index`, drawn as asked.
     fn draw(&self, detector: &Detector, index: usize, file: &Path) -> Result<Detections> {
         let picture = pictures::open(file)?;
-        let failed = |error| anyhow!("{}: {error}", file.display());
+        let failed = |error| failure(file.display(), error);
         let found = match &self.pyramid {
             None => detector.detect(&picture).map_err(failed)?,
             Some(gallery) => {

@@ -1,10 +1,11 @@
 //! The options that say what to look with.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
-use fpn_wgpu::{Detector, DetectorBuilder};
+use fpn_wgpu::{DetectError, Detector, DetectorBuilder};
 
 use super::Usage;
 use super::device::{self, PrecisionArgs};
@@ -103,4 +104,15 @@ impl DetectorArgs {
         );
         Ok(detector)
     }
+}
+
+/// Why a picture gives nothing, told with the names of the picture and of the options above.
+pub fn failure(picture: impl Display, error: DetectError) -> anyhow::Error {
+    let told = match error {
+        DetectError::TooLarge { .. } | DetectError::DoesNotFit { .. } => {
+            error.to_string().replace("max_size", "--max-size")
+        }
+        _ => error.to_string(),
+    };
+    anyhow!("{picture}: {told}")
 }

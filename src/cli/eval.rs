@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use fpn_wgpu::Detector;
 use fpn_wgpu::data::{self, ImageSet};
@@ -12,7 +12,7 @@ use fpn_wgpu::eval::{Evaluation, Found, Metrics};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cache;
-use super::detector::{DetectorArgs, EngineArgs};
+use super::detector::{DetectorArgs, EngineArgs, failure};
 use super::output::{PendingFile, check_distinct, say};
 use super::report::{align_right, new_table};
 
@@ -122,7 +122,7 @@ fn evaluate(
                 let pending = detector
                     .start(&example.picture)
                     .and_then(|pending| pending.wait());
-                let found = pending.map_err(|error| anyhow!("{}: {error}", set.name(index)))?;
+                let found = pending.map_err(|error| failure(set.name(index), error))?;
                 Ok((example.objects, found))
             });
             match looked_at {

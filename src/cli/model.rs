@@ -79,7 +79,7 @@ impl ModelArgs {
                 option,
                 expected,
                 found,
-            } => Usage(format!("--{option} is {found}: expected {expected}")).into(),
+            } => Usage(format!("{} is {found}: expected {expected}", flag(option))).into(),
             BuildError::OtherArchitecture { asked, found } => {
                 anyhow!("{weights} says it is for {found}, not for --model {asked}")
             }
@@ -89,6 +89,15 @@ impl ModelArgs {
             BuildError::Weights(error) => anyhow!("{weights} {error}"),
             other => other.into(),
         })
+    }
+}
+
+/// The option that tells a builder what it calls by this name.
+fn flag(name: &str) -> String {
+    match name {
+        "score_threshold" => "--score".to_owned(),
+        "limit" => "--max".to_owned(),
+        _ => format!("--{}", name.replace('_', "-")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::models::Upsampling;
@@ -11,7 +11,7 @@ use fpn_wgpu::{Detector, FeatureMap};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::detector::EngineArgs;
+use super::detector::{EngineArgs, failure};
 use super::output::{PendingFile, check_distinct, named, say};
 use super::{batch, cache, contact_sheet, pictures};
 
@@ -93,7 +93,7 @@ impl Pyramid {
 /// Both files of one picture; what they hold, in a line.
 fn write(detector: &Detector, file: &Path, tensors: &Path, sheet: &Path) -> Result<String> {
     let picture = pictures::open(file)?;
-    let failed = |error| anyhow!("{}: {error}", file.display());
+    let failed = |error| failure(file.display(), error);
     let (pending_tensors, pending_sheet) =
         (PendingFile::create(tensors)?, PendingFile::create(sheet)?);
     let maps = detector.maps(&picture).map_err(failed)?;

@@ -87,9 +87,12 @@ pub fn conv_sizes(config: &ModelConfig, padded: [usize; 2]) -> Result<Vec<ConvSi
 
 /// A plan that is nothing but one convolution over a map that keeps its size but for the stride.
 ///
+/// # Errors
+/// If the convolution makes more pixels than can be dispatched.
+///
 /// # Panics
-/// If the convolution makes no pixel.
-pub fn convolution(size: ConvSize, target: &Target) -> Plan {
+/// If it makes none.
+pub fn convolution(size: ConvSize, target: &Target) -> Result<Plan, ScheduleError> {
     let in_size = [0, 1].map(|axis| size.out_size[axis] * size.stride[axis]);
     let map = |channels: usize, [height, width]: [usize; 2]| Value {
         shape: vec![1, channels, height, width],
@@ -125,5 +128,5 @@ pub fn convolution(size: ConvSize, target: &Target) -> Plan {
         checked: Vec::new(),
     };
     let stage = |_: &str| Stage::Backbone;
-    schedule(&graph, &stage, Source::Given, target).expect("there is a kernel for convolutions")
+    schedule(&graph, &stage, Source::Given, target)
 }

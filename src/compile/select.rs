@@ -85,14 +85,14 @@ impl Target {
         }
     }
 
-    /// The form for a product: of those whose dispatch `fits`, the fastest.
-    pub fn form(&self, size: &ConvSize, fits: impl Fn(ConvForm) -> bool) -> ConvForm {
+    /// The form for a product: of those whose dispatch `fits`, the fastest; none where none fits.
+    pub fn form(&self, size: &ConvSize, fits: impl Fn(ConvForm) -> bool) -> Option<ConvForm> {
         self.table
             .form(size, |form| fits(form) && self.allows(form))
     }
 
     /// The form for the products of a layer that Winograd's algorithm computes.
-    pub fn winograd_form(&self, size: &ConvSize) -> ConvForm {
+    pub fn winograd_form(&self, size: &ConvSize) -> Option<ConvForm> {
         self.table.winograd_form(size, |form| self.allows(form))
     }
 
@@ -264,50 +264,87 @@ impl ConvTable {
         }
     }
 
-    /// The form for the products of a layer that Winograd's algorithm computes.
-    fn winograd_form(&self, size: &ConvSize, allowed: impl Fn(ConvForm) -> bool) -> ConvForm {
-        let usable = self.rows.iter().filter_map(|row| {
-            let form = fastest(&row.winograd, &allowed)?.0;
-            Some((distance(row.size.product(), size.product()), form))
-        });
-        let nearest = usable.min_by(|a, b| a.0.total_cmp(&b.0));
-        nearest.map_or_else(|| self.form(size, allowed), |(_, form)| form)
+    /// The form for the products of a layer that Winograd's algorithm computes; none where `allowed`
+    /// takes none of those that every adapter has.
+    fn winograd_form(
+        &self,
+        size: &ConvSize,
+        allowed: impl Fn(ConvForm) -> bool,
+    ) -> Option<ConvForm> {
+        self.winograd_choices(allowed).nearest(size)
     }
 
     /// The form for a product: of those that `allowed` takes, the fastest for the measured product
-    /// that is most like it.
-    ///
-    /// # Panics
-    /// If `allowed` takes none of those that every adapter has.
-    pub fn form(&self, size: &ConvSize, allowed: impl Fn(ConvForm) -> bool) -> ConvForm {
-        let usable = self.rows.iter().filter_map(|row| {
-            let form = fastest(&row.forms, &allowed)?.0;
-            Some((distance(row.size.product(), size.product()), form))
-        });
-        let nearest = usable.min_by(|a, b| a.0.total_cmp(&b.0));
-        nearest.map_or_else(
-            || {
-                let [pixels, _, channels] = size.product();
-                let mut forms = UNMEASURED;
-                if pixels < 1024 || channels < 64 {
-                    forms.reverse();
-                }
-                let found = forms.into_iter().find(|form| allowed(*form));
-                found.expect("some form makes a dispatch of any size")
-            },
-            |(_, form)| form,
-        )
+    /// that is most like it; none where `allowed` takes none of those that every adapter has.
+    pub fn form(&self, size: &ConvSize, allowed: impl Fn(ConvForm) -> bool) -> Option<ConvForm> {
+        self.choices(allowed).nearest(size)
     }
 
-    /// The forms that a product of some size takes.
+    /// The forms that products of any size take.
     fn forms(&self, allowed: impl Fn(ConvForm) -> bool) -> BTreeSet<ConvForm> {
-        let times = self.rows.iter().flat_map(|row| [&row.forms, &row.winograd]);
-        let fastest: BTreeSet<ConvForm> = times
-            .filter_map(|times| Some(fastest(times, &allowed)?.0))
-            .collect();
-        match fastest.is_empty() {
-            true => UNMEASURED.into(),
-            false => fastest,
+        let choices = [self.choices(&allowed), self.winograd_choices(&allowed)];
+        choices.iter().flat_map(Choices::forms).collect()
+    }
+
+    fn choices(&self, allowed: impl Fn(ConvForm) -> bool) -> Choices {
+        let measured = self.measured(|row| &row.forms, &allowed);
+        match measured.is_empty() {
+            true => Choices::Unmeasured(UNMEASURED.into_iter().filter(|f| allowed(*f)).collect()),
+            false => Choices::Measured(measured),
+        }
+    }
+
+    fn winograd_choices(&self, allowed: impl Fn(ConvForm) -> bool) -> Choices {
+        let measured = self.measured(|row| &row.winograd, &allowed);
+        match measured.is_empty() {
+            true => self.choices(allowed),
+            false => Choices::Measured(measured),
+        }
+    }
+
+    /// Each measured product, and the fastest of its `times` by a form that is allowed.
+    fn measured(
+        &self,
+        times: impl Fn(&ConvTimes) -> &BTreeMap<ConvForm, f64>,
+        allowed: impl Fn(ConvForm) -> bool,
+    ) -> Vec<([usize; 3], ConvForm)> {
+        let rows = self.rows.iter();
+        rows.filter_map(|row| Some((row.size.product(), fastest(times(row), &allowed)?.0)))
+            .collect()
+    }
+}
+
+/// What the form of a product is chosen from.
+enum Choices {
+    /// Products, and the best form of each.
+    Measured(Vec<([usize; 3], ConvForm)>),
+    /// Those of [`UNMEASURED`] that are allowed.
+    Unmeasured(Vec<ConvForm>),
+}
+
+impl Choices {
+    fn nearest(&self, size: &ConvSize) -> Option<ConvForm> {
+        let product = size.product();
+        match self {
+            Self::Measured(products) => {
+                let to = |measured: &[usize; 3]| distance(*measured, product);
+                let nearest = products.iter().min_by(|a, b| to(&a.0).total_cmp(&to(&b.0)));
+                nearest.map(|(_, form)| *form)
+            }
+            Self::Unmeasured(forms) => {
+                let [pixels, _, channels] = product;
+                match pixels < 1024 || channels < 64 {
+                    true => forms.last().copied(),
+                    false => forms.first().copied(),
+                }
+            }
+        }
+    }
+
+    fn forms(&self) -> Vec<ConvForm> {
+        match self {
+            Self::Measured(products) => products.iter().map(|(_, form)| *form).collect(),
+            Self::Unmeasured(forms) => forms.clone(),
         }
     }
 }
@@ -361,19 +398,56 @@ mod tests {
                 row(size(256, 128), &[(small, 2.0), (large, 1.0)], 0.5),
             ],
         };
-        assert_eq!(table.form(&size(64, 16), |_| true), small);
-        assert_eq!(table.form(&size(128, 128), |_| true), large);
-        assert_eq!(table.form(&size(128, 128), |form| form != large), small);
+        assert_eq!(table.form(&size(64, 16), |_| true), Some(small));
+        assert_eq!(table.form(&size(128, 128), |_| true), Some(large));
+        let others = |form| form != large;
+        assert_eq!(table.form(&size(128, 128), others), Some(small));
+        assert_eq!(table.form(&size(128, 128), |_| false), None);
         assert_eq!(table.algorithm(&size(64, 128)), ConvAlgorithm::Direct);
         assert_eq!(table.algorithm(&size(256, 8)), ConvAlgorithm::Winograd);
         assert_eq!(table.algorithm(&size(512, 8)), ConvAlgorithm::Direct);
+    }
+
+    /// Pipelines are made for these, so that no frame has to wait for one.
+    #[test]
+    fn the_forms_of_a_table_are_all_that_any_size_takes() {
+        let winograd_alone = row(size(64, 8), &[], 1.0);
+        let direct_alone = ConvTimes {
+            winograd: BTreeMap::new(),
+            ..row(size(64, 8), &[(ConvForm::Subgroup(8, 64), 1.0)], 0.0)
+        };
+        for rows in [
+            vec![],
+            vec![winograd_alone.clone()],
+            vec![direct_alone.clone()],
+            vec![winograd_alone, direct_alone],
+        ] {
+            let table = ConvTable {
+                adapter: String::new(),
+                rows,
+            };
+            for without in ConvForm::ALL {
+                let allowed = |form| form != without;
+                let forms = table.forms(allowed);
+                for size in [size(16, 4), size(64, 8), size(256, 128)] {
+                    let taken = [
+                        table.form(&size, allowed),
+                        table.winograd_form(&size, allowed),
+                    ];
+                    for form in taken {
+                        let form = form.expect("every adapter has two others");
+                        assert!(forms.contains(&form), "{form} of {table:?}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
     fn the_table_that_ships_has_a_form_for_every_device() {
         let table = ConvTable::software();
         let without = |form| !matches!(form, ConvForm::Subgroup(..));
-        assert!(without(table.form(&size(64, 64), without)));
+        assert!(table.form(&size(64, 64), without).is_some_and(without));
         assert!(table.rows.iter().all(|row| row.fastest().is_some()));
     }
 }

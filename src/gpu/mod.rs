@@ -21,6 +21,6 @@ pub use engine::{GpuEngine, Submitted};
 pub use pipelines::{ShaderText, compose};
 pub use probe::probe;
 pub use profile::Profile;
-pub use tune::{measurements, tune};
+pub use tune::{TuneError, measurements, tune};
 
 pub use crate::error::GpuError;

@@ -5,10 +5,10 @@ use wgpu::{Buffer, BufferUsages};
 
 use super::Gpu;
 use super::memory::buffer;
-use crate::error::BuildError;
+use crate::error::{BuildError, GpuError};
 use crate::kernels::Dtype;
 use crate::plan::{Constant, Plan};
-use crate::weights::{ReadParameter, pack};
+use crate::weights::{ReadParameter, WeightsError, pack};
 
 /// Values that are sent to the device at once.
 const UPLOAD: usize = 1 << 20;
@@ -17,6 +17,25 @@ const UPLOAD: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Store {
     constants: Vec<(Constant, Buffer)>,
+}
+
+/// Why there are no constants.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) enum StoreError {
+    /// A parameter cannot be read.
+    Weights(#[from] WeightsError),
+    /// The GPU failed.
+    Gpu(#[from] GpuError),
+}
+
+impl From<StoreError> for BuildError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Weights(error) => error.into(),
+            StoreError::Gpu(error) => error.into(),
+        }
+    }
 }
 
 impl Store {
@@ -30,7 +49,7 @@ impl Store {
         plan: &Plan,
         parameter: &ReadParameter<'_>,
         pause: &impl AsyncFn(),
-    ) -> Result<Self, BuildError> {
+    ) -> Result<Self, StoreError> {
         let mut constants = Vec::with_capacity(plan.constants.len());
         for constant in &plan.constants {
             let values = pack(constant, parameter, pause).await?;

@@ -8,9 +8,11 @@ use wgpu::PollType;
 use super::Gpu;
 use super::memory::{Memory, Needs};
 use super::session::Session;
-use super::store::Store;
-use crate::compile::{ConvSize, ConvTable, ConvTimes, Precision, Target, convolution};
-use crate::error::{BuildError, GpuError};
+use super::store::{Store, StoreError};
+use crate::compile::{
+    ConvSize, ConvTable, ConvTimes, Precision, ScheduleError, Target, convolution,
+};
+use crate::error::GpuError;
 use crate::kernels::Dtypes;
 use crate::kernels::conv::{ConvForm, Epilogue, kernel};
 use crate::plan::Plan;
@@ -25,12 +27,23 @@ const MOST: f64 = 0.3;
 /// Rounds, after one that warms up; their median counts.
 const ROUNDS: usize = 3;
 
+/// Why convolutions cannot be measured.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(transparent)]
+#[non_exhaustive]
+pub enum TuneError {
+    /// The GPU failed.
+    Gpu(#[from] GpuError),
+    /// One of them makes more pixels than can be dispatched.
+    Schedule(#[from] ScheduleError),
+}
+
 /// Measure every form of each convolution, and Winograd's algorithm where it suits. `done` is told of
 /// each measurement as it ends.
 ///
 /// # Errors
-/// If the device fails.
-pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<ConvTable, GpuError> {
+/// If a convolution is too large to be computed, or the device fails.
+pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<ConvTable, TuneError> {
     let mut table = ConvTable {
         adapter: gpu.info().name.clone(),
         rows: Vec::new(),
@@ -43,7 +56,7 @@ pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<Con
             winograd: BTreeMap::new(),
         };
         for &form in &forms {
-            let plan = convolution(size, &only(gpu, size, form, false)?);
+            let plan = convolution(size, &only(gpu, size, form, false)?)?;
             let best = row.fastest().map_or(f64::INFINITY, |(_, best)| best);
             row.forms
                 .insert(form, seconds(gpu, size, plan, 2.0 * best)?);
@@ -51,7 +64,7 @@ pub fn tune(gpu: &Gpu, sizes: &[ConvSize], mut done: impl FnMut()) -> Result<Con
         }
         if size.suits_winograd() {
             for &form in &forms {
-                let plan = convolution(size, &only(gpu, size, form, true)?);
+                let plan = convolution(size, &only(gpu, size, form, true)?)?;
                 let best = row
                     .fastest_winograd()
                     .map_or(f64::INFINITY, |(_, best)| best);
@@ -101,8 +114,8 @@ fn seconds(gpu: &Gpu, size: ConvSize, plan: Plan, hopeless: f64) -> Result<f64, 
     let at_once = async || {};
     let store = pollster::block_on(Store::new(gpu, &plan, &weights, &at_once));
     let store = store.map_err(|error| match error {
-        BuildError::Gpu(error) => error,
-        error => unreachable!("the weights are made here: {error}"),
+        StoreError::Gpu(error) => error,
+        StoreError::Weights(error) => unreachable!("the weights are made here: {error}"),
     })?;
     let memory = gpu.guarded(|| Memory::new(gpu, Needs::new(&plan, 4)))?;
     let convolution = pollster::block_on(Session::new(gpu, plan, &store, &memory, &at_once))?;

@@ -100,6 +100,10 @@ struct RoiHeads {
     box_predictor: BoxPredictor,
 }
 
+/// Most proposals that can be asked for: there are no more, since each of five levels gives its best 1000
+/// anchors.
+pub const MAX_PROPOSALS: usize = 5000;
+
 /// Size of a RoI on the feature map, in cells.
 const ROI_SIZE: usize = 7;
 
@@ -417,6 +421,13 @@ fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_proposals_can_be_asked_for_as_there_are() {
+        let levels = TORCHVISION.levels.count();
+        let per_level = ProposalOptions::torchvision([32, 32]).per_level;
+        assert_eq!(MAX_PROPOSALS, levels * per_level);
+    }
 
     #[test]
     fn both_layouts_of_torchvision_have_one_key() {

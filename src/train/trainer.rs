@@ -210,9 +210,16 @@ pub enum TrainError {
         /// Named by the checkpoint.
         found: String,
     },
-    /// Weights that cannot be used; the sentence's subject is the checkpoint.
+    /// Weights that cannot be used. What is wrong with them is told here, and so it is no source: a chain
+    /// of errors would tell it twice.
     #[error("the checkpoint {0}")]
-    Weights(#[from] WeightsError),
+    Weights(WeightsError),
+}
+
+impl From<WeightsError> for TrainError {
+    fn from(error: WeightsError) -> Self {
+        Self::Weights(error)
+    }
 }
 
 /// What a step came to.

@@ -36,6 +36,9 @@ enum Failure {
     Detect(#[from] DetectError),
 }
 
+/// What was compared of a model: how far it is off, and what else is wrong with it.
+type Outcome = (f32, Option<String>);
+
 /// Compare a model's pyramid and, where it finds any, its detections, with generated weights on a small
 /// generated picture: maps, then boxes and scores.
 pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> Vec<Check> {
@@ -44,13 +47,11 @@ pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> Vec<Check> {
         parts.push(("boxes", Unit::Pixels, BOX_TOLERANCE));
         parts.push(("scores", Unit::Score, SCORE_TOLERANCE));
     }
-    let (differences, problem) = match compare(gpu, architecture) {
-        Ok((differences, problem)) => (differences, problem),
-        Err(error) => ([f32::INFINITY; 3], Some(error.to_string())),
-    };
-    let checks = parts.into_iter().zip(differences);
+    let outcomes = compare(gpu, architecture)
+        .unwrap_or_else(|error| [(); 3].map(|()| (f32::INFINITY, Some(error.to_string()))));
+    let checks = parts.into_iter().zip(outcomes);
     checks
-        .map(|((part, unit, tolerance), difference)| {
+        .map(|((part, unit, tolerance), (difference, problem))| {
             let passed = difference <= tolerance;
             Check {
                 name: format!("{architecture} {part}"),
@@ -59,17 +60,14 @@ pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> Vec<Check> {
                 unit,
                 tolerance,
                 passed,
-                problem: problem.clone().filter(|_| !passed),
+                problem: problem.filter(|_| !passed),
             }
         })
         .collect()
 }
 
-/// The largest differences of maps, boxes and scores, and the first detection without a partner.
-fn compare(
-    gpu: &Arc<Gpu>,
-    architecture: Architecture,
-) -> Result<([f32; 3], Option<String>), Failure> {
+/// The maps, boxes and scores of a model on both engines.
+fn compare(gpu: &Arc<Gpu>, architecture: Architecture) -> Result<[Outcome; 3], Failure> {
     let config = ModelConfig {
         classes: architecture.default_classes().min(8),
         ..ModelConfig::of(architecture)
@@ -87,18 +85,41 @@ fn compare(
         })
     };
     let ((found, maps), (expected, expected_maps)) = (compute(Some(gpu))?, compute(None)?);
-    let pairs = maps.iter().zip(&expected_maps);
+    let [boxes, scores] = match architecture.selection() {
+        None => [(0.0, None), (0.0, None)],
+        Some(_) => compare_detections(found, &expected),
+    };
+    Ok([compare_maps(&maps, &expected_maps), boxes, scores])
+}
+
+/// The largest difference of the same maps, in the same order.
+fn compare_maps(found: &[FeatureMap], expected: &[FeatureMap]) -> Outcome {
+    let described = |maps: &[FeatureMap]| -> Vec<String> {
+        let described = maps.iter();
+        described
+            .map(|map| format!("{} {:?}", map.info.name, map.shape))
+            .collect()
+    };
+    let (names, expected_names) = (described(found), described(expected));
+    if expected.is_empty() || names != expected_names {
+        let problem = format!("the maps {names:?} instead of {expected_names:?}");
+        return (f32::INFINITY, Some(problem));
+    }
+    let pairs = found.iter().zip(expected);
     let differences = pairs.map(|(found, expected)| difference(&found.values, &expected.values));
-    let of_maps = differences.fold(0.0, f32::max);
-    if architecture.selection().is_none() {
-        return Ok(([of_maps, 0.0, 0.0], None));
-    }
-    if expected.is_empty() || found.len() != expected.len() {
-        let problem = format!("{} detections instead of {}", found.len(), expected.len());
-        return Ok(([of_maps, f32::INFINITY, f32::INFINITY], Some(problem)));
-    }
-    let ([boxes, scores], problem) = match_one_to_one(found, &expected);
-    Ok(([of_maps, boxes, scores], problem))
+    (differences.fold(0.0, f32::max), None)
+}
+
+/// The largest differences of boxes and scores, and the first detection without a partner.
+fn compare_detections(found: Vec<Detection>, expected: &[Detection]) -> [Outcome; 2] {
+    let (differences, problem) = match expected.is_empty() || found.len() != expected.len() {
+        true => {
+            let problem = format!("{} detections instead of {}", found.len(), expected.len());
+            ([f32::INFINITY; 2], Some(problem))
+        }
+        false => match_one_to_one(found, expected),
+    };
+    differences.map(|difference| (difference, problem.clone()))
 }
 
 fn match_one_to_one(
@@ -124,4 +145,52 @@ fn match_one_to_one(
         largest[1] = largest[1].max((partner.score - expected.score).abs());
     }
     (largest, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{MapInfo, MapKind};
+
+    fn map(level: usize, values: [f32; 2]) -> FeatureMap {
+        FeatureMap {
+            info: MapInfo {
+                name: format!("P{level}"),
+                kind: MapKind::Pyramid,
+                level,
+                stride: 1 << level,
+            },
+            shape: [1, 1, 2],
+            coverage: [1.0, 1.0],
+            values: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_largest_difference_of_all_maps_counts() {
+        let expected = [map(2, [1.0, 2.0]), map(3, [1.0, 4.0])];
+        let found = [map(2, [1.5, 2.0]), map(3, [1.0, 3.0])];
+        assert_eq!(compare_maps(&expected, &expected), (0.0, None));
+        assert_eq!(compare_maps(&found, &expected), (0.25, None));
+    }
+
+    #[test]
+    fn maps_that_are_missing_or_others_are_wrong() {
+        let expected = [map(2, [1.0, 2.0]), map(3, [1.0, 4.0])];
+        let other = [expected[1].clone(), expected[0].clone()];
+        let cases: [(&[FeatureMap], &[FeatureMap]); 4] = [
+            (&expected[..1], &expected),
+            (&expected, &expected[..1]),
+            (&other, &expected),
+            (&[], &[]),
+        ];
+        for (found, expected) in cases {
+            let (difference, problem) = compare_maps(found, expected);
+            assert_eq!(difference, f32::INFINITY);
+            assert!(problem.is_some());
+        }
+        let (_, problem) = compare_maps(&expected[..1], &expected);
+        let sentence = r#"the maps ["P2 [1, 1, 2]"] instead of ["P2 [1, 1, 2]", "P3 [1, 1, 2]"]"#;
+        assert_eq!(problem.as_deref(), Some(sentence));
+    }
 }

@@ -32,9 +32,10 @@ pub use seeded::{picture, seeded};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The operating system's.
+    /// The operating system's. What it said is told here, and so it is no source: a chain of errors would
+    /// tell it twice.
     #[error("cannot be read: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// No bytes at all.
     #[error("is empty")]
     Empty,
@@ -111,6 +112,12 @@ pub enum WeightsError {
         /// The weight.
         found: f32,
     },
+}
+
+impl From<std::io::Error> for WeightsError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 impl WeightsError {

@@ -100,7 +100,7 @@ fn a_picture_too_large_for_the_network_is_told_the_limit() {
         &folder,
         "a.png --min-size 20000",
         "a.png: the picture would enter the network as 30000×20000 pixels, over the limit of \
-         33554432: set a smaller max-size",
+         33554432: set a smaller --max-size",
     );
 }
 

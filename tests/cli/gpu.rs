@@ -92,3 +92,12 @@ fn a_plan_is_a_table_or_json() {
             .is_some_and(|steps| steps.len() > 50)
     );
 }
+
+#[test]
+fn a_plan_of_more_than_can_be_dispatched_is_refused() {
+    let folder = Folder::new();
+    assert_fails(
+        folder.fpn("plan --model retinaface_mobilenet025 --size 16384"),
+        "body.stage1.0.0 makes 67108864 pixels: expected at most 33553920, as many as a dispatch makes",
+    );
+}

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainOptions, Trainer};
+use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
 
@@ -259,6 +260,21 @@ fn a_training_that_diverges_says_so() {
     let train = format!("{SMALL} --steps 60 --learning-rate 1e12 --save-every 1 --out run");
     let sentence = contains(": try a smaller learning rate; there is no checkpoint yet");
     folder.fpn(&train).assert().code(1).stderr(sentence);
+}
+
+/// What is wrong with weights is an error within another's sentence.
+#[test]
+fn weights_that_are_not_finite_are_told_once() {
+    let folder = Folder::new();
+    let train = "train --data scenes:3:16 --short-sides 64 --warm-up 0 --steps 1 --out run";
+    let told = contains("error: the checkpoint holds ")
+        .and(contains("expected finite numbers").count(1))
+        .and(contains("panicked").not());
+    folder
+        .fpn(&format!("{train} --learning-rate 1e300"))
+        .assert()
+        .code(1)
+        .stderr(told);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, sigmoid};
 use burn::tensor::module::batch_norm;
 use burn::tensor::{Device, Tensor};
-use fpn_wgpu::compile::{Node, capture, check, lower};
+use fpn_wgpu::compile::{CompileError, Node, ScheduleError, capture, check, lower};
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{ModelConfig, Request};
 use fpn_wgpu::plan::{ValueId, ValueKind};
@@ -163,6 +163,23 @@ fn a_vector_that_was_reshaped_is_no_filter() {
         .expect_err("it means nothing")
         .to_string();
     assert!(error.contains("no parameter"), "{error}");
+}
+
+/// Every form of the kernel would take more workgroups than WebGPU dispatches.
+#[test]
+fn more_pixels_than_can_be_dispatched_are_refused() {
+    let captured = captured(
+        [8192, 8192],
+        |device| vec![conv([3, 6], 1, device)],
+        |convs, x| vec![convs[0].forward(x)],
+    );
+    let error = compiled(&captured).expect_err("they are too many");
+    let expected = ScheduleError::NoForm {
+        layer: "0".to_owned(),
+        pixels: 8192 * 8192,
+        limit: 65_535 * 512,
+    };
+    assert_eq!(error, CompileError::Schedule(expected));
 }
 
 /// Only the first of several maps would be computed.

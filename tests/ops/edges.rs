@@ -12,7 +12,7 @@ use fpn_wgpu::ops::proposals::{self, ProposalOptions, Proposals};
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, roi_align};
 use fpn_wgpu::ops::roi_decode::{RoiDecodeOptions, decode_all, decode_rois};
 use fpn_wgpu::ops::select::{SelectOptions, select_detections};
-use fpn_wgpu::{Detections, Detector, weights};
+use fpn_wgpu::{DetectError, Detections, Detector, weights};
 use image::DynamicImage;
 
 use crate::random;
@@ -192,6 +192,53 @@ fn retinaface_takes_tiny_pictures() {
             assert!(points.iter().all(|v| v.is_finite()), "{detection:?}");
         }
     }
+}
+
+/// What they have in pixels or in bytes is more than can be counted; the first comes to 0 where it is
+/// counted in 64 bits all the same.
+#[test]
+fn sizes_that_no_picture_can_have_are_refused() {
+    let detector = Detector::builder(weights::seeded(&RETINAFACE, 1))
+        .max_size(64)
+        .build()
+        .expect("seeded weights fit");
+    for (width, height) in [
+        (1 << 32, 1 << 32),
+        (usize::MAX, 2),
+        (usize::MAX, 1),
+        (1, 1 << 61),
+    ] {
+        let refused = DetectError::TooManyPixels {
+            width,
+            height,
+            limit: (1 << 61) - 1,
+        };
+        let prepared = pollster::block_on(detector.prepare(width, height, async || {}));
+        assert_eq!(prepared, Err(refused.clone()));
+        let found = detector.detect_rgba(width, height, Vec::new());
+        assert_eq!(found, Err(refused));
+    }
+}
+
+#[test]
+fn raw_bytes_are_as_many_as_the_picture_has() {
+    let detector = Detector::builder(weights::seeded(&RETINAFACE, 1))
+        .build()
+        .expect("seeded weights fit");
+    let bytes = weights::picture(1, 40, 30).into_raw();
+    assert!(detector.detect_rgba(40, 30, bytes.clone()).is_ok());
+    let refused = DetectError::Bytes {
+        width: 40,
+        height: 31,
+        expected: 40 * 31 * 4,
+        found: bytes.len(),
+    };
+    assert_eq!(detector.detect_rgba(40, 31, bytes), Err(refused));
+    let refused = DetectError::NoPixels {
+        width: 0,
+        height: 31,
+    };
+    assert_eq!(detector.detect_rgba(0, 31, Vec::new()), Err(refused));
 }
 
 /// `N` square maps of `channels`, of the given sides, filled by `value`.

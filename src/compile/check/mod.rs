@@ -81,7 +81,7 @@ impl<'a> Made<'a> {
     fn new(graph: &'a Graph) -> Self {
         let mut channels = vec![Vec::new(); graph.values.len()];
         for value in [graph.image].into_iter().chain(graph.frame) {
-            channels[value.0] = vec![0..width(graph, value)];
+            channels[value.0].push(0..width(graph, value));
         }
         Self { graph, channels }
     }

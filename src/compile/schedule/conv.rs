@@ -1,5 +1,6 @@
 //! The steps of a convolution or matrix product.
 
+use super::ScheduleError;
 use crate::compile::graph::{Conv, ConvKind, Graph, Node, Op};
 use crate::compile::select::{ConvAlgorithm, ConvSize, Target};
 use crate::kernels::conv::{ConvForm, Epilogue, FREQUENCIES, Params, WeightLayout};
@@ -43,20 +44,24 @@ fn size(graph: &Graph, conv: &Conv, node: &Node) -> ConvSize {
 }
 
 /// Steps for a convolution, with what was fused into it.
+///
+/// # Errors
+/// If it makes more pixels than can be dispatched.
 pub(super) fn schedule(
     graph: &Graph,
     conv: &Conv,
     node: &Node,
     target: &Target,
     plan: &mut PlanBuilder<'_>,
-) {
+) -> Result<(), ScheduleError> {
     let own = Layer::new(graph, conv, node, plan);
     match conv.kind {
         ConvKind::Depthwise(_) => own.depthwise(plan),
         ConvKind::Grouped(_, groups) => own.grouped(groups, plan),
-        ConvKind::Dense(_) => own.select(WeightLayout::Dense, target, plan),
-        ConvKind::Linear(layout) => own.select(WeightLayout::Linear(layout), target, plan),
+        ConvKind::Dense(_) => own.select(WeightLayout::Dense, target, plan)?,
+        ConvKind::Linear(layout) => own.select(WeightLayout::Linear(layout), target, plan)?,
     }
+    Ok(())
 }
 
 /// A convolution that is about to become steps.
@@ -193,19 +198,30 @@ impl<'a> Layer<'a> {
     }
 
     /// As the target computes it fastest.
-    fn select(self, layout: WeightLayout, target: &Target, plan: &mut PlanBuilder<'_>) {
+    fn select(
+        self,
+        layout: WeightLayout,
+        target: &Target,
+        plan: &mut PlanBuilder<'_>,
+    ) -> Result<(), ScheduleError> {
         match target.algorithm(&self.size) {
             ConvAlgorithm::Direct => self.direct(layout, target, plan),
             ConvAlgorithm::Winograd => self.winograd(target, plan),
         }
     }
 
-    fn direct(self, layout: WeightLayout, target: &Target, plan: &mut PlanBuilder<'_>) {
+    fn direct(
+        self,
+        layout: WeightLayout,
+        target: &Target,
+        plan: &mut PlanBuilder<'_>,
+    ) -> Result<(), ScheduleError> {
         let fits = |form: ConvForm| {
             let blocks = self.params.out_blocks as usize;
             form.workgroups(self.size.pixels(), blocks, 1)[0] as usize <= MAX_WORKGROUPS
         };
         let form = target.form(&self.size, fits);
+        let form = form.ok_or_else(|| ScheduleError::no_form(self.name, &self.size))?;
         let dtypes = Dtypes {
             product: match self.dtypes.stored {
                 Dtype::F16 => target.precision.product(),
@@ -217,10 +233,11 @@ impl<'a> Layer<'a> {
         let operands = self.operands(layout, plan);
         let draft = Draft::making(self.name, dispatch, operands, self.output);
         plan.push(draft.shaped(self.shape).computing(self.size.flop()));
+        Ok(())
     }
 
     /// Three dispatches for as many tiles as are worked on at once: to tiles, products, from tiles.
-    fn winograd(self, target: &Target, plan: &mut PlanBuilder<'_>) {
+    fn winograd(self, target: &Target, plan: &mut PlanBuilder<'_>) -> Result<(), ScheduleError> {
         let size = self.size;
         let [in_blocks, out_blocks] = [size.in_channels, size.out_channels].map(blocks);
         let [down, across] = size.out_size.map(|side| side.div_ceil(4));
@@ -230,6 +247,7 @@ impl<'a> Layer<'a> {
         // All rounds alike, the last may be shorter.
         let at_once = tiles.div_ceil(tiles.div_ceil(at_once));
         let form = target.winograd_form(&size);
+        let form = form.ok_or_else(|| ScheduleError::no_form(self.name, &size))?;
         let bias = self.epilogue_operands(plan);
         let [input, output] = plan.operands([self.input, self.output]);
         let weights = self.constant(ConstantPart::Weights(WeightLayout::Winograd), plan);
@@ -274,5 +292,6 @@ impl<'a> Layer<'a> {
             );
             plan.push(from_tiles.shaped(self.shape.clone()));
         }
+        Ok(())
     }
 }

@@ -6,8 +6,11 @@ use super::check::{GraphError, check, describe};
 use super::dtypes::dtypes;
 use super::graph::{Graph, GraphOutput, Node, Op, Window};
 use super::select::{ConvSize, Target};
+use crate::kernels::conv::ConvForm;
 use crate::kernels::upsample_add::Upsampling;
-use crate::kernels::{Dtype, Dtypes, blocks, max_pool, preprocess, upsample_add, words};
+use crate::kernels::{
+    Dtype, Dtypes, MAX_WORKGROUPS, blocks, max_pool, preprocess, upsample_add, words,
+};
 use crate::ops::Arguments;
 use crate::plan::{Draft, Operand, Plan, PlanBuilder, PlanError};
 use crate::stage::Stage;
@@ -22,9 +25,30 @@ pub enum ScheduleError {
     /// The graph means nothing.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// A convolution or matrix product that no form of its kernel can be dispatched for.
+    #[error("{layer} makes {pixels} pixels: expected at most {limit}, as many as a dispatch makes")]
+    NoForm {
+        /// Path of its parameters.
+        layer: String,
+        /// Pixels it makes, or rows.
+        pixels: usize,
+        /// Most that any form makes.
+        limit: usize,
+    },
     /// The steps do not make sense: a fault of this crate.
     #[error(transparent)]
     Plan(#[from] PlanError),
+}
+
+impl ScheduleError {
+    fn no_form(layer: &str, size: &ConvSize) -> Self {
+        let tiles = ConvForm::ALL.into_iter().map(ConvForm::pixels);
+        Self::NoForm {
+            layer: layer.to_owned(),
+            pixels: size.pixels(),
+            limit: MAX_WORKGROUPS * tiles.max().unwrap_or(0),
+        }
+    }
 }
 
 /// Where the first value of a plan comes from.
@@ -38,7 +62,8 @@ pub enum Source<'a> {
 /// The plan of a rewritten graph on a target. `stage` tells that of a layer by the path of its weight.
 ///
 /// # Errors
-/// If the graph means nothing, or a node was not fused away and has no kernel.
+/// If the graph means nothing, or a node was not fused away and has no kernel, or makes more pixels than
+/// can be dispatched.
 pub fn schedule(
     graph: &Graph,
     stage: &dyn Fn(&str) -> Stage,
@@ -108,7 +133,7 @@ fn compute(
 ) -> Result<(), ScheduleError> {
     let node = &graph.nodes[index];
     match &node.op {
-        Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan),
+        Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan)?,
         Op::MaxPool(window) => pool(*window, node, plan),
         Op::Add(upsampling) => add(*upsampling, node, plan),
         Op::Extension(extension) => {
