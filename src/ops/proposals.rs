@@ -241,6 +241,13 @@ impl Operation for SelectProposals {
             ));
         }
         let (logits, deltas) = maps.split_at(maps.len() / 2);
+        let slots = logits.len() * options.per_level;
+        if options.limit > slots {
+            return Err(format!(
+                "it gives {} proposals, where there are at most {slots}",
+                options.limit
+            ));
+        }
         for (logits, deltas) in logits.iter().zip(deltas) {
             let [anchors, height, width] = logits.map();
             if anchors != decode_proposals::ANCHORS || deltas.map() != [4 * anchors, height, width]

@@ -98,6 +98,6 @@ fn a_plan_of_more_than_can_be_dispatched_is_refused() {
     let folder = Folder::new();
     assert_fails(
         folder.fpn("plan --model retinaface_mobilenet025 --size 16384"),
-        "body.stage1.0.0 makes 67108864 pixels: expected at most 33553920, as many as a dispatch makes",
+        "body.stage1.0.conv makes 67108864 pixels: expected at most 33553920, as many as a dispatch makes",
     );
 }

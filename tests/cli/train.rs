@@ -271,7 +271,7 @@ fn weights_that_are_not_finite_are_told_once() {
         .and(contains("expected finite numbers").count(1))
         .and(contains("panicked").not());
     folder
-        .fpn(&format!("{train} --learning-rate 1e300"))
+        .fpn(&format!("{train} --learning-rate 1e30 --weight-decay 1e38"))
         .assert()
         .code(1)
         .stderr(told);

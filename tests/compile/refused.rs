@@ -198,10 +198,7 @@ fn maps_of_several_items_are_refused() {
         error.to_string()
     };
     let picture = with(graph.image);
-    assert!(
-        picture.contains("[2, 3, 4, 4], where a picture"),
-        "{picture}"
-    );
+    assert!(picture.contains("[2, 3, 4, 4], where one map"), "{picture}");
     let made = with(graph.nodes[0].outputs[0]);
     assert!(
         made.contains("convolution of 0.weight") && made.contains("[2, 6, 4, 4]"),

@@ -45,7 +45,7 @@ pub fn check(graph: &Graph, stage: &'static str) -> Result<(), GraphError> {
     made.gives_back().map_err(of("its outputs".to_owned()))
 }
 
-/// Whether every value that is named is there, and its input is a picture.
+/// Whether every value that is named is there, and its input is a map.
 fn known(graph: &Graph) -> Outcome {
     let nodes = graph.nodes.iter();
     let ids = nodes.flat_map(|node| node.inputs.iter().chain(&node.outputs));
@@ -59,11 +59,11 @@ fn known(graph: &Graph) -> Outcome {
             graph.values.len()
         ));
     }
-    let image = graph.value(graph.image);
-    match (image.kind, &*image.shape) {
-        (ValueKind::Floats, [1, 3, _, _]) => Ok(()),
+    let input = graph.value(graph.image);
+    match (input.kind, &*input.shape) {
+        (ValueKind::Floats, [1, _, _, _]) => Ok(()),
         (kind, shape) => Err(format!(
-            "its input holds {} of shape {shape:?}, where a picture [1, 3, H, W] is expected",
+            "its input holds {} of shape {shape:?}, where one map, [1, C, H, W], is expected",
             kind.name()
         )),
     }
