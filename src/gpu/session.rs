@@ -16,13 +16,17 @@ use super::readback::ReadBack;
 use super::store::Store;
 use super::timestamps::TimestampQueries;
 use crate::error::GpuError;
-use crate::plan::{Binding, HEADER_WORDS, Plan};
+use crate::plan::{Binding, HEADER_WORDS, Plan, Step};
 
 /// Alignment of a uniform binding's offset in WebGPU.
 const UNIFORM_ALIGNMENT: usize = 256;
 
 /// Longest a submission may take, in seconds: Windows resets a device after two.
 const LONGEST_SUBMISSION: f64 = 1.0;
+
+/// What an access to memory takes where nothing else is there to be done meanwhile, in seconds. It is no
+/// shorter on a large GPU, of which one workgroup has only one core.
+const WAIT: f64 = 1e-6;
 
 /// A plan with its pipelines and bind groups.
 #[derive(Debug)]
@@ -91,7 +95,7 @@ impl Session {
             pause().await;
         }
         Ok(Self {
-            submissions: split(&plan, flop_per_second(gpu.info().device_type)),
+            submissions: split(&plan, gpu.info().device_type),
             steps,
             plan,
         })
@@ -265,23 +269,24 @@ fn upload_params(gpu: &Gpu, plan: &Plan) -> Buffer {
     params
 }
 
-/// What an adapter of this type computes at least, for estimating how long a plan takes. Software
-/// has no watchdog to fear.
-fn flop_per_second(device_type: DeviceType) -> f64 {
-    match device_type {
+/// An estimate of what a step takes at most, in seconds, on an adapter of this type. Software has no
+/// watchdog to fear.
+fn seconds_of(step: &Step, device_type: DeviceType) -> f64 {
+    let flop_per_second = match device_type {
         DeviceType::DiscreteGpu => 1e12,
         DeviceType::IntegratedGpu | DeviceType::VirtualGpu | DeviceType::Other => 1e11,
-        DeviceType::Cpu => f64::INFINITY,
-    }
+        DeviceType::Cpu => return 0.0,
+    };
+    step.flop as f64 / flop_per_second + step.waits as f64 * WAIT
 }
 
 /// The steps of each submission, none of which should take longer than [`LONGEST_SUBMISSION`]
 /// unless a single step does.
-fn split(plan: &Plan, flop_per_second: f64) -> Vec<std::ops::Range<usize>> {
+fn split(plan: &Plan, device_type: DeviceType) -> Vec<std::ops::Range<usize>> {
     let mut submissions = Vec::new();
     let (mut start, mut seconds) = (0, 0.0);
     for (index, step) in plan.steps.iter().enumerate() {
-        let own = step.flop as f64 / flop_per_second;
+        let own = seconds_of(step, device_type);
         if seconds + own > LONGEST_SUBMISSION && index > start {
             submissions.push(start..index);
             (start, seconds) = (index, 0.0);
@@ -290,4 +295,52 @@ fn split(plan: &Plan, flop_per_second: f64) -> Vec<std::ops::Range<usize>> {
     }
     submissions.push(start..plan.steps.len());
     submissions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::{Target, compile};
+    use crate::models::retinaface::MOBILENET025;
+    use crate::models::{ModelConfig, Request};
+
+    /// The steps of each submission for a picture of faces.
+    fn submissions(size: [usize; 2], device_type: DeviceType) -> (Plan, Vec<Vec<String>>) {
+        let transform = MOBILENET025.transform();
+        let request = Request::of(MOBILENET025);
+        let padded = transform.frame(size).padded;
+        let config = ModelConfig::of(MOBILENET025);
+        let plan = compile(&config, &transform, &request, padded, &Target::webgpu())
+            .expect("it is known how to compute it");
+        let ranges = split(&plan, device_type);
+        let names = |steps: &std::ops::Range<usize>| {
+            let steps = plan.steps[steps.clone()].iter();
+            steps.map(|step| step.name.clone()).collect()
+        };
+        let names = ranges.iter().map(names).collect();
+        (plan, names)
+    }
+
+    #[test]
+    fn a_selection_from_very_many_candidates_is_a_submission_of_its_own() {
+        for device_type in [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu] {
+            let (plan, submissions) = submissions([3000, 4000], device_type);
+            assert_eq!(submissions.concat().len(), plan.steps.len());
+            let last = submissions.last().expect("there is one");
+            assert_eq!(last, &["detections"], "{device_type:?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_is_one_submission_where_nothing_takes_long() {
+        let cases = [
+            ([480, 640], DeviceType::IntegratedGpu),
+            ([1080, 1920], DeviceType::DiscreteGpu),
+            ([3000, 4000], DeviceType::Cpu),
+        ];
+        for (size, device_type) in cases {
+            let (_, submissions) = submissions(size, device_type);
+            assert_eq!(submissions.len(), 1, "{size:?} {device_type:?}");
+        }
+    }
 }

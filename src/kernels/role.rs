@@ -27,6 +27,8 @@ pub enum Role {
     WordsOut,
     /// Integers that are read and then written.
     WordsInOut,
+    /// Words that mean nothing before and after.
+    Scratch,
     /// A count that several dispatches add to, the first of which sets it.
     Counter,
     /// A number, then as many integers in any order.
@@ -77,6 +79,7 @@ impl Role {
                 | Self::FloatsOut
                 | Self::WordsOut
                 | Self::WordsInOut
+                | Self::Scratch
                 | Self::Counter
                 | Self::SetOut
                 | Self::CandidatesOut

@@ -217,7 +217,7 @@ impl Operation for DecodeAnchors {
                 true => Draft::making(name, params.dispatch(), operands, rows),
                 false => Draft::step(name, params.dispatch(), operands, rows),
             };
-            plan.push(draft);
+            plan.push(draft.waiting(params.waits()));
         }
     }
 

@@ -347,12 +347,8 @@ fn schedule_level(
         limit: options.per_level as u32,
     };
     let name = format!("P{} top anchors", level + 2);
-    plan.push(Draft::step(
-        name,
-        choice.dispatch(),
-        [logit_map, chosen],
-        boxes,
-    ));
+    let draft = Draft::step(name, choice.dispatch(), [logit_map, chosen], boxes);
+    plan.push(draft.waiting(choice.waits()));
 
     let grid = AnchorGrid::pyramid(options.anchor_size);
     let stride = [options.padded[0] / height, options.padded[1] / width];

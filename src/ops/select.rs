@@ -148,7 +148,6 @@ impl Operation for SelectDetections {
             unreachable!("candidates are rows")
         };
         let detections = arguments.outputs[0];
-        let alive = plan.temporary(capacity * 4);
         let [candidates, found] = plan.operands([rows, found]);
         let layout = DetectionsLayout {
             limit: options.limit.min(capacity),
@@ -161,13 +160,17 @@ impl Operation for SelectDetections {
             limit: layout.limit as u32,
             threshold: options.nms_threshold,
         };
-        let operands = [Operand::Frame, candidates, found, alive, Operand::Results];
-        plan.push(Draft::making(
-            "detections",
-            selection.dispatch(),
-            operands,
-            detections,
-        ));
+        let [keys, kept] = selection.scratch().map(|words| plan.temporary(words * 4));
+        let operands = [
+            Operand::Frame,
+            candidates,
+            found,
+            keys,
+            kept,
+            Operand::Results,
+        ];
+        let draft = Draft::making("detections", selection.dispatch(), operands, detections);
+        plan.push(draft.waiting(selection.waits()));
         plan.keep_detections(layout);
     }
 

@@ -40,6 +40,8 @@ pub struct Draft {
     pub output: Option<Vec<usize>>,
     /// See [`Step::flop`].
     pub flop: u64,
+    /// See [`Step::waits`].
+    pub waits: u64,
 }
 
 impl Draft {
@@ -71,6 +73,7 @@ impl Draft {
             makes: true,
             output: None,
             flop: 0,
+            waits: 0,
         }
     }
 
@@ -85,6 +88,11 @@ impl Draft {
     /// With its floating-point operations.
     pub fn computing(self, flop: u64) -> Self {
         Self { flop, ..self }
+    }
+
+    /// With its accesses to memory that wait for each other.
+    pub fn waiting(self, waits: u64) -> Self {
+        Self { waits, ..self }
     }
 }
 
@@ -336,6 +344,7 @@ impl<'a> PlanBuilder<'a> {
                 None => self.shape(draft.value).to_vec(),
             },
             flop: draft.flop,
+            waits: draft.waits,
         };
         let plan = Plan {
             padded,

@@ -87,6 +87,9 @@ pub struct Step {
     pub output: Vec<usize>,
     /// Floating-point operations, two for a multiplication with addition; 0 where they are few.
     pub flop: u64,
+    /// Accesses to memory that wait for each other, at most, where a single workgroup does all; 0 where many
+    /// do, or they are few.
+    pub waits: u64,
 }
 
 /// Something a step reads or writes.

@@ -219,16 +219,24 @@ fn conv_shape() -> impl Strategy<Value = ConvShape> {
 }
 
 fn candidates_shape() -> impl Strategy<Value = CandidatesShape> {
-    let counts = (0..400_usize, 1..300_usize, 1..120_usize);
+    let few = (0..400_usize, 1..300_usize, 1..120_usize);
+    let many = (0..4000_usize, 1000..3000_usize, 1..1200_usize);
     let threshold = select(vec![0.0_f32, 0.3, 0.5, 0.9]);
-    (counts, select(vec![2_usize, 5]), 1..9_usize, threshold).prop_map(
-        |((found, capacity, limit), blocks, classes, threshold)| CandidatesShape {
-            found,
-            capacity,
-            blocks,
-            classes,
-            limit,
-            threshold,
+    let scores = select(vec![1_usize, 3, 30, 1000, 1_000_000]);
+    let places = select(vec![1_usize, 9, 200, usize::MAX]);
+    let kinds = (select(vec![2_usize, 5]), 1..9_usize, scores, places);
+    (prop_oneof![few, many], kinds, threshold).prop_map(
+        |((found, capacity, limit), (blocks, classes, scores, places), threshold)| {
+            CandidatesShape {
+                found,
+                capacity,
+                blocks,
+                classes,
+                scores,
+                places,
+                limit,
+                threshold,
+            }
         },
     )
 }

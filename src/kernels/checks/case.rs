@@ -64,6 +64,8 @@ enum Content {
     Floats,
     /// A number, then as many words in any order.
     Set,
+    /// Not at all.
+    Nothing,
     /// Rows of so many vec4, the last of which holds score, label and level, behind a header of
     /// `usize` words.
     Candidates(usize, usize),
@@ -166,6 +168,7 @@ impl Case {
         match role {
             Role::MapOut | Role::FloatsOut => Content::Floats,
             Role::SetOut => Content::Set,
+            Role::Scratch => Content::Nothing,
             Role::CandidatesOut => Content::Candidates(self.candidate_blocks, 0),
             Role::Results => Content::Candidates(self.candidate_blocks, 4),
             _ => Content::Words,
@@ -189,6 +192,7 @@ impl Content {
         match self {
             Self::Words => exact(&found, &expected, all),
             Self::Floats => close(&found, &expected, all),
+            Self::Nothing => Difference::default(),
             Self::Set => {
                 for words in [&mut found, &mut expected] {
                     let (number, members) = words.split_at_mut(1);

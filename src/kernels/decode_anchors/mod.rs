@@ -76,4 +76,10 @@ impl Params {
     pub fn dispatch(&self) -> Dispatch {
         Dispatch::new(KERNEL.shader(Dtypes::F32), self, [1, 1, 1])
     }
+
+    /// At most: two looks at an invocation's share of the logits, and one at what else there is.
+    pub fn waits(&self) -> u64 {
+        let [height, width] = self.size.map(u64::from);
+        (height * width * ANCHORS as u64).div_ceil(256) * (2 + 1)
+    }
 }

@@ -22,6 +22,10 @@ pub struct CandidatesShape {
     pub blocks: usize,
     /// Classes, the background not among them.
     pub classes: usize,
+    /// Different scores; where they are few there are ties.
+    pub scores: usize,
+    /// Different boxes at most; the others are copies.
+    pub places: usize,
     /// Most that are kept.
     pub limit: usize,
     /// Overlap above which the weaker falls.
@@ -29,12 +33,11 @@ pub struct CandidatesShape {
 }
 
 fn candidates(shape: CandidatesShape, random: &mut Random) -> Vec<u32> {
-    let boxes = boxes(shape.capacity, random);
-    let rows = boxes.iter().flat_map(|bbox| {
-        let mut row = bits(bbox);
+    let boxes = boxes(shape.capacity.min(shape.places), random);
+    let rows = (0..shape.capacity).flat_map(|index| {
+        let mut row = bits(&boxes[index % boxes.len()]);
         row.extend(random.floats(4 * (shape.blocks - 2)));
-        // Few different scores, so that there are ties.
-        let score = random.below(30) as f32 / 32.0;
+        let score = random.below(shape.scores) as f32 / (shape.scores + 2) as f32;
         let label = 1.0 + random.below(shape.classes) as f32;
         let level = 2.0 + random.below(5) as f32;
         row.extend(bits(&[score, label, level, 0.0]));
@@ -53,25 +56,37 @@ pub fn case(shape: CandidatesShape, random: &mut Random) -> Case {
     };
     let mut results = vec![0; 4];
     results.resize(4 + shape.limit * shape.blocks * 4, UNWRITTEN);
+    let [keys, kept] = params.scratch().map(unwritten);
     let bindings = vec![
         frame_words(ORIGINAL, RESIZED),
         candidates(shape, random),
         vec![shape.found as u32],
-        unwritten(shape.capacity),
+        keys,
+        kept,
         results,
     ];
     Case::new(format!("{shape:?}"), params.dispatch(), bindings).with_candidates(shape.blocks)
 }
 
 /// The shapes that matter.
-fn shapes() -> [CandidatesShape; 6] {
+fn shapes() -> [CandidatesShape; 15] {
     let shape = CandidatesShape {
         found: 500,
         capacity: 600,
         blocks: 2,
         classes: 20,
+        scores: 30,
+        places: usize::MAX,
         limit: 100,
         threshold: 0.5,
+    };
+    // More than a batch, and not all of the last sixteen.
+    let many = CandidatesShape {
+        found: 5_001,
+        capacity: 5_003,
+        scores: 100_000,
+        limit: 3_000,
+        ..shape
     };
     [
         shape,
@@ -98,6 +113,38 @@ fn shapes() -> [CandidatesShape; 6] {
             threshold: 0.0,
             limit: 600,
             ..shape
+        },
+        CandidatesShape {
+            limit: 1_000,
+            scores: 1,
+            ..shape
+        },
+        CandidatesShape { places: 1, ..shape },
+        many,
+        CandidatesShape { scores: 1, ..many },
+        CandidatesShape { limit: 1, ..many },
+        // Nearly all are kept, and then nearly none.
+        CandidatesShape {
+            threshold: 0.99,
+            ..many
+        },
+        CandidatesShape {
+            classes: 1,
+            threshold: 0.0,
+            blocks: 5,
+            ..many
+        },
+        // Each batch keeps a few, which the rest overlaps.
+        CandidatesShape {
+            classes: 1,
+            places: 40,
+            scores: 4,
+            ..many
+        },
+        CandidatesShape {
+            places: 1,
+            classes: 3,
+            ..many
         },
     ]
 }

@@ -13,6 +13,9 @@ use super::kernel::shader;
 use super::params::params;
 use super::{Dispatch, Dtypes, Kernel, Role};
 
+/// Most candidates that are sorted at a time. Where there are more, at least half as many are.
+const BATCH: u64 = 1024;
+
 params! {
     /// What the kernel is told.
     pub struct Params {
@@ -36,7 +39,8 @@ pub static KERNEL: Kernel = Kernel::new(
         Role::Frame,
         Role::CandidatesIn,
         Role::WordsIn,
-        Role::WordsOut,
+        Role::Scratch,
+        Role::Scratch,
         Role::Results,
     ],
     #[cfg(feature = "verify")]
@@ -49,9 +53,25 @@ pub fn kernels() -> Vec<&'static Kernel> {
 }
 
 impl Params {
-    /// One workgroup takes all candidates. Binds the frame, the candidates and their number, a word of
-    /// scratch for each, and the results.
+    /// One workgroup takes all candidates. Binds the frame, the candidates and their number, scratch of as
+    /// many [words](Self::scratch), and the results.
     pub fn dispatch(&self) -> Dispatch {
         Dispatch::new(KERNEL.shader(Dtypes::F32), self, [1, 1, 1])
+    }
+
+    /// Words of scratch: a key for each candidate, by sixteens, and one for each that is kept.
+    pub fn scratch(&self) -> [usize; 2] {
+        [
+            self.capacity.next_multiple_of(16) as usize,
+            self.limit as usize,
+        ]
+    }
+
+    /// At most: for each batch eight looks at an invocation's share of the keys, sixteen at a time, one
+    /// that takes the batch out, one at the keys of the rest and one at their boxes; then what is kept.
+    pub fn waits(&self) -> u64 {
+        let [capacity, limit] = [self.capacity, self.limit].map(u64::from);
+        let batches = capacity.div_ceil(BATCH / 2).min(limit);
+        batches * capacity.div_ceil(16 * 256) * (8 + 1 + 2) + limit
     }
 }

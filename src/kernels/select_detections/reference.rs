@@ -9,16 +9,16 @@ use crate::kernels::checks::{Call, Vec4, frame, vec4};
 use crate::kernels::kernel::sizes;
 
 /// Greedy class-wise non-maximum suppression over the candidates, until enough are kept; the kept ones
-/// in pixels of the original picture.
+/// in pixels of the original picture. It has no batches: each round keeps the best candidate left (ties:
+/// the earlier one) and looks at the others once.
 ///
 /// - `candidates`: as many vec4 each as the parameters say; `count`: how many there are;
-/// - `alive`: scratch, by candidate;
 /// - `results`: their number, a flag that is set elsewhere, how many candidates there were and how
 ///   many fit; then a candidate each.
 pub(super) fn run(call: Call<'_>) {
-    let (params, [picture, candidates, count, alive, results]) = call.split::<Params, 5>();
+    let (params, [picture, candidates, count, _, _, results]) = call.split::<Params, 6>();
     let (frame, candidates) = (frame(picture), vec4(candidates));
-    select_detections(&params, &frame, candidates, count, alive, results);
+    select_detections(&params, &frame, candidates, count, results);
 }
 
 #[allow(clippy::needless_range_loop)] // an index stands for an invocation
@@ -27,13 +27,12 @@ fn select_detections(
     frame: &FrameUniform,
     candidates: &[Vec4],
     count: &[u32],
-    alive: &mut [u32],
     results: &mut [u32],
 ) {
     let [blocks, limit] = sizes([params.blocks, params.limit]);
     let tags_of = |candidate: usize| candidates[candidate * blocks + blocks - 1];
     let total = count[0].min(params.capacity) as usize;
-    alive[..total].fill(1);
+    let mut alive = vec![true; total];
     let [down, across] = frame.ratio;
     let scale = [across, down, across, down];
     let mut kept = 0;
@@ -43,12 +42,12 @@ fn select_detections(
         let mut best = None;
         let mut best_score = 0.0;
         for candidate in 0..total {
-            if alive[candidate] == 0 {
+            if !alive[candidate] {
                 continue;
             }
             let [score, own_label, _, _] = tags_of(candidate);
             if own_label == label && iou(bbox, candidates[candidate * blocks]) > params.threshold {
-                alive[candidate] = 0;
+                alive[candidate] = false;
             } else if best.is_none() || score > best_score {
                 best = Some(candidate);
                 best_score = score;
@@ -57,7 +56,7 @@ fn select_detections(
         let Some(best) = best.filter(|_| kept < limit) else {
             break;
         };
-        alive[best] = 0;
+        alive[best] = false;
         bbox = candidates[best * blocks];
         label = tags_of(best)[1];
         for invocation in 0..blocks {
