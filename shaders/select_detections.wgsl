@@ -28,7 +28,7 @@ struct Sixteen {
 #import fpn::frame::Frame
 #import fpn::boxes::overlaps
 #import fpn::order::key
-#import fpn::radix::{Cut, EVERYTHING, clear, is_above, lower, tally}
+#import fpn::radix::{Cut, EVERYTHING, are_above, clear, lower, tally}
 
 const INVOCATIONS: u32 = 256u;
 const BATCH: u32 = 1024u;
@@ -81,31 +81,24 @@ fn keys_of_four(first: u32, total: u32) -> vec4<u32> {
     );
 }
 
-fn tally_four(own: vec4<u32>, first: u32, cut: Cut) {
-    tally(own.x, first, cut);
-    tally(own.y, first + 1u, cut);
-    tally(own.z, first + 2u, cut);
-    tally(own.w, first + 3u, cut);
-}
-
-// A candidate above the cut goes into the batch. What is left of its key.
-fn take(k: u32, candidate: u32, cut: Cut) -> u32 {
-    if k == 0u || !is_above(k, candidate, cut) {
-        return k;
+fn take(takes: bool, k: u32, candidate: u32) {
+    if takes {
+        let place = atomicAdd(&filled, 1u);
+        batch[place] = candidate;
+        batch_keys[place] = k;
     }
-    let place = atomicAdd(&filled, 1u);
-    batch[place] = candidate;
-    batch_keys[place] = k;
-    return 0u;
 }
 
+// Those of four candidates that are above the cut go into the batch. What is left of their keys.
 fn take_four(own: vec4<u32>, first: u32, cut: Cut) -> vec4<u32> {
-    return vec4<u32>(
-        take(own.x, first, cut),
-        take(own.y, first + 1u, cut),
-        take(own.z, first + 2u, cut),
-        take(own.w, first + 3u, cut),
-    );
+    let takes = are_above(own, first, cut);
+    if any(takes) {
+        take(takes.x, own.x, first);
+        take(takes.y, own.y, first + 1u);
+        take(takes.z, own.z, first + 2u);
+        take(takes.w, own.w, first + 3u);
+    }
+    return select(own, vec4<u32>(), takes);
 }
 
 // The best of the candidates, of which at most so many are left, become the batch, in no order.
@@ -118,10 +111,10 @@ fn choose(invocation: u32, total: u32, left: u32) -> u32 {
             clear(invocation);
             for (var i = invocation; 16u * i < total; i += INVOCATIONS) {
                 let own = keys[i];
-                tally_four(own.a, 16u * i, cut);
-                tally_four(own.b, 16u * i + 4u, cut);
-                tally_four(own.c, 16u * i + 8u, cut);
-                tally_four(own.d, 16u * i + 12u, cut);
+                tally(own.a, 16u * i, cut);
+                tally(own.b, 16u * i + 4u, cut);
+                tally(own.c, 16u * i + 8u, cut);
+                tally(own.d, 16u * i + 12u, cut);
             }
             cut = lower(invocation, cut, BATCH / 2u, BATCH);
         }

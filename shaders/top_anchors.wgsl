@@ -13,14 +13,32 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> chosen: array<u32>; // their number, then the anchors
 
 #import fpn::order::key
-#import fpn::radix::{Cut, clear, is_above, lower, tally}
+#import fpn::radix::{Cut, are_above, clear, lower, tally}
 
 const INVOCATIONS: u32 = 256u;
 
 var<workgroup> taken: atomic<u32>;
 
-fn key_of(anchor: u32) -> u32 {
+fn key_of(anchor: u32, total: u32) -> u32 {
+    if anchor >= total {
+        return 0u;
+    }
     return key(logits[anchor / params.anchors * params.pitch + anchor % params.anchors]);
+}
+
+fn keys_of_four(first: u32, total: u32) -> vec4<u32> {
+    return vec4<u32>(
+        key_of(first, total),
+        key_of(first + 1u, total),
+        key_of(first + 2u, total),
+        key_of(first + 3u, total),
+    );
+}
+
+fn take(takes: bool, anchor: u32) {
+    if takes {
+        chosen[1u + atomicAdd(&taken, 1u)] = anchor;
+    }
 }
 
 @compute @workgroup_size(256)
@@ -32,16 +50,17 @@ fn main(@builtin(local_invocation_index) invocation: u32) {
     var cut = Cut();
     while !cut.is_found {
         clear(invocation);
-        for (var anchor = invocation; anchor < total; anchor += INVOCATIONS) {
-            tally(key_of(anchor), anchor, cut);
+        for (var first = 4u * invocation; first < total; first += 4u * INVOCATIONS) {
+            tally(keys_of_four(first, total), first, cut);
         }
         cut = lower(invocation, cut, params.limit, params.limit);
     }
-    for (var anchor = invocation; anchor < total; anchor += INVOCATIONS) {
-        let k = key_of(anchor);
-        if k != 0u && is_above(k, anchor, cut) {
-            chosen[1u + atomicAdd(&taken, 1u)] = anchor;
-        }
+    for (var first = 4u * invocation; first < total; first += 4u * INVOCATIONS) {
+        let takes = are_above(keys_of_four(first, total), first, cut);
+        take(takes.x, first);
+        take(takes.y, first + 1u);
+        take(takes.z, first + 2u);
+        take(takes.w, first + 3u);
     }
     workgroupBarrier();
     if invocation == 0u {

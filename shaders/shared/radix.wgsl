@@ -21,20 +21,13 @@ var<workgroup> sums: array<u32, 16>;
 // What one invocation tells the others.
 var<workgroup> told: vec2<u32>;
 
-// The leading `count` digits of one word; nothing of it at 0.
-fn leading(word: u32, count: u32) -> u32 {
-    if count == 0u {
-        return 0u;
-    }
-    return word >> (32u - 8u * min(count, 4u));
-}
-
-fn is_above(k: u32, index: u32, cut: Cut) -> bool {
-    let leads = leading(k, cut.digits);
-    if cut.digits <= 4u || leads != cut.key {
-        return leads > cut.key;
-    }
-    return leading(~index, cut.digits - 4u) > cut.index;
+// Which of four items that follow each other are above the cut.
+fn are_above(k: vec4<u32>, first: u32, cut: Cut) -> vec4<bool> {
+    let leads = k >> vec4<u32>(32u - 8u * min(cut.digits, 4u));
+    let n = ~(first + vec4<u32>(0u, 1u, 2u, 3u));
+    let is_earlier = n >> vec4<u32>(64u - 8u * max(cut.digits, 5u)) > vec4<u32>(cut.index);
+    let is_tie = vec4<bool>(cut.digits > 4u) & (leads == vec4<u32>(cut.key));
+    return (k != vec4<u32>()) & ((leads > vec4<u32>(cut.key)) | (is_tie & is_earlier));
 }
 
 // An invocation clears, all tally their items, and `lower` finds the next digit.
@@ -43,14 +36,28 @@ fn clear(invocation: u32) {
     workgroupBarrier();
 }
 
-// Count an item's next digit if those before are the cut's.
-fn tally(k: u32, index: u32, cut: Cut) {
-    let n = ~index;
-    let matches = leading(k, cut.digits) == cut.key
-        && (cut.digits <= 4u || leading(n, cut.digits - 4u) == cut.index);
-    if k != 0u && matches {
-        let word = select(n, k, cut.digits < 4u);
-        atomicAdd(&histogram[(word >> (24u - 8u * (cut.digits % 4u))) & 255u], 1u);
+fn count_if(counts: bool, digit: u32) {
+    if counts {
+        atomicAdd(&histogram[digit], 1u);
+    }
+}
+
+// Count the next digit of four items that follow each other, of those whose digits before are the cut's.
+fn tally(k: vec4<u32>, first: u32, cut: Cut) {
+    let n = ~(first + vec4<u32>(0u, 1u, 2u, 3u));
+    let shift = vec4<u32>(24u - 8u * (cut.digits % 4u));
+    // In two steps, as a word cannot be shifted by all of its bits.
+    let word = select(n, k, cut.digits < 4u);
+    let leads = (word >> shift) >> vec4<u32>(8u);
+    let wanted = select(cut.index, cut.key, cut.digits < 4u);
+    let is_equal = vec4<bool>(cut.digits < 4u) | (k == vec4<u32>(cut.key));
+    let counts = (k != vec4<u32>()) & is_equal & (leads == vec4<u32>(wanted));
+    if any(counts) {
+        let digit = (word >> shift) & vec4<u32>(255u);
+        count_if(counts.x, digit.x);
+        count_if(counts.y, digit.y);
+        count_if(counts.z, digit.z);
+        count_if(counts.w, digit.w);
     }
 }
 

@@ -47,9 +47,9 @@ impl Params {
         Dispatch::new(KERNEL.shader(Dtypes::F32), self, [1, 1, 1])
     }
 
-    /// At most: eight looks at an invocation's share of the logits, and one that chooses.
+    /// At most: eight looks at an invocation's share of the logits, four at a time, and one that chooses.
     pub fn waits(&self) -> u64 {
         let anchors = u64::from(self.cells) * u64::from(self.anchors);
-        anchors.div_ceil(256) * (8 + 1)
+        anchors.div_ceil(4 * 256) * (8 + 1)
     }
 }
