@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fpn_wgpu::gpu::{Gpu, adapters};
 use fpn_wgpu::models::{Architecture, ModelConfig};
 use fpn_wgpu::weights::seeded;
-use fpn_wgpu::{Detector as Inner, Report};
+use fpn_wgpu::{BuildError, DetectError, Detector as Inner, Report};
 use image::RgbaImage;
 use wasm_bindgen::Clamped;
 use wasm_bindgen::prelude::*;
@@ -123,7 +123,7 @@ impl Detector {
         if let Some(eps) = options.bn_eps {
             builder = builder.bn_eps(eps);
         }
-        let inner = builder.build_async(pause).await?;
+        let inner = builder.build_async(pause).await.map_err(refused)?;
         Ok(Self { gpu, inner })
     }
 
@@ -152,7 +152,8 @@ impl Detector {
     /// # Errors
     /// If they would be too large.
     pub async fn prepare(&self, width: usize, height: usize) -> Result<(), JsError> {
-        Ok(self.inner.prepare(width, height, pause).await?)
+        let ready = self.inner.prepare(width, height, pause).await;
+        ready.map_err(too_large)
     }
 
     /// What is in the picture, as the JSON of `fpn detect --json`; `file` is where it came from.
@@ -160,8 +161,36 @@ impl Detector {
     /// # Errors
     /// If the picture is too large, or the GPU fails.
     pub async fn detect(&self, picture: &Picture, file: String) -> Result<String, JsError> {
-        let found = self.inner.start(&picture.0)?.finish().await?;
+        let sent = self.inner.start(&picture.0).map_err(too_large)?;
+        let found = sent.finish().await?;
         let report = Report::new(&self.inner, [(file, &found)]);
         Ok(serde_json::to_string_pretty(&report)?)
     }
+}
+
+/// Why there is no detector, with the option's name in [`Options`].
+fn refused(error: BuildError) -> JsError {
+    match &error {
+        BuildError::Option {
+            option,
+            expected,
+            found,
+        } => {
+            let option = match *option {
+                "min_size" => "minSize",
+                "max_size" => "maxSize",
+                "score_threshold" => "score",
+                "limit" => "max",
+                "bn_eps" => "bnEps",
+                other => other,
+            };
+            JsError::new(&format!("{option} is {found}: expected {expected}"))
+        }
+        _ => error.into(),
+    }
+}
+
+/// Why a picture cannot be looked at, with the option's name in [`Options`].
+fn too_large(error: DetectError) -> JsError {
+    JsError::new(&error.to_string().replace("max_size", "maxSize"))
 }

@@ -41,7 +41,7 @@ fn what_the_address_asks_for_and_cannot_be_had_is_named() {
         ("minSize=big", "MinSize is 'big': expected a whole number."),
         (
             "model=retinaface_mobilenet025&minSize=0",
-            "Min-size is 0: expected at least one pixel.",
+            "MinSize is 0: expected at least one pixel.",
         ),
         (
             "colour=red",
