@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::compile::Precision;
     use crate::cpu::CpuEngine;
-    use crate::gpu::{Gpu, GpuEngine, adapters};
+    use crate::gpu::{self, Gpu, GpuEngine};
     use crate::models::faster_rcnn::PYRAMID_TINY;
     use crate::models::{ModelConfig, Request};
     use crate::transform::{ResizeBounds, Transform};
@@ -87,9 +87,7 @@ mod tests {
 
     #[test]
     fn both_engines_give_the_same_proposals_where_they_are_asked_for() {
-        let adapter =
-            pollster::block_on(adapters::best()).unwrap_or_else(|error| panic!("{error}"));
-        let gpu = pollster::block_on(Gpu::open(&adapter)).unwrap_or_else(|error| panic!("{error}"));
+        let gpu = gpu::open_best();
         for (asks, reads_maps) in [(false, true), (true, false)] {
             for computed in computed(&gpu, asks, reads_maps) {
                 assert_eq!(computed.proposals, []);

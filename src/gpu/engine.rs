@@ -405,16 +405,13 @@ impl Submitted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::adapters;
     use crate::models::retinaface::MOBILENET025;
 
     /// A capacity follows from the thresholds, so that no plan has too little room: this one is altered to
     /// have some for three candidates.
     #[test]
     fn more_candidates_than_fit_are_an_error_not_a_silent_cut() {
-        let adapter =
-            pollster::block_on(adapters::best()).unwrap_or_else(|error| panic!("{error}"));
-        let gpu = pollster::block_on(Gpu::open(&adapter)).unwrap_or_else(|error| panic!("{error}"));
+        let gpu = crate::gpu::open_best();
         let config = ModelConfig::of(MOBILENET025);
         let transform = MOBILENET025.transform();
         let mut request = Request::of(MOBILENET025);

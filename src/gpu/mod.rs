@@ -24,3 +24,10 @@ pub use profile::Profile;
 pub use tune::{TuneError, measurements, tune};
 
 pub use crate::error::GpuError;
+
+/// This machine's best adapter, for unit tests: one without any fails the test and says what to install.
+#[cfg(test)]
+pub(crate) fn open_best() -> std::sync::Arc<Gpu> {
+    let adapter = pollster::block_on(adapters::best()).unwrap_or_else(|error| panic!("{error}"));
+    pollster::block_on(Gpu::open(&adapter)).unwrap_or_else(|error| panic!("{error}"))
+}

@@ -49,8 +49,8 @@ fn suits(binding: &Binding, role: Role) -> bool {
 }
 
 /// # Errors
-/// If a step binds more or less than its kernel, or something else, the same memory twice, or reads memory that no earlier
-/// step wrote, that another has written since, or that holds another dtype.
+/// If a step binds more or less than its kernel, or something else, the same memory twice, or reads
+/// memory that no earlier step wrote, that another has written since, or that holds another dtype.
 pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
     let mut written = Written(
         plan.inputs

@@ -67,11 +67,8 @@ impl NodeCheck<'_> {
             let maker = self.graph.producer(*input);
             let made = maker.map(|maker| &self.graph.nodes[maker].outputs[..]);
             if made.is_none_or(|made| !inputs[index..].starts_with(made)) {
-                return Err(
-                    "it takes rows of candidates apart from their scores, labels, levels and \
-                            count"
-                        .to_owned(),
-                );
+                let whole = "their scores, labels, levels and count";
+                return Err(format!("it takes rows of candidates apart from {whole}"));
             }
         }
         Ok(())
