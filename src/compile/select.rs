@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::conv::{self, ConvForm};
+use crate::kernels::conv::{self, ConvForm, Epilogue};
 use crate::kernels::{Dtype, Shader};
 use crate::plan::Plan;
 
@@ -99,19 +99,20 @@ impl Target {
     /// All shaders that plans of a model may use, whatever the size, given its plan for one.
     pub fn shaders(&self, plan: &Plan) -> BTreeSet<Shader> {
         // A dispatch over very many pixels leaves out the forms with the smallest tiles.
-        let forms: BTreeSet<ConvForm> = ConvForm::ALL
-            .into_iter()
-            .map(ConvForm::pixels)
-            .flat_map(|least| {
+        let forms = |epilogue: Epilogue| -> BTreeSet<ConvForm> {
+            let least = ConvForm::ALL.into_iter().map(ConvForm::pixels);
+            let forms = least.flat_map(|least| {
                 self.table
-                    .forms(|form| self.allows(form) && form.pixels() >= least)
-            })
-            .collect();
+                    .forms(|form| self.allows(form) && form.has(epilogue) && form.pixels() >= least)
+            });
+            forms.collect()
+        };
+        let forms = BTreeMap::from(Epilogue::ALL.map(|epilogue| (epilogue, forms(epilogue))));
         let mut shaders = BTreeSet::new();
         for shader in plan.steps.iter().map(|step| step.shader) {
             shaders.insert(shader);
             if let Some((_, epilogue)) = conv::variant(shader.kernel) {
-                let forms = forms.iter();
+                let forms = forms[&epilogue].iter();
                 shaders
                     .extend(forms.map(|form| conv::kernel(*form, epilogue).shader(shader.dtypes)));
             }

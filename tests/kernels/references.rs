@@ -251,6 +251,7 @@ proptest! {
 
     #[test]
     fn conv_residual(form in form(), shape in conv_shape(), part in [1..4_usize, 1..4_usize], upsampling in upsampling(), seed: u64) {
+        prop_assume!(form.has(Epilogue::Residual(upsampling)));
         let out = shape.out_size();
         let coarser = [0, 1].map(|axis| out[axis].div_ceil(part[axis]));
         // What is added has the channels that are made, and no others beside them.

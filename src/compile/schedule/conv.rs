@@ -218,7 +218,8 @@ impl<'a> Layer<'a> {
     ) -> Result<(), ScheduleError> {
         let fits = |form: ConvForm| {
             let blocks = self.params.out_blocks as usize;
-            form.workgroups(self.size.pixels(), blocks, 1)[0] as usize <= MAX_WORKGROUPS
+            let workgroups = form.workgroups(self.size.pixels(), blocks, 1)[0] as usize;
+            form.has(self.epilogue()) && workgroups <= MAX_WORKGROUPS
         };
         let form = target.form(&self.size, fits);
         let form = form.ok_or_else(|| ScheduleError::no_form(self.name, &self.size))?;

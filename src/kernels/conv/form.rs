@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Epilogue;
+use crate::kernels::upsample_add::Upsampling;
+
 /// What an invocation makes, and where it has the weights from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -32,6 +35,13 @@ impl ConvForm {
         Self::Subgroup(8, 64),
         Self::Tiled,
     ];
+
+    /// Whether a kernel of this form has an epilogue. What a bilinear residual reads stands in the kernel as
+    /// often as it stores, and drivers take many seconds to compile forms that store much at once.
+    pub fn has(self, epilogue: Epilogue) -> bool {
+        let is_bilinear = epilogue == Epilogue::Residual(Upsampling::Bilinear);
+        !(is_bilinear && matches!(self, Self::Subgroup(..)))
+    }
 
     /// Invocations of a workgroup.
     pub(super) fn invocations(self) -> usize {

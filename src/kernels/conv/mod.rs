@@ -115,10 +115,14 @@ static KERNELS: LazyLock<BTreeMap<(ConvForm, Epilogue), Kernel>> = LazyLock::new
     let variants = ConvForm::ALL
         .into_iter()
         .flat_map(|form| Epilogue::ALL.map(|epilogue| (form, epilogue)));
+    let variants = variants.filter(|(form, epilogue)| form.has(*epilogue));
     variants.map(|variant| (variant, record(variant))).collect()
 });
 
 /// The kernel of a form with an epilogue.
+///
+/// # Panics
+/// If the form [has](ConvForm::has) none.
 pub fn kernel(form: ConvForm, epilogue: Epilogue) -> &'static Kernel {
     &KERNELS[&(form, epilogue)]
 }
