@@ -2,6 +2,7 @@
 //! any detections.
 #![cfg(feature = "train")]
 
+use fpn_wgpu::boxes::iou;
 use fpn_wgpu::data::Object;
 use fpn_wgpu::eval::{Evaluation, Found, Metrics};
 use proptest::prelude::*;
@@ -239,6 +240,15 @@ fn any_objects() -> impl Strategy<Value = Vec<Object>> {
     prop::collection::vec(object, 0..8)
 }
 
+/// Whether none could be taken for another.
+fn are_apart(objects: &[Object]) -> bool {
+    let mut pairs = objects.iter().enumerate().flat_map(|(index, one)| {
+        let others = objects[index + 1..].iter();
+        others.map(move |other| (one, other))
+    });
+    pairs.all(|(one, other)| one.label != other.label || iou(one.bbox, other.bbox) < 0.5)
+}
+
 fn any_found() -> impl Strategy<Value = Vec<Found>> {
     let found = (any_box(), 1..3_usize, 0_u8..9)
         .prop_map(|(bbox, label, score)| found(bbox, label, f32::from(score) / 8.0));
@@ -248,6 +258,7 @@ fn any_found() -> impl Strategy<Value = Vec<Found>> {
 proptest! {
     #[test]
     fn perfect_detections_are_perfect(pictures in prop::collection::vec(any_objects(), 1..5)) {
+        let apart = pictures.iter().all(|objects| are_apart(objects));
         let perfect: Vec<_> = pictures
             .into_iter()
             .map(|objects| {
@@ -256,7 +267,13 @@ proptest! {
                 (objects, found)
             })
             .collect();
-        for figure in figures(&measure(&perfect)).into_iter().flatten() {
+        let mut metrics = measure(&perfect);
+        if !apart {
+            // COCO rather gives an object of another size's detection to one that counts than to its own,
+            // which does not: then that one's is too many.
+            (metrics.ap_small, metrics.ap_medium, metrics.ap_large) = (None, None, None);
+        }
+        for figure in figures(&metrics).into_iter().flatten() {
             prop_assert!((figure - 1.0).abs() < 1e-12, "{figure}");
         }
     }
