@@ -58,7 +58,8 @@ const ON_SECOND_DRIVER: [&[&str]; 2] = [
 
 fn test(args: &[String]) -> Result<()> {
     vulkan::ensure_driver()?;
-    run(cargo(["test", "--release"]).args(args))?;
+    let shaders = vulkan::shader_cache()?;
+    run(cargo(["test", "--release"]).args(args).envs([shaders]))?;
     if !args.is_empty() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::debian;
 
@@ -19,6 +19,15 @@ pub fn ensure_driver() -> Result<()> {
         return Ok(());
     }
     debian::install("Vulkan driver", &PACKAGES)
+}
+
+/// The variable that tells Mesa's drivers where to keep what they have compiled: in one place for all tests,
+/// also for commands whose own cache is empty.
+pub fn shader_cache() -> Result<(&'static str, PathBuf)> {
+    let folder = crate::root().join("target/shaders");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    Ok(("MESA_SHADER_CACHE_DIR", folder))
 }
 
 /// The second driver, where Debian's Chromium is installed.
