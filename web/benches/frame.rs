@@ -32,10 +32,12 @@ fn main() {
     let chromium = Chromium::new(BTreeMap::new());
     let (mut page, mut native) = (Vec::new(), Vec::new());
     let mut devices = [String::new(), String::new()];
+    let mut longest_task = 0.0_f64;
     for _ in 0..ROUNDS {
         let state = chromium.open(&format!("model={MODEL}&minSize={SIDE}&bench={FRAMES}"));
         assert_eq!(state, "ready", "{}", chromium.message());
         page.extend_from_slice(&chromium.json::<Timings>("timings").frames[WARM_UP..]);
+        longest_task = longest_task.max(chromium.longest_task());
         let outside = native::page(&[
             &format!("--model={MODEL}"),
             &format!("--min-size={SIDE}"),
@@ -65,6 +67,10 @@ fn main() {
         page[0] / native[0],
         page[1] / native[1]
     );
+    match longest_task {
+        0.0 => println!("no task of the page took longer than 50 ms"),
+        longest => println!("the page's longest task took {longest} ms"),
+    }
 }
 
 /// Add a row to the table; the median and the least of the times.

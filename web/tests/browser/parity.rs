@@ -66,21 +66,19 @@ fn a_seeded_two_stage_detector_finds_the_same() {
     assert_same(&report.images[0].detections, expected);
 }
 
-/// How often the page may try not to hold itself up: a busy machine makes any task long.
-const TRIES: usize = 3;
+/// Longest part of the time since the page was opened that one task may hold it up: loading, compiling and
+/// detecting are sliced, and none of them on its own takes this little. How long tasks are on an idle machine
+/// is measured by `cargo xtask web-bench`.
+const LONGEST_TASK: f64 = 0.1;
 
-/// Open the page, which is to work without a complaint, and without a task of more than 50 ms.
+/// Open the page, which is to work without a complaint, and without holding itself up.
 fn detect(chromium: &Chromium, query: &str) -> Report {
-    for _ in 0..TRIES {
-        let state = chromium.open(query);
-        assert_eq!(state, "ready", "{}", chromium.message());
-        assert_eq!(chromium.console(), Vec::<String>::new());
-        if chromium.long_tasks().is_empty() {
-            break;
-        }
-        println!("long tasks: {:?} ms", chromium.long_tasks());
-    }
-    assert_eq!(chromium.long_tasks(), Vec::<f64>::new());
+    let state = chromium.open(query);
+    assert_eq!(state, "ready", "{}", chromium.message());
+    assert_eq!(chromium.console(), Vec::<String>::new());
+    let (longest, all) = (chromium.longest_task(), chromium.age());
+    println!("longest task: {longest} of {all} ms");
+    assert!(longest <= LONGEST_TASK * all, "{longest} of {all} ms");
     println!("timings: {}", chromium.json::<serde_json::Value>("timings"));
     let report: Report = chromium.json("detections");
     assert_ne!(report.device, "");

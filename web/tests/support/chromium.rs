@@ -151,9 +151,20 @@ impl Chromium {
             .clone()
     }
 
-    /// Milliseconds of each task of the main thread that took longer than 50.
-    pub fn long_tasks(&self) -> Vec<f64> {
-        serde_json::from_str(&self.text("JSON.stringify(longTasks)")).expect("a list of numbers")
+    /// Milliseconds of the longest task of the main thread since the page was opened; 0 where none took longer
+    /// than 50, which browsers do not tell of.
+    pub fn longest_task(&self) -> f64 {
+        self.number("Math.max(0, ...longTasks)")
+    }
+
+    /// Milliseconds since the page was opened.
+    pub fn age(&self) -> f64 {
+        self.number("performance.now()")
+    }
+
+    fn number(&self, script: &str) -> f64 {
+        let text = self.text(&format!("String({script})"));
+        text.parse().expect("a number")
     }
 
     /// The JSON in the script element with this id.
