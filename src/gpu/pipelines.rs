@@ -57,13 +57,14 @@ macro_rules! shared {
 }
 
 /// The modules that shaders import, those first that others import.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 10] = [
     shared!("activation.wgsl"),
     shared!("bilinear.wgsl"),
     shared!("boxes.wgsl"),
     shared!("dtype.wgsl"),
     shared!("conv.wgsl"),
     shared!("frame.wgsl"),
+    shared!("functions.wgsl"),
     shared!("order.wgsl"),
     shared!("radix.wgsl"),
     shared!("scan.wgsl"),

@@ -205,9 +205,15 @@ pub struct Dispatch {
 impl Dispatch {
     /// Of a shader over parameters that have its layout.
     pub(super) fn new(shader: Shader, params: &impl Pod, workgroups: [u32; 3]) -> Self {
+        let words = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        Self::of_words(shader, words, workgroups)
+    }
+
+    /// The same of the parameters' words.
+    pub(super) fn of_words(shader: Shader, params: Vec<u32>, workgroups: [u32; 3]) -> Self {
         Self {
             shader,
-            params: bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec(),
+            params,
             workgroups,
         }
     }

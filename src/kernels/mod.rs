@@ -10,11 +10,13 @@ pub mod checks;
 mod dtype;
 mod frame;
 mod kernel;
+mod layout;
 #[cfg(feature = "verify")]
 mod order;
 pub(crate) mod params;
 mod role;
 
+pub mod chain;
 pub mod check_finite;
 pub mod conv;
 pub mod copy;
@@ -39,6 +41,7 @@ pub use dtype::{Dtype, Dtypes};
 pub use frame::FrameUniform;
 pub(crate) use kernel::words;
 pub use kernel::{Def, Dispatch, Kernel, MAX_WORKGROUPS, Shader, blocks};
+pub use layout::Layout;
 pub use params::Field;
 pub use role::{Access, Role};
 
@@ -53,6 +56,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     max_pool::kernels,
     upsample_add::kernels,
     copy::kernels,
+    chain::kernels,
     pixel_shuffle::kernels,
     roi_align::kernels,
     top_anchors::kernels,

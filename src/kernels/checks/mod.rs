@@ -32,6 +32,8 @@ pub struct Checks {
 
 /// A dispatch for the CPU: what a reference is given.
 pub struct Call<'a> {
+    /// The kernel.
+    pub kernel: &'static Kernel,
     params: &'a [u32],
     /// Workgroups.
     pub workgroups: [u32; 3],
@@ -46,6 +48,11 @@ impl<'a> Call<'a> {
     /// If they have another size.
     pub fn params<P: Pod>(&self) -> P {
         bytemuck::pod_read_unaligned(bytemuck::cast_slice(self.params))
+    }
+
+    /// The words of the parameters.
+    pub fn words(&self) -> &'a [u32] {
+        self.params
     }
 
     /// The parameters, and the buffers in the order of their bindings.
@@ -70,6 +77,7 @@ impl Shader {
     /// If the parameters or bindings are not the kernel's, or a buffer is too small.
     pub fn run_reference(&self, params: &[u32], workgroups: [u32; 3], bindings: &mut [Vec<u32>]) {
         (self.kernel.checks.reference)(Call {
+            kernel: self.kernel,
             params,
             workgroups,
             bindings,
