@@ -71,6 +71,7 @@ impl CpuEngine {
             }
         });
         Ok(Computed {
+            tensors: Vec::new(),
             detections,
             maps: maps.collect(),
             proposals: proposals.map_or_else(Vec::new, boxes),

@@ -3,6 +3,15 @@
 use crate::ops::candidates::Candidate;
 use crate::plan::MapInfo;
 
+/// A tensor in the host's memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostTensor {
+    /// Extents of its dimensions.
+    pub shape: Vec<usize>,
+    /// Row-major, as many as the shape has.
+    pub values: Vec<f32>,
+}
+
 /// A map in the host's memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostMap {
@@ -32,6 +41,8 @@ pub struct Computed {
     pub maps: Vec<HostMap>,
     /// Best first; none where they were not asked for.
     pub proposals: Vec<Proposal>,
+    /// Other tensors by name, in the order in which the module gives them back.
+    pub tensors: Vec<(String, HostTensor)>,
 }
 
 #[cfg(test)]

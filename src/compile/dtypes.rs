@@ -4,7 +4,7 @@ use super::graph::{ConvKind, Graph, GraphOutput, Node, Op};
 use super::select::Precision;
 use crate::kernels::conv::{self, ConvForm, Epilogue};
 use crate::kernels::upsample_add::Upsampling;
-use crate::kernels::{Dtype, Dtypes, depthwise, grouped, max_pool, upsample_add};
+use crate::kernels::{Dtype, Dtypes, chain, depthwise, grouped, max_pool, upsample_add};
 use crate::plan::{ValueId, ValueKind};
 
 /// What each value is stored in: 16 bits where the precision asks for it, all that read it can, and
@@ -12,7 +12,11 @@ use crate::plan::{ValueId, ValueKind};
 pub(super) fn dtypes(graph: &Graph, precision: Precision) -> Vec<Dtype> {
     let stored = precision.stored();
     let mut dtypes = vec![Dtype::F32; graph.values.len()];
-    dtypes[graph.image.0] = stored;
+    for value in graph.inputs.iter().chain(graph.constants.keys()) {
+        if graph.value(*value).kind == ValueKind::Floats {
+            dtypes[value.0] = stored;
+        }
+    }
     for node in &graph.nodes {
         for output in &node.outputs {
             if graph.value(*output).kind == ValueKind::Floats {
@@ -85,6 +89,9 @@ fn kernels(node: &Node) -> (&'static [Dtypes], usize) {
         },
         Op::MaxPool(_) => (max_pool::KERNEL.dtypes, all),
         Op::Add(_) => (upsample_add::kernel(Upsampling::Nearest).dtypes, all),
+        Op::Chain(_) => (chain::DTYPES, all),
+        Op::Reduce(..) | Op::Softmax(..) | Op::LayerNorm(_) => (Dtypes::MAPS_AND_HEADS, all),
+        Op::Product => (Dtypes::MAPS_AND_PRODUCTS, all),
         Op::Extension(extension) => (extension.operation.dtypes(), extension.operation.maps()),
         // No kernel computes these on their own.
         Op::BatchNorm(_)

@@ -1,20 +1,27 @@
 //! The compiler's own graph: what the passes rewrite, between Burn's recording and a plan.
 
+use std::collections::BTreeMap;
+
+use crate::kernels::chain::Chain;
+use crate::kernels::reduce::Reduction;
+use crate::kernels::softmax::Softmax;
 use crate::kernels::upsample_add::Upsampling;
 use crate::ops::Extension;
-use crate::plan::{MapInfo, Value, ValueId, ValueKind};
+use crate::plan::{ConstantSource, MapInfo, Value, ValueId, ValueKind};
 
 /// What one forward pass computes. Nodes stand in the order of execution.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
     /// What is known of each value.
     pub values: Vec<Value>,
     /// The operations.
     pub nodes: Vec<Node>,
-    /// The network's input `[1, 3, H, W]`.
-    pub image: ValueId,
+    /// What is given from outside; a detector's is the picture, `[1, 3, H, W]`.
+    pub inputs: Vec<ValueId>,
     /// The picture's sizes, where anything reads them.
     pub frame: Option<ValueId>,
+    /// Tensors that are there before the first node: parameters, and what the module made without computing.
+    pub constants: BTreeMap<ValueId, ConstantSource>,
     /// What it gives back.
     pub outputs: Vec<GraphOutput>,
     /// Maps and rows in which NaN and infinities are looked for.
@@ -26,6 +33,8 @@ pub struct Graph {
 pub enum GraphOutput<V = ValueId> {
     /// A map.
     Map(MapInfo, V),
+    /// Any tensor, by name.
+    Tensor(String, V),
     /// Proposals: boxes, their levels, their count.
     Proposals([V; 3]),
     /// Detections, by the value that stands for all of theirs.
@@ -36,14 +45,18 @@ impl<V> GraphOutput<V> {
     /// What it is made of.
     pub fn values(&self) -> &[V] {
         match self {
-            Self::Map(_, value) | Self::Detections(value) => std::slice::from_ref(value),
+            Self::Map(_, value) | Self::Tensor(_, value) | Self::Detections(value) => {
+                std::slice::from_ref(value)
+            }
             Self::Proposals(values) => values,
         }
     }
 
     fn values_mut(&mut self) -> &mut [V] {
         match self {
-            Self::Map(_, value) | Self::Detections(value) => std::slice::from_mut(value),
+            Self::Map(_, value) | Self::Tensor(_, value) | Self::Detections(value) => {
+                std::slice::from_mut(value)
+            }
             Self::Proposals(values) => values,
         }
     }
@@ -55,6 +68,7 @@ impl<V> GraphOutput<V> {
     ) -> Result<GraphOutput<W>, E> {
         Ok(match self {
             Self::Map(info, map) => GraphOutput::Map(info.clone(), other(map)?),
+            Self::Tensor(name, tensor) => GraphOutput::Tensor(name.clone(), other(tensor)?),
             Self::Proposals([boxes, levels, count]) => {
                 GraphOutput::Proposals([other(boxes)?, other(levels)?, other(count)?])
             }
@@ -95,6 +109,16 @@ pub enum Op {
     Concat,
     /// `[N, C, H, W]` as `[N, C · H · W]`.
     Flatten,
+    /// Element-wise operations over tensors that are read through views.
+    Chain(Chain),
+    /// A dimension reduced to one value.
+    Reduce(Reduction, usize),
+    /// Shares along a dimension.
+    Softmax(Softmax, usize),
+    /// Rows normalized to mean 0 and variance 1, each value then with a scale and a shift of its own.
+    LayerNorm(LayerNorm),
+    /// The product of two matrices that are computed, or many: `[…, M, K]` and `[…, K, N]`.
+    Product,
     /// An operation of ours, which no pass looks into.
     Extension(Extension),
 }
@@ -118,6 +142,17 @@ pub struct Norm {
     pub path: String,
     /// Added to the variance.
     pub eps: f64,
+}
+
+/// A layer norm's parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerNorm {
+    /// Path of the scale.
+    pub weight: String,
+    /// Path of the shift.
+    pub bias: Option<String>,
+    /// Added to the variance.
+    pub eps: f32,
 }
 
 /// A convolution. A matrix product is one of a 1×1 window whose pixels are the matrix' rows.
@@ -200,7 +235,7 @@ impl Graph {
 
     /// A new value.
     pub fn add_value(&mut self, shape: Vec<usize>, kind: ValueKind) -> ValueId {
-        self.values.push(Value { shape, kind });
+        self.values.push(Value::new(shape, kind));
         ValueId(self.values.len() - 1)
     }
 

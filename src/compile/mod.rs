@@ -4,14 +4,19 @@ mod capture;
 mod check;
 mod dtypes;
 mod graph;
+mod layouts;
 mod lower;
 mod passes;
 mod schedule;
 mod select;
 
-pub use capture::{CaptureError, CapturedModel, capture, record};
+pub use capture::{
+    CaptureError, CapturedInput, CapturedModel, Tracer, capture, record, run_eagerly, trace,
+};
 pub use check::{GraphError, check};
-pub use graph::{Conv, ConvKind, FusedEpilogue, Graph, GraphOutput, Node, Norm, Op, Window};
+pub use graph::{
+    Conv, ConvKind, FusedEpilogue, Graph, GraphOutput, LayerNorm, Node, Norm, Op, Window,
+};
 pub use lower::{LowerError, lower, lower_traced};
 pub use passes::optimize;
 pub use schedule::{ScheduleError, Source, schedule};
@@ -74,6 +79,20 @@ pub(crate) async fn compile_in_slices(
     Ok(plan)
 }
 
+/// The plan of a captured module. `stage` tells that of a layer by the path of its weight.
+///
+/// # Errors
+/// If the module uses something that the compiler does not know.
+pub fn compile_captured(
+    captured: &CapturedModel,
+    stage: &dyn Fn(&str) -> Stage,
+    source: Source<'_>,
+    target: &Target,
+) -> Result<Plan, CompileError> {
+    let graph = optimize(lower(captured)?)?;
+    Ok(schedule(&graph, stage, source, target)?)
+}
+
 /// The convolutions and matrix products of a model over an input of `padded` height and width, each
 /// of a size once: what [`tune`](crate::gpu::tune) measures.
 ///
@@ -94,9 +113,8 @@ pub fn conv_sizes(config: &ModelConfig, padded: [usize; 2]) -> Result<Vec<ConvSi
 /// If it makes none.
 pub fn convolution(size: ConvSize, target: &Target) -> Result<Plan, ScheduleError> {
     let in_size = [0, 1].map(|axis| size.out_size[axis] * size.stride[axis]);
-    let map = |channels: usize, [height, width]: [usize; 2]| Value {
-        shape: vec![1, channels, height, width],
-        kind: ValueKind::Floats,
+    let map = |channels: usize, [height, width]: [usize; 2]| {
+        Value::new(vec![1, channels, height, width], ValueKind::Floats)
     };
     let [image, result] = [ValueId(0), ValueId(1)];
     let conv = Conv {
@@ -122,10 +140,8 @@ pub fn convolution(size: ConvSize, target: &Target) -> Result<Plan, ScheduleErro
             inputs: vec![image],
             outputs: vec![result],
         }],
-        image,
-        frame: None,
-        outputs: Vec::new(),
-        checked: Vec::new(),
+        inputs: vec![image],
+        ..Graph::default()
     };
     let stage = |_: &str| Stage::Backbone;
     schedule(&graph, &stage, Source::Given, target)

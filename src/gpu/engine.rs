@@ -97,7 +97,7 @@ impl GpuEngine {
         }
         let planned = started.elapsed();
         let parameter = |path: &str| weights::parameter(&config, checkpoint, path);
-        let store = Store::new(&gpu, &plan, &parameter, pause).await?;
+        let store = Store::new(&gpu, &plan.constants, &parameter, pause).await?;
         let started = Instant::now();
         let needs = Needs::new(&plan, FIRST_INPUT[0] * FIRST_INPUT[1] * 4);
         let memory = gpu.guarded(|| Memory::new(&gpu, needs))?;

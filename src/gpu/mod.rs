@@ -5,6 +5,7 @@ mod device;
 mod engine;
 mod faults;
 mod memory;
+mod network;
 pub mod peaks;
 mod pipeline_cache;
 mod pipelines;
@@ -18,6 +19,7 @@ mod tune;
 
 pub use device::{Counters, Gpu};
 pub use engine::{GpuEngine, Submitted};
+pub use network::{Network, NetworkError};
 pub use pipelines::{ShaderText, compose};
 pub use probe::probe;
 pub use profile::Profile;

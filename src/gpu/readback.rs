@@ -12,8 +12,8 @@ use super::memory::Memory;
 use crate::error::{DetectError, GpuError};
 use crate::kernels::Dtype;
 use crate::ops::candidates::Candidate;
-use crate::plan::{DetectionsLayout, HEADER_WORDS, MapSlot, Output, Plan, Range, planar};
-use crate::results::{Computed, HostMap, Proposal};
+use crate::plan::{DetectionsLayout, HEADER_WORDS, Output, Plan, Range, planar};
+use crate::results::{Computed, HostMap, HostTensor, Proposal};
 
 /// Whether a buffer has become readable.
 pub(super) type Mapped = Receiver<Result<(), BufferAsyncError>>;
@@ -56,6 +56,7 @@ impl ReadBack {
         let outputs = plan.outputs.iter().filter(|_| reads_maps);
         let activations = outputs.flat_map(|output| match output {
             Output::Map(_, slot) => vec![slot.range],
+            Output::Tensor(_, slot) => vec![slot.range],
             Output::Proposals(slot) => vec![slot.boxes, slot.levels, slot.count],
             Output::Detections(_) => Vec::new(),
         });
@@ -122,8 +123,17 @@ impl ReadBack {
                 Output::Map(info, slot) => computed.maps.push(HostMap {
                     info: info.clone(),
                     shape: slot.shape,
-                    values: values(slot, next()),
+                    values: planar(&stored(slot.dtype, next()), slot.shape),
                 }),
+                Output::Tensor(name, slot) => {
+                    let stored = stored(slot.dtype, next());
+                    let places = slot.layout();
+                    let values = places.places().map(|place| stored[place]).collect();
+                    let shape = slot.shape.clone();
+                    computed
+                        .tensors
+                        .push((name.clone(), HostTensor { shape, values }));
+                }
                 Output::Proposals(_) => {
                     let boxes: Vec<[f32; 4]> = collected(next());
                     let levels: Vec<u32> = collected(next());
@@ -146,17 +156,16 @@ fn collected<T: Pod>(bytes: &[u8]) -> Vec<T> {
     bytemuck::pod_collect_to_vec(bytes)
 }
 
-/// The values `[C, H, W]` of a map, from memory's order.
-fn values(slot: &MapSlot, bytes: &[u8]) -> Vec<f32> {
-    let stored: Vec<f32> = match slot.dtype {
+/// Values as they are stored, in memory's order.
+fn stored(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+    match dtype {
         Dtype::F32 => collected(bytes),
         Dtype::F16 => {
             let halves: Vec<u16> = collected(bytes);
             let wide = halves.into_iter().map(|half| f16::from_bits(half).to_f32());
             wide.collect()
         }
-    };
-    planar(&stored, slot.shape)
+    }
 }
 
 /// The detections behind the header.

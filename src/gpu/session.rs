@@ -32,6 +32,8 @@ const WAIT: f64 = 1e-6;
 #[derive(Debug)]
 pub(super) struct Session {
     pub plan: Plan,
+    /// What a module calls the plan's inputs; a detector has only the picture.
+    pub inputs: Vec<String>,
     steps: Vec<(Arc<CompiledKernel>, BindGroup)>,
     /// The steps of each submission: one, but for slow adapters.
     submissions: Vec<std::ops::Range<usize>>,
@@ -51,12 +53,13 @@ impl Session {
     ) -> Result<Self, GpuError> {
         gpu.compile(plan.steps.iter().map(|step| step.shader), pause)
             .await;
-        let params = gpu.guarded(|| upload_params(gpu, &plan))?;
+        let places = param_places(&plan);
+        let params = gpu.guarded(|| upload_params(gpu, &plan, &places))?;
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (index, step) in plan.steps.iter().enumerate() {
             let own = BindingResource::Buffer(BufferBinding {
                 buffer: &params,
-                offset: (index * UNIFORM_ALIGNMENT) as u64,
+                offset: places[index] as u64,
                 size: Some(
                     (step.params.len() as u64 * 4)
                         .try_into()
@@ -96,6 +99,7 @@ impl Session {
         }
         Ok(Self {
             submissions: split(&plan, gpu.info().device_type),
+            inputs: Vec::new(),
             steps,
             plan,
         })
@@ -247,9 +251,20 @@ fn clear_header(memory: &Memory, encoder: &mut CommandEncoder) {
     encoder.clear_buffer(&memory.results, 0, Some(bytes));
 }
 
+/// Where each step's parameters begin, and where the last ones end.
+fn param_places(plan: &Plan) -> Vec<usize> {
+    let mut end = 0;
+    let mut places = vec![0];
+    for step in &plan.steps {
+        end += (4 * step.params.len()).next_multiple_of(UNIFORM_ALIGNMENT);
+        places.push(end);
+    }
+    places
+}
+
 /// All steps' parameters in one buffer.
-fn upload_params(gpu: &Gpu, plan: &Plan) -> Buffer {
-    let bytes = plan.steps.len() * UNIFORM_ALIGNMENT;
+fn upload_params(gpu: &Gpu, plan: &Plan, places: &[usize]) -> Buffer {
+    let bytes = places[plan.steps.len()];
     let params = buffer(
         gpu,
         "parameters",
@@ -257,12 +272,8 @@ fn upload_params(gpu: &Gpu, plan: &Plan) -> Buffer {
         BufferUsages::UNIFORM | BufferUsages::COPY_DST,
     );
     let mut words = vec![0_u32; bytes / 4];
-    for (step, place) in plan
-        .steps
-        .iter()
-        .zip(words.chunks_exact_mut(UNIFORM_ALIGNMENT / 4))
-    {
-        place[..step.params.len()].copy_from_slice(&step.params);
+    for (step, place) in plan.steps.iter().zip(places) {
+        words[place / 4..][..step.params.len()].copy_from_slice(&step.params);
     }
     gpu.queue
         .write_buffer(&params, 0, bytemuck::cast_slice(&words));

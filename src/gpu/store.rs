@@ -13,8 +13,8 @@ use crate::weights::{ReadParameter, WeightsError, pack};
 /// Values that are sent to the device at once.
 const UPLOAD: usize = 1 << 20;
 
-/// The constants of a model on one device; plans of all sizes use the same.
-#[derive(Debug)]
+/// The constants of a model on one device; plans of all sizes use the same. Clones share them.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Store {
     constants: Vec<(Constant, Buffer)>,
 }
@@ -39,26 +39,26 @@ impl From<StoreError> for BuildError {
 }
 
 impl Store {
-    /// Pack and upload what `plan` needs, one constant after the other, in slices with a `pause`
+    /// Pack and upload what a plan needs, one constant after the other, in slices with a `pause`
     /// between them.
     ///
     /// # Errors
     /// If a parameter cannot be read, or the GPU fails.
     pub async fn new(
         gpu: &Gpu,
-        plan: &Plan,
+        needed: &[Constant],
         parameter: &ReadParameter<'_>,
         pause: &impl AsyncFn(),
     ) -> Result<Self, StoreError> {
-        let mut constants = Vec::with_capacity(plan.constants.len());
-        for constant in &plan.constants {
+        let mut constants = Vec::with_capacity(needed.len());
+        for constant in needed {
             let values = pack(constant, parameter, pause).await?;
             let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-            let size = constant.dtype.block_bytes() / 4;
+            let size = constant.dtype().block_bytes() / 4;
             let buffer =
-                gpu.guarded(|| buffer(gpu, &constant.weight, values.len() * size, usage))?;
+                gpu.guarded(|| buffer(gpu, constant.name(), values.len() * size, usage))?;
             for (part, first) in values.chunks(UPLOAD).zip((0..).step_by(UPLOAD)) {
-                let bytes = bytes_of(part, constant.dtype);
+                let bytes = bytes_of(part, constant.dtype());
                 let offset = (first * size) as u64;
                 gpu.guarded(|| gpu.queue.write_buffer(&buffer, offset, &bytes))?;
                 pause().await;
@@ -70,6 +70,21 @@ impl Store {
         Ok(Self { constants })
     }
 
+    /// What a plan needs that is not there.
+    pub fn missing(&self, plan: &Plan) -> Vec<Constant> {
+        let is_there = |constant: &&Constant| self.find(constant).is_some();
+        let needed = plan.constants.iter();
+        needed
+            .filter(|constant| !is_there(constant))
+            .cloned()
+            .collect()
+    }
+
+    /// With those of another.
+    pub fn add(&mut self, other: Self) {
+        self.constants.extend(other.constants);
+    }
+
     /// Bytes of all constants.
     pub fn bytes(&self) -> usize {
         let sizes = self.constants.iter().map(|(_, buffer)| buffer.size());
@@ -77,10 +92,13 @@ impl Store {
     }
 
     pub fn buffer(&self, constant: &Constant) -> &Buffer {
-        let found = self.constants.iter().find(|(known, _)| known == constant);
-        &found
+        self.find(constant)
             .expect("the plans of a model differ in sizes, not in constants")
-            .1
+    }
+
+    fn find(&self, constant: &Constant) -> Option<&Buffer> {
+        let found = self.constants.iter().find(|(known, _)| known == constant);
+        found.map(|(_, buffer)| buffer)
     }
 }
 

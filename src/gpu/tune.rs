@@ -112,7 +112,7 @@ fn seconds(gpu: &Gpu, size: ConvSize, plan: Plan, hopeless: f64) -> Result<f64, 
     let count: usize = shape.iter().product();
     let weights = |_: &str| StoredTensor::whole(shape.clone(), move || Ok(vec![0.01; count]));
     let at_once = async || {};
-    let store = pollster::block_on(Store::new(gpu, &plan, &weights, &at_once));
+    let store = pollster::block_on(Store::new(gpu, &plan.constants, &weights, &at_once));
     let store = store.map_err(|error| match error {
         StoreError::Gpu(error) => error,
         StoreError::Weights(error) => unreachable!("the weights are made here: {error}"),

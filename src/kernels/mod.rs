@@ -3,6 +3,7 @@
 
 #[cfg(feature = "verify")]
 mod activation;
+mod axis;
 #[cfg(feature = "verify")]
 mod bilinear;
 #[cfg(feature = "verify")]
@@ -10,6 +11,8 @@ pub mod checks;
 mod dtype;
 mod frame;
 mod kernel;
+#[cfg(feature = "verify")]
+mod lanes;
 mod layout;
 #[cfg(feature = "verify")]
 mod order;
@@ -25,13 +28,17 @@ pub mod decode_proposals;
 pub mod decode_rois;
 pub mod depthwise;
 pub mod grouped;
+pub mod layer_norm;
 pub mod max_pool;
 pub mod merge_proposals;
 pub mod nms_levels;
 pub mod pixel_shuffle;
 pub mod preprocess;
+pub mod product;
+pub mod reduce;
 pub mod roi_align;
 pub mod select_detections;
+pub mod softmax;
 pub mod top_anchors;
 pub mod upsample_add;
 pub mod winograd_input;
@@ -57,6 +64,10 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     upsample_add::kernels,
     copy::kernels,
     chain::kernels,
+    reduce::kernels,
+    softmax::kernels,
+    layer_norm::kernels,
+    product::kernels,
     pixel_shuffle::kernels,
     roi_align::kernels,
     top_anchors::kernels,

@@ -92,11 +92,13 @@ impl Place {
             .iter()
             // A variant of an enum is no field.
             .filter(|(_, container)| !container.starts_with("Enum:"))
-            .map(|(name, _)| match name.as_str() {
-                "gamma" => "weight",
-                "beta" => "bias",
-                name => name,
-            })
+            .map(
+                |(name, container)| match (name.as_str(), container.ends_with("Norm")) {
+                    ("gamma", true) => "weight",
+                    ("beta", true) => "bias",
+                    (name, _) => name,
+                },
+            )
             .collect();
         names.join(".")
     }

@@ -1,11 +1,13 @@
 //! From values and dispatches to a plan: which activation each value has, and for how long.
 
+use std::collections::BTreeMap;
+
 use super::check::check;
 use super::{
-    Binding, Constant, DetectionsLayout, Lifetime, MapInfo, MapSlot, Output, Plan, PlanError,
-    ProposalsSlot, Step, Value, ValueId, ValueKind, place,
+    Binding, Constant, ConstantSource, DetectionsLayout, Lifetime, MapInfo, MapSlot, Output, Plan,
+    PlanError, ProposalsSlot, Step, TensorConstant, TensorSlot, Value, ValueId, ValueKind, place,
 };
-use crate::kernels::{Dispatch, Dtype, Dtypes, blocks, check_finite, copy};
+use crate::kernels::{Dispatch, Dtype, Dtypes, Layout, blocks, check_finite, copy};
 use crate::stage::Stage;
 
 /// Something a step touches, before activations have their places.
@@ -100,6 +102,7 @@ impl Draft {
 #[derive(Clone, Debug)]
 enum Kept {
     Map(MapInfo, ValueId),
+    Tensor(String, ValueId),
     Proposals([ValueId; 3]),
     Detections(DetectionsLayout),
 }
@@ -113,6 +116,7 @@ struct Staged {
 /// Collects a plan's steps, in the order of execution.
 pub struct PlanBuilder<'a> {
     values: &'a [Value],
+    sources: &'a BTreeMap<ValueId, ConstantSource>,
     dtypes: Vec<Dtype>,
     /// The stage of the steps that come next.
     stage: Stage,
@@ -124,16 +128,21 @@ pub struct PlanBuilder<'a> {
     sizes: Vec<usize>,
     steps: Vec<Staged>,
     constants: Vec<Constant>,
-    /// Maps that are there before the first step.
+    /// Tensors that are there before the first step.
     inputs: Vec<ValueId>,
     kept: Vec<Kept>,
 }
 
 impl<'a> PlanBuilder<'a> {
-    /// Over some values and what each is stored in.
-    pub fn new(values: &'a [Value], dtypes: Vec<Dtype>) -> Self {
+    /// Over some values, those of which that are constants, and what each is stored in.
+    pub fn new(
+        values: &'a [Value],
+        sources: &'a BTreeMap<ValueId, ConstantSource>,
+        dtypes: Vec<Dtype>,
+    ) -> Self {
         Self {
             values,
+            sources,
             dtypes,
             stage: Stage::Preprocess,
             stages: vec![Stage::Preprocess; values.len()],
@@ -149,6 +158,11 @@ impl<'a> PlanBuilder<'a> {
     /// A value's shape, as Burn has it.
     pub fn shape(&self, value: ValueId) -> &'a [usize] {
         &self.values[value.0].shape
+    }
+
+    /// How a tensor lies in memory.
+    pub fn layout(&self, value: ValueId) -> Layout {
+        self.values[value.0].layout()
     }
 
     /// Channels, height and width of a map, or a matrix' columns, 1 and its rows.
@@ -202,6 +216,13 @@ impl<'a> PlanBuilder<'a> {
         if value.kind == ValueKind::Frame {
             return Operand::Frame;
         }
+        if let Some(source) = self.sources.get(&id) {
+            return self.constant(Constant::Tensor(TensorConstant {
+                source: source.clone(),
+                inner: value.inner,
+                dtype: self.dtypes[id.0],
+            }));
+        }
         let bytes = bytes_of(value, self.dtypes[id.0]);
         let index = match self.activations[id.0] {
             Some(index) => index,
@@ -219,10 +240,19 @@ impl<'a> PlanBuilder<'a> {
         values.map(|value| self.operand(value))
     }
 
-    /// A map is there before the first step.
-    pub fn input(&mut self, map: ValueId) {
-        self.operand(map);
-        self.inputs.push(map);
+    /// A tensor is there before the first step.
+    pub fn input(&mut self, tensor: ValueId) {
+        self.operand(tensor);
+        self.inputs.push(tensor);
+    }
+
+    /// A value is another one seen otherwise, in the same memory; whether it can be, which a constant cannot.
+    pub fn alias(&mut self, value: ValueId, of: ValueId) -> bool {
+        let Operand::Activation(index) = self.operand(of) else {
+            return false;
+        };
+        self.activations[value.0] = Some(index);
+        true
     }
 
     /// A constant, which other layers may share.
@@ -283,6 +313,11 @@ impl<'a> PlanBuilder<'a> {
         self.kept.push(Kept::Map(info, map));
     }
 
+    /// A tensor is left behind.
+    pub fn keep_tensor(&mut self, name: String, tensor: ValueId) {
+        self.kept.push(Kept::Tensor(name, tensor));
+    }
+
     /// Proposals are left behind: boxes, levels, count.
     pub fn keep_proposals(&mut self, proposals: [ValueId; 3]) {
         self.kept.push(Kept::Proposals(proposals));
@@ -311,10 +346,19 @@ impl<'a> PlanBuilder<'a> {
                 range: range(map)?,
             })
         };
-        let inputs = self.inputs.iter().map(|input| slot(*input));
+        let tensor = |value: ValueId| {
+            Ok(TensorSlot {
+                shape: self.shape(value).to_vec(),
+                inner: self.values[value.0].inner,
+                dtype: self.dtype(value),
+                range: range(value)?,
+            })
+        };
+        let inputs = self.inputs.iter().map(|input| tensor(*input));
         let outputs = self.kept.iter().map(|kept| {
             Ok(match kept {
                 Kept::Map(info, map) => Output::Map(info.clone(), slot(*map)?),
+                Kept::Tensor(name, value) => Output::Tensor(name.clone(), tensor(*value)?),
                 Kept::Proposals([boxes, levels, count]) => Output::Proposals(ProposalsSlot {
                     limit: self.shape(*boxes)[0],
                     boxes: range(*boxes)?,
@@ -383,7 +427,7 @@ impl<'a> PlanBuilder<'a> {
         }
         for kept in &self.kept {
             let values: &[ValueId] = match kept {
-                Kept::Map(_, map) => &[*map],
+                Kept::Map(_, value) | Kept::Tensor(_, value) => &[*value],
                 Kept::Proposals(values) => values,
                 Kept::Detections(_) => &[],
             };
@@ -402,10 +446,9 @@ fn bytes_of(value: &Value, dtype: Dtype) -> usize {
     match (value.kind, &*value.shape) {
         // The box and its landmarks, then score, label and level.
         (ValueKind::Candidates, [capacity, width]) => capacity * (blocks(*width) + 1) * 16,
-        (_, [items, channels, height, width]) => {
-            items * height * width * blocks(*channels) * dtype.block_bytes()
+        (ValueKind::Floats | ValueKind::Numbers, _) => {
+            value.layout().all_blocks() * dtype.block_bytes()
         }
-        (_, [rows, columns]) => rows * blocks(*columns) * dtype.block_bytes(),
         (_, shape) => shape.iter().product::<usize>().next_multiple_of(4) * 4,
     }
 }

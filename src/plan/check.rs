@@ -43,6 +43,7 @@ fn suits(binding: &Binding, role: Role) -> bool {
         Role::Frame => matches!(binding, Binding::Frame),
         Role::Picture => matches!(binding, Binding::Picture),
         Role::Weights | Role::Bias => matches!(binding, Binding::Constant(_)),
+        Role::MapIn => matches!(binding, Binding::Arena(_) | Binding::Constant(_)),
         Role::Results => matches!(binding, Binding::Results),
         _ => matches!(binding, Binding::Arena(_)),
     }
@@ -69,6 +70,15 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
         let mut bound = step.bindings.iter().zip(roles.iter());
         if bound.any(|(binding, role)| !suits(binding, *role)) {
             return Err(PlanError::of(step, "binds something else than its kernel"));
+        }
+        let is_other = |(binding, role): (&Binding, &Role)| match binding {
+            Binding::Constant(index) => {
+                plan.constants[*index].dtype() != role.dtype(step.shader.dtypes)
+            }
+            _ => false,
+        };
+        if step.bindings.iter().zip(roles.iter()).any(is_other) {
+            return Err(PlanError::of(step, "reads a constant of another dtype"));
         }
         let ranges: Vec<(Range, _)> = step
             .bindings
@@ -106,6 +116,7 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
     }
     let is_there = |range: &Range| written.dtype(*range).is_some();
     let maps = plan.maps().map(|(_, slot)| slot.range);
+    let maps = maps.chain(plan.tensors().map(|(_, slot)| slot.range));
     let proposals = plan.proposals();
     let proposals = proposals
         .iter()
@@ -121,17 +132,17 @@ pub(super) fn check(plan: &Plan) -> Result<(), PlanError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use crate::kernels::{Dtypes, max_pool};
     use crate::plan::{Draft, PlanBuilder, ValueKind};
 
     /// Two poolings, one after the other, in these dtypes.
     fn pooled(first: Dtype, second: Dtype) -> Result<Plan, PlanError> {
-        let values = [8, 4, 2].map(|side| Value {
-            shape: vec![1, 4, side, side],
-            kind: ValueKind::Floats,
-        });
+        let values = [8, 4, 2].map(|side| Value::new(vec![1, 4, side, side], ValueKind::Floats));
         let ids = [0, 1, 2].map(ValueId);
-        let mut plan = PlanBuilder::new(&values, vec![first, first, second]);
+        let sources = BTreeMap::new();
+        let mut plan = PlanBuilder::new(&values, &sources, vec![first, first, second]);
         plan.input(ids[0]);
         for (pair, dtype) in ids.windows(2).zip([first, second]) {
             let dispatch = max_pool::Params::default().dispatch(Dtypes::stored(dtype, dtype));

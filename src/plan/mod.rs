@@ -2,10 +2,12 @@
 //! serializes, and needs no GPU.
 //!
 //! A map `[N, C, H, W]` lies in memory as `[N][H][W][C]` with C rounded up to a multiple of four; a
-//! matrix `[R, C]` likewise, a row as a pixel.
+//! matrix `[R, C]` likewise, a row as a pixel, and other tensors as their [`Layout`](crate::kernels::Layout)
+//! says.
 
 mod builder;
 mod check;
+mod constant;
 mod memory;
 mod outputs;
 mod value;
@@ -14,15 +16,17 @@ use serde::Serialize;
 
 pub use builder::{Draft, Operand, PlanBuilder};
 pub use check::PlanError;
+pub use constant::{
+    Constant, ConstantPart, ConstantSource, LayerConstant, Literal, TensorConstant,
+};
 pub use memory::{Lifetime, place};
 pub(crate) use outputs::planar;
 pub use outputs::{
-    DetectionsLayout, HEADER_WORDS, MapInfo, MapKind, MapSlot, Output, ProposalsSlot,
+    DetectionsLayout, HEADER_WORDS, MapInfo, MapKind, MapSlot, Output, ProposalsSlot, TensorSlot,
 };
 pub use value::{Value, ValueId, ValueKind};
 
-use crate::kernels::conv::WeightLayout;
-use crate::kernels::{Dtype, Shader};
+use crate::kernels::Shader;
 use crate::stage::Stage;
 
 /// The steps of one forward pass over inputs of one size.
@@ -32,15 +36,15 @@ pub struct Plan {
     pub padded: [usize; 2],
     /// In the order of execution.
     pub steps: Vec<Step>,
-    /// Tensors made of parameters.
+    /// Tensors that are there before.
     pub constants: Vec<Constant>,
     /// Bytes of each buffer that activations share.
     pub arenas: Vec<usize>,
     /// Bytes of the largest set of activations that are alive at once: no plan can do with less.
     pub lower_bound: usize,
-    /// Maps that somebody else has to fill before the first step; a model's first step makes its input
+    /// Tensors that somebody else has to fill before the first step; a model's first step makes its input
     /// of the picture.
-    pub inputs: Vec<MapSlot>,
+    pub inputs: Vec<TensorSlot>,
     /// What it leaves behind, maps finest first.
     pub outputs: Vec<Output>,
 }
@@ -107,31 +111,6 @@ pub enum Binding {
     Results,
 }
 
-/// A tensor made of a layer's parameters, named by their paths. One store of them serves the plans
-/// of all sizes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Constant {
-    /// The layer's multipliers or its bias.
-    pub part: ConstantPart,
-    /// What it is stored in.
-    pub dtype: Dtype,
-    /// Path of the weight.
-    pub weight: String,
-    /// Path of the bias.
-    pub bias: Option<String>,
-    /// Path and eps of the batch norm that is folded in.
-    pub norm: Option<(String, f64)>,
-}
-
-/// Which of a layer's two constants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum ConstantPart {
-    /// Its multipliers.
-    Weights(WeightLayout),
-    /// `[out]`; zeros where the layer has none.
-    Bias,
-}
-
 impl Plan {
     /// Bytes of all activations together.
     pub fn peak(&self) -> usize {
@@ -157,6 +136,14 @@ impl Plan {
     pub fn maps(&self) -> impl Iterator<Item = (&MapInfo, &MapSlot)> {
         self.outputs.iter().filter_map(|output| match output {
             Output::Map(info, slot) => Some((info, slot)),
+            _ => None,
+        })
+    }
+
+    /// The tensors that it leaves behind by name, in the order in which they were given back.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &TensorSlot)> {
+        self.outputs.iter().filter_map(|output| match output {
+            Output::Tensor(name, slot) => Some((name.as_str(), slot)),
             _ => None,
         })
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Range;
-use crate::kernels::Dtype;
+use crate::kernels::{Dtype, Layout};
 
 /// A part of a model that maps are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -38,6 +38,8 @@ pub struct MapInfo {
 pub enum Output {
     /// A map.
     Map(MapInfo, MapSlot),
+    /// Any tensor, by name.
+    Tensor(String, TensorSlot),
     /// Proposals of a two-stage model.
     Proposals(ProposalsSlot),
     /// Detections, in the read-back.
@@ -53,6 +55,29 @@ pub struct MapSlot {
     pub dtype: Dtype,
     /// Its place.
     pub range: Range,
+}
+
+/// Where a tensor lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TensorSlot {
+    /// As the module has it.
+    pub shape: Vec<usize>,
+    /// The dimension that lies side by side in memory: see [`Layout::inner`].
+    pub inner: usize,
+    /// What it is stored in.
+    pub dtype: Dtype,
+    /// Its place.
+    pub range: Range,
+}
+
+impl TensorSlot {
+    /// How it lies there.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            shape: self.shape.clone(),
+            inner: self.inner,
+        }
+    }
 }
 
 /// The values `[C, H, W]` of a map that lies in memory as [plans](super) have it.

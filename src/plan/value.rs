@@ -1,5 +1,7 @@
 //! The values that operations hand to each other.
 
+use crate::kernels::Layout;
+
 /// Index of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub usize);
@@ -11,13 +13,17 @@ pub struct Value {
     pub shape: Vec<usize>,
     /// What it holds.
     pub kind: ValueKind,
+    /// The dimension that lies side by side in memory: see [`Layout::inner`].
+    pub inner: usize,
 }
 
 /// What a value holds, and how it lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// A map `[N, C, H, W]`, rows `[R, C]` or a vector: floats of 32 or 16 bits.
+    /// A map `[N, C, H, W]`, rows `[R, C]` or another tensor: floats of 32 or 16 bits.
     Floats,
+    /// A tensor of whole numbers or of truth, 1 or 0, as floats of 32 bits.
+    Numbers,
     /// Integers of 32 bits.
     Integers,
     /// The picture's sizes, which every kernel that needs them has at hand.
@@ -31,10 +37,16 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
+    /// Whether it is a tensor that lies in memory as its layout says.
+    pub fn is_tensor(self) -> bool {
+        matches!(self, Self::Floats | Self::Numbers)
+    }
+
     /// What it is, for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Floats => "floats",
+            Self::Numbers => "numbers",
             Self::Integers => "integers",
             Self::Frame => "the picture's sizes",
             Self::Candidates => "rows of candidates",
@@ -45,15 +57,29 @@ impl ValueKind {
 }
 
 impl Value {
-    /// Channels, height and width of a map; the columns of a matrix, whose rows are pixels of one line.
-    ///
-    /// # Panics
-    /// If it is neither.
+    /// One that lies in memory as such tensors usually do.
+    pub fn new(shape: Vec<usize>, kind: ValueKind) -> Self {
+        let inner = Layout::usual_inner(shape.len());
+        Self { shape, kind, inner }
+    }
+
+    /// How it lies in memory, where it is a tensor.
+    pub fn layout(&self) -> Layout {
+        Layout {
+            shape: self.shape.clone(),
+            inner: self.inner,
+        }
+    }
+
+    /// Channels, height and width of a map; the columns of any other tensor, whose rows are pixels of one
+    /// line.
     pub fn map(&self) -> [usize; 3] {
         match *self.shape {
-            [_, channels, height, width] => [channels, height, width],
-            [rows, channels] => [channels, 1, rows],
-            _ => panic!("a map has four dimensions, a matrix two: {:?}", self.shape),
+            [_, channels, height, width] if self.inner == 1 => [channels, height, width],
+            _ => {
+                let layout = self.layout();
+                [layout.channels(), 1, layout.pixels()]
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use crate::kernels::checks::UNWRITTEN;
 use crate::kernels::{Dtype, FrameUniform};
-use crate::plan::{Binding, Constant, MapSlot, Plan, Range, Step, planar};
+use crate::plan::{Binding, Constant, MapSlot, Plan, Range, Step, TensorSlot, planar};
 use crate::weights::{StoredTensor, WeightsError, pack};
 
 /// A plan that is being computed, a step at a time.
@@ -33,7 +33,11 @@ impl<'a> Interpreter<'a> {
         picture: Vec<u32>,
     ) -> Result<Self, WeightsError> {
         let packed = |constant: &Constant| {
-            assert_eq!(constant.dtype, Dtype::F32, "references compute in 32 bits");
+            assert_eq!(
+                constant.dtype(),
+                Dtype::F32,
+                "references compute in 32 bits"
+            );
             let values = pollster::block_on(pack(constant, parameter, &async || {}))?;
             Ok(values.into_iter().map(f32::to_bits).collect())
         };
@@ -56,10 +60,20 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    /// Fill one of the plan's [inputs](Plan::inputs) with values `[C, H, W]`.
-    pub fn fill(&mut self, input: &MapSlot, values: &[f32]) {
-        let words = in_memory(values, input.shape);
-        self.arenas[input.range.arena][words_of(input.range)].copy_from_slice(&words);
+    /// Fill one of the plan's [inputs](Plan::inputs) with values, row-major.
+    pub fn fill(&mut self, input: &TensorSlot, values: &[f32]) {
+        let words = &mut self.arenas[input.range.arena][words_of(input.range)];
+        // Channels that only fill a block up are zeros.
+        words.fill(0);
+        for (place, value) in input.layout().places().zip(values) {
+            words[place] = value.to_bits();
+        }
+    }
+
+    /// The values of a tensor, row-major.
+    pub fn tensor(&self, slot: &TensorSlot) -> Vec<f32> {
+        let stored: &[f32] = bytemuck::cast_slice(self.buffer(Binding::Arena(slot.range)));
+        slot.layout().places().map(|place| stored[place]).collect()
     }
 
     /// Compute one step of the plan.
@@ -127,15 +141,4 @@ impl<'a> Interpreter<'a> {
 
 fn words_of(range: Range) -> std::ops::Range<usize> {
     range.offset / 4..(range.offset + range.size) / 4
-}
-
-/// Values `[C, H, W]` as `[y][x][channel]`, channels rounded up to fours.
-fn in_memory(values: &[f32], [channels, height, width]: [usize; 3]) -> Vec<u32> {
-    let (cells, pitch) = (height * width, channels.next_multiple_of(4));
-    let mut words = vec![0; cells * pitch];
-    for (index, value) in values.iter().enumerate() {
-        let (channel, cell) = (index / cells, index % cells);
-        words[cell * pitch + channel] = value.to_bits();
-    }
-    words
 }

@@ -14,16 +14,16 @@ use crate::weights::{StoredTensor, WeightsError};
 /// The values of a captured graph's tensors of floats, row-major, by identity.
 pub type Replay = BTreeMap<TensorId, Vec<f32>>;
 
-/// Run a captured graph over a picture `[1, 3, H, W]` and its sizes `[4]`, with parameters as they are in
-/// PyTorch's layout.
+/// Run a captured graph over its inputs, in order, and a picture's sizes `[4]` where it reads them, with
+/// parameters as they are in PyTorch's layout.
 ///
 /// # Errors
 /// If a parameter cannot be read.
 pub fn replay(
     captured: &CapturedModel,
     parameter: &dyn Fn(&str) -> StoredTensor,
-    image: TensorData,
-    frame: TensorData,
+    inputs: Vec<TensorData>,
+    frame: Option<TensorData>,
 ) -> Result<Replay, WeightsError> {
     let mut registry = CustomOpRegistry::<Flex>::new();
     for operation in ops::ALL {
@@ -32,11 +32,16 @@ pub fn replay(
         });
     }
     let mut interpreter = TensorInterpreter::<Flex>::with_custom_ops(Default::default(), registry);
-    let mut known = vec![captured.image];
-    interpreter.register_tensor_data_id(captured.image, image);
-    if let Some(id) = captured.frame {
+    let mut known = Vec::new();
+    let inputs = captured.inputs.iter().map(|input| input.tensor).zip(inputs);
+    let made = captured.values.iter().map(|(id, data)| (*id, data.clone()));
+    let made = made.filter(|(id, _)| !captured.parameters.contains_key(id));
+    for (id, data) in made
+        .chain(inputs)
+        .chain(captured.frame.into_iter().zip(frame))
+    {
         known.push(id);
-        interpreter.register_tensor_data_id(id, frame);
+        interpreter.register_tensor_data_id(id, data);
     }
     for (&id, path) in &captured.parameters {
         known.push(id);

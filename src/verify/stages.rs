@@ -12,7 +12,7 @@ use crate::compile::{Source, Target, capture, lower_traced, optimize, schedule};
 use crate::error::BuildError;
 use crate::kernels::FrameUniform;
 use crate::models::{ModelConfig, Request};
-use crate::plan::{Binding, Step, Value, ValueId, ValueKind, planar};
+use crate::plan::{Binding, Step, Value, ValueId, ValueKind};
 use crate::stage::Stage;
 use crate::weights::{self, Checkpoint};
 
@@ -64,7 +64,7 @@ pub fn stages(
     let host = Device::flex();
     let image = transform.apply(picture, &frame, &host).into_data();
     let sizes = frame.tensor(&host).into_data();
-    let eager = replay(&captured, &parameter, image, sizes)?;
+    let eager = replay(&captured, &parameter, vec![image], Some(sizes))?;
     let tensors: BTreeMap<ValueId, _> = values.iter().map(|(id, value)| (*value, *id)).collect();
 
     let pixels = picture.pixels().map(|pixel| u32::from_le_bytes(pixel.0));
@@ -117,25 +117,10 @@ fn read(
         return None;
     }
     let stored: &[f32] = bytemuck::cast_slice(interpreter.buffer(*binding));
-    let all: usize = value.shape.iter().product();
-    match *value.shape {
-        // RoIs lie one behind the other; the module has as many as were found.
-        [items, channels, height, width] => {
-            let item = stored.len() / items;
-            let items = stored.chunks_exact(item);
-            let mut values: Vec<f32> = items
-                .flat_map(|stored| planar(stored, [channels, height, width]))
-                .collect();
-            values.truncate(expected);
-            Some(values)
-        }
-        [rows, columns] => {
-            let by_column = planar(stored, [columns, 1, rows]);
-            let by_row = (0..all).map(|index| by_column[index % columns * rows + index / columns]);
-            Some(by_row.take(expected).collect())
-        }
-        _ => None,
-    }
+    // Of RoIs the module has as many as were found.
+    let layout = value.layout();
+    let places = layout.places().take(expected);
+    Some(places.map(|place| stored[place]).collect())
 }
 
 /// The largest difference, relative to the largest magnitude expected; infinite where one side is not a

@@ -5,8 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use burn::module::Module;
+
 use super::{Metadata, WeightsError, safetensors};
-use crate::models::Architecture;
+use crate::models::{Architecture, parameters};
 
 /// How many values [`StoredTensor::parts`] reads at once: some milliseconds' work.
 const PART: usize = 1 << 18;
@@ -120,6 +122,16 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The parameters of a module, by their paths.
+    pub fn of(module: &impl Module) -> Self {
+        let mut checkpoint = Self::default();
+        parameters::for_each(module, |parameter| {
+            let tensor = StoredTensor::of(parameter.shape.clone(), parameter.values());
+            checkpoint.tensors.insert(parameter.path, tensor);
+        });
+        checkpoint
+    }
+
     /// A safetensors file in memory.
     ///
     /// # Errors

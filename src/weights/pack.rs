@@ -1,8 +1,9 @@
 //! From a checkpoint's parameters to a plan's constants.
 
 use super::{StoredTensor, WeightsError};
+use crate::kernels::Layout;
 use crate::kernels::conv::{Fold, Packing, packed_bias};
-use crate::plan::{Constant, ConstantPart};
+use crate::plan::{Constant, ConstantPart, ConstantSource, LayerConstant, TensorConstant};
 
 /// The parameter at a path, in PyTorch's layout.
 pub(crate) type ReadParameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
@@ -13,6 +14,37 @@ pub(crate) type ReadParameter<'a> = dyn Fn(&str) -> StoredTensor + 'a;
 /// If a parameter cannot be read.
 pub(crate) async fn pack(
     constant: &Constant,
+    parameter: &ReadParameter<'_>,
+    pause: &impl AsyncFn(),
+) -> Result<Vec<f32>, WeightsError> {
+    match constant {
+        Constant::Layer(layer) => pack_layer(layer, parameter, pause).await,
+        Constant::Tensor(tensor) => pack_tensor(tensor, parameter),
+    }
+}
+
+fn pack_tensor(
+    tensor: &TensorConstant,
+    parameter: &ReadParameter<'_>,
+) -> Result<Vec<f32>, WeightsError> {
+    let (shape, values) = match &tensor.source {
+        ConstantSource::Literal(literal) => (literal.shape.clone(), literal.values.to_vec()),
+        ConstantSource::Parameter(path) => {
+            let stored = parameter(path);
+            (stored.shape.clone(), stored.read()?)
+        }
+    };
+    let inner = tensor.inner;
+    let layout = Layout { shape, inner };
+    let mut packed = vec![0.0; 4 * layout.all_blocks()];
+    for (place, value) in layout.places().zip(values) {
+        packed[place] = value;
+    }
+    Ok(packed)
+}
+
+async fn pack_layer(
+    constant: &LayerConstant,
     parameter: &ReadParameter<'_>,
     pause: &impl AsyncFn(),
 ) -> Result<Vec<f32>, WeightsError> {

@@ -1,11 +1,13 @@
 //! Whether a graph means something: checked after lowering and after every pass.
 
 mod node;
+mod tensors;
 
 use std::ops::Range;
 
 use self::node::{NodeCheck, Outcome, one_map};
 use super::graph::{Graph, GraphOutput, Node, Op};
+use super::layouts::Lies;
 use crate::plan::{ValueId, ValueKind};
 
 /// A graph that is no graph, or computes something that no kernel does.
@@ -45,11 +47,44 @@ pub fn check(graph: &Graph, stage: &'static str) -> Result<(), GraphError> {
     made.gives_back().map_err(of("its outputs".to_owned()))
 }
 
+/// Check that every tensor of a graph lies in memory as those who make and read it take it to lie.
+///
+/// # Errors
+/// If one does not.
+pub fn check_layouts(graph: &Graph) -> Result<(), GraphError> {
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let lies = Lies::of(&node.op);
+        let first = graph.value(node.inputs[0]).inner;
+        let mut tensors = node.inputs.iter().chain(&node.outputs);
+        let wrong = tensors.find(|value| {
+            let value = graph.value(**value);
+            let wanted = match lies {
+                Lies::Alike => Some(first),
+                _ => lies.inner(value.shape.len()),
+            };
+            value.kind.is_tensor() && wanted.is_some_and(|inner| inner != value.inner)
+        });
+        if let Some(value) = wrong {
+            return Err(GraphError {
+                stage: "the passes",
+                node: describe(graph, index),
+                problem: format!(
+                    "dimension {} of value {} lies side by side, where another is expected",
+                    graph.value(*value).inner,
+                    value.0
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Whether every value that is named is there, and its input is a map.
 fn known(graph: &Graph) -> Outcome {
     let nodes = graph.nodes.iter();
     let ids = nodes.flat_map(|node| node.inputs.iter().chain(&node.outputs));
-    let ids = ids.chain([&graph.image]).chain(&graph.frame);
+    let ids = ids.chain(&graph.inputs).chain(&graph.frame);
+    let ids = ids.chain(graph.constants.keys());
     let outputs = graph.outputs.iter().flat_map(GraphOutput::values);
     let mut ids = ids.chain(outputs).chain(&graph.checked);
     if let Some(unknown) = ids.find(|id| id.0 >= graph.values.len()) {
@@ -59,14 +94,17 @@ fn known(graph: &Graph) -> Outcome {
             graph.values.len()
         ));
     }
-    let input = graph.value(graph.image);
-    match (input.kind, &*input.shape) {
-        (ValueKind::Floats, [1, _, _, _]) => Ok(()),
-        (kind, shape) => Err(format!(
-            "its input holds {} of shape {shape:?}, where one map, [1, C, H, W], is expected",
-            kind.name()
-        )),
+    let inputs = graph.inputs.iter().map(|input| graph.value(*input));
+    for input in inputs {
+        let (kind, shape) = (input.kind, &input.shape);
+        if kind != ValueKind::Floats || shape.contains(&0) {
+            return Err(format!(
+                "its input holds {} of shape {shape:?}, where floats are expected",
+                kind.name()
+            ));
+        }
     }
+    Ok(())
 }
 
 /// What is made of each value.
@@ -80,8 +118,9 @@ impl<'a> Made<'a> {
     /// What is there before the first node.
     fn new(graph: &'a Graph) -> Self {
         let mut channels = vec![Vec::new(); graph.values.len()];
-        for value in [graph.image].into_iter().chain(graph.frame) {
-            channels[value.0].push(0..width(graph, value));
+        let given = graph.inputs.iter().chain(&graph.frame);
+        for value in given.chain(graph.constants.keys()) {
+            channels[value.0].push(0..width(graph, *value));
         }
         Self { graph, channels }
     }
@@ -137,6 +176,7 @@ impl<'a> Made<'a> {
         for output in &graph.outputs {
             match output {
                 GraphOutput::Map(_, map) => one_map(is(*map, ValueKind::Floats)?).map(drop)?,
+                GraphOutput::Tensor(_, tensor) => is(*tensor, ValueKind::Floats).map(drop)?,
                 GraphOutput::Proposals([boxes, levels, count]) => {
                     let boxes = is(*boxes, ValueKind::Floats)?;
                     let levels = is(*levels, ValueKind::Integers)?;
@@ -176,6 +216,7 @@ pub(super) fn describe(graph: &Graph, index: usize) -> String {
     let name = match &graph.nodes[index].op {
         Op::Conv(_) => "convolution".to_owned(),
         Op::Extension(extension) => extension.operation.id().to_owned(),
+        Op::Chain(chain) => chain.to_string(),
         other => {
             let name: String = format!("{other:?}")
                 .chars()
@@ -188,6 +229,7 @@ pub(super) fn describe(graph: &Graph, index: usize) -> String {
         Op::Conv(conv) => Some(conv.weight.clone()),
         Op::BatchNorm(norm) => Some(norm.path.clone()),
         Op::AddBias(bias) => Some(bias.clone()),
+        Op::LayerNorm(norm) => Some(norm.weight.clone()),
         _ => None,
     };
     if let Some(own) = parameter(&graph.nodes[index]) {

@@ -28,6 +28,11 @@ impl NodeCheck<'_> {
                 let (inputs, outputs) = (values(&self.node.inputs), values(&self.node.outputs));
                 operation.check(&extension.scalars, &inputs, &outputs)
             }
+            op @ (Op::Chain(_)
+            | Op::Reduce(..)
+            | Op::Softmax(..)
+            | Op::LayerNorm(_)
+            | Op::Product) => self.tensors(op),
             op => {
                 self.kinds(
                     &self.node.inputs,
@@ -74,13 +79,13 @@ impl NodeCheck<'_> {
         Ok(())
     }
 
-    fn input(&self, index: usize) -> Result<&[usize], String> {
+    pub(super) fn input(&self, index: usize) -> Result<&[usize], String> {
         let value = self.node.inputs.get(index);
         let value = value.ok_or_else(|| format!("it has no input {index}"))?;
         Ok(self.graph.shape(*value))
     }
 
-    fn output(&self) -> &[usize] {
+    pub(super) fn output(&self) -> &[usize] {
         self.graph.shape(self.node.outputs[0])
     }
 
@@ -115,11 +120,11 @@ impl NodeCheck<'_> {
                     ref shape => Err(format!("it flattens {shape:?}, where maps are expected")),
                 }
             }
-            Op::Extension(_) => unreachable!("extensions check themselves"),
+            _ => unreachable!("others are checked elsewhere"),
         }
     }
 
-    fn has_inputs(&self, expected: usize) -> Outcome {
+    pub(super) fn has_inputs(&self, expected: usize) -> Outcome {
         match self.node.inputs.len() {
             found if found == expected => Ok(()),
             found => Err(format!(
@@ -128,7 +133,7 @@ impl NodeCheck<'_> {
         }
     }
 
-    fn is(&self, found: &[usize], expected: &[usize]) -> Outcome {
+    pub(super) fn is(&self, found: &[usize], expected: &[usize]) -> Outcome {
         match found == expected {
             true => Ok(()),
             false => Err(format!("it makes {found:?} where {expected:?} follows")),

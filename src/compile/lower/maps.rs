@@ -1,12 +1,22 @@
 //! What slides a window over maps, or changes their size: convolutions, pools, interpolation.
 
-use burn_ir::{Conv2dOpIr, InterpolateModeIr, InterpolateOpIr, MaxPool2dOpIr};
+use burn_ir::{Conv2dOpIr, InterpolateModeIr, InterpolateOpIr, MaxPool2dOpIr, ModuleOperationIr};
 
 use super::{Lowered, Lowering};
 use crate::compile::graph::{Conv, ConvKind, FusedEpilogue, Op, Window};
 use crate::kernels::upsample_add::Upsampling;
 
 impl Lowering<'_> {
+    pub(super) fn windows(&mut self, operation: &ModuleOperationIr) -> Lowered {
+        use ModuleOperationIr as Ir;
+        match operation {
+            Ir::Conv2d(conv) => self.conv(conv),
+            Ir::MaxPool2d(pool) => self.max_pool(pool),
+            Ir::Interpolate(resize) => self.upsample(resize),
+            _ => Err(super::UNKNOWN.into()),
+        }
+    }
+
     pub(super) fn conv(&mut self, conv: &Conv2dOpIr) -> Lowered {
         let options = &conv.options;
         if options.dilation != [1, 1] {

@@ -77,7 +77,7 @@ mod tests {
         let graph = fuse_sums(builder.giving(&[sum, kept]));
         assert_eq!(graph.nodes.len(), 2);
         // It runs where the sum stood, when its other operand is there.
-        assert_eq!(graph.nodes[1].inputs, [graph.image, kept]);
+        assert_eq!(graph.nodes[1].inputs, [graph.inputs[0], kept]);
         assert_eq!(graph.nodes[1].outputs, [sum]);
         assert_eq!(
             convs(&graph)[1].epilogue.residual,
@@ -114,7 +114,7 @@ mod tests {
         let (graph, coarse) = top_down(false);
         let graph = fuse_sums(graph);
         assert_eq!(graph.nodes.len(), 2);
-        assert_eq!(graph.nodes[1].inputs, [graph.image, coarse]);
+        assert_eq!(graph.nodes[1].inputs, [graph.inputs[0], coarse]);
         assert_eq!(
             convs(&graph)[0].epilogue.residual,
             Some(Upsampling::Nearest)
@@ -132,6 +132,6 @@ mod tests {
                 .iter()
                 .any(|node| node.op == Op::Upsample(Upsampling::Nearest))
         );
-        assert_eq!(graph.nodes[2].inputs, [graph.image, coarse]);
+        assert_eq!(graph.nodes[2].inputs, [graph.inputs[0], coarse]);
     }
 }

@@ -13,20 +13,14 @@ impl GraphBuilder {
     /// With an image `[1, 3, 8, 8]`, value 0.
     pub fn new() -> Self {
         Self(Graph {
-            values: vec![Value {
-                shape: vec![1, 3, 8, 8],
-                kind: ValueKind::Floats,
-            }],
-            nodes: Vec::new(),
-            image: ValueId(0),
-            frame: None,
-            outputs: Vec::new(),
-            checked: Vec::new(),
+            values: vec![Value::new(vec![1, 3, 8, 8], ValueKind::Floats)],
+            inputs: vec![ValueId(0)],
+            ..Graph::default()
         })
     }
 
     pub fn image(&self) -> ValueId {
-        self.0.image
+        self.0.inputs[0]
     }
 
     pub fn node(&mut self, op: Op, inputs: &[ValueId], shape: &[usize]) -> ValueId {

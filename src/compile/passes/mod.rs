@@ -3,13 +3,16 @@
 mod absorb_flattens;
 mod add_biases;
 mod add_upsampled;
+mod choose_layouts;
 mod fold_batch_norms;
 mod fuse_activations;
+mod fuse_chains;
 mod fuse_sums;
 #[cfg(test)]
 mod graphs;
 mod hoist_activations;
 mod remove_unread;
+mod spell_out;
 mod write_into_concats;
 
 use super::check::{GraphError, check};
@@ -19,7 +22,7 @@ use super::graph::{Conv, Graph, Op};
 type Pass = (&'static str, fn(Graph) -> Graph);
 
 /// Every pass, in the order that lets each see what it needs.
-const PASSES: [Pass; 11] = [
+const PASSES: [Pass; 14] = [
     ("remove_unread", remove_unread::remove_unread),
     ("absorb_flattens", absorb_flattens::absorb_flattens),
     ("add_biases", add_biases::add_biases),
@@ -31,6 +34,9 @@ const PASSES: [Pass; 11] = [
     ("fuse_activations", fuse_activations::fuse_activations),
     ("write_into_concats", write_into_concats::write_into_concats),
     ("remove_unread", remove_unread::remove_unread),
+    ("spell_out", spell_out::spell_out),
+    ("fuse_chains", fuse_chains::fuse_chains),
+    ("choose_layouts", choose_layouts::choose_layouts),
 ];
 
 /// The graph after every pass, each of which is checked.

@@ -8,7 +8,7 @@ use crate::kernels::{
     Dtype, Dtypes, MAX_WORKGROUPS, blocks, depthwise, grouped, winograd_input, winograd_output,
     words,
 };
-use crate::plan::{Constant, ConstantPart, Draft, Operand, PlanBuilder, ValueId};
+use crate::plan::{Constant, ConstantPart, Draft, LayerConstant, Operand, PlanBuilder, ValueId};
 
 /// Bytes of the tiles and products of a Winograd convolution that are worked on at once.
 const WINOGRAD_BYTES: usize = 16 << 20;
@@ -137,7 +137,7 @@ impl<'a> Layer<'a> {
 
     fn constant(&self, part: ConstantPart, plan: &mut PlanBuilder<'_>) -> Operand {
         let norm = self.conv.norm.as_ref();
-        plan.constant(Constant {
+        plan.constant(Constant::Layer(LayerConstant {
             part,
             dtype: match part {
                 ConstantPart::Bias => Dtype::F32,
@@ -146,7 +146,7 @@ impl<'a> Layer<'a> {
             weight: self.conv.weight.clone(),
             bias: self.conv.bias.clone(),
             norm: norm.map(|norm| (norm.path.clone(), norm.eps)),
-        })
+        }))
     }
 
     /// The map, the result, the weights, then what the epilogue binds.

@@ -1,8 +1,9 @@
 //! From the rewritten graph to a plan: which kernel computes each node, with which parameters.
 
 mod conv;
+mod tensors;
 
-use super::check::{GraphError, check, describe};
+use super::check::{GraphError, check, check_layouts, describe};
 use super::dtypes::dtypes;
 use super::graph::{Graph, GraphOutput, Node, Op, Window};
 use super::select::{ConvSize, Target};
@@ -12,7 +13,7 @@ use crate::kernels::{
     Dtype, Dtypes, MAX_WORKGROUPS, blocks, max_pool, preprocess, upsample_add, words,
 };
 use crate::ops::Arguments;
-use crate::plan::{Draft, Operand, Plan, PlanBuilder, PlanError};
+use crate::plan::{Draft, Operand, Plan, PlanBuilder, PlanError, ValueId};
 use crate::stage::Stage;
 use crate::transform::Transform;
 
@@ -71,14 +72,27 @@ pub fn schedule(
     target: &Target,
 ) -> Result<Plan, ScheduleError> {
     check(graph, "the passes")?;
+    check_layouts(graph)?;
     let dtypes = dtypes(graph, target.precision);
-    let mut plan = PlanBuilder::new(&graph.values, dtypes);
-    match source {
-        Source::Picture(transform) => prepare(graph, transform, &mut plan),
-        Source::Given => plan.input(graph.image),
-    }
-    if graph.checked.contains(&graph.image) {
-        plan.check_finite(graph.image);
+    let mut plan = PlanBuilder::new(&graph.values, &graph.constants, dtypes);
+    let padded = match source {
+        Source::Picture(transform) => {
+            let picture = graph.inputs[0];
+            prepare(picture, transform, &mut plan);
+            plan.size_of(picture)
+        }
+        Source::Given => {
+            graph.inputs.iter().for_each(|input| plan.input(*input));
+            graph
+                .inputs
+                .first()
+                .map_or([0, 0], |input| plan.size_of(*input))
+        }
+    };
+    for input in &graph.inputs {
+        if graph.checked.contains(input) {
+            plan.check_finite(*input);
+        }
     }
     for (index, node) in graph.nodes.iter().enumerate() {
         let own = match &node.op {
@@ -101,12 +115,12 @@ pub fn schedule(
     for output in &graph.outputs {
         match output {
             GraphOutput::Map(info, map) => plan.keep_map(info.clone(), *map),
+            GraphOutput::Tensor(name, tensor) => plan.keep_tensor(name.clone(), *tensor),
             GraphOutput::Proposals(proposals) => plan.keep_proposals(*proposals),
             // Its operation has told where they are.
             GraphOutput::Detections(_) => {}
         }
     }
-    let padded = plan.size_of(graph.image);
     Ok(plan.finish(padded, target.arena_limit)?)
 }
 
@@ -136,6 +150,11 @@ fn compute(
         Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan)?,
         Op::MaxPool(window) => pool(*window, node, plan),
         Op::Add(upsampling) => add(*upsampling, node, plan),
+        Op::Chain(chain) => tensors::chain(chain, node, plan),
+        Op::Reduce(reduction, dimension) => tensors::reduce(*reduction, *dimension, node, plan),
+        Op::Softmax(kind, dimension) => tensors::softmax(*kind, *dimension, node, plan),
+        Op::LayerNorm(norm) => tensors::layer_norm(norm, node, plan),
+        Op::Product => tensors::product(node, target, plan),
         Op::Extension(extension) => {
             let arguments = Arguments {
                 scalars: &extension.scalars,
@@ -150,8 +169,7 @@ fn compute(
 }
 
 /// The picture becomes the network's input.
-fn prepare(graph: &Graph, transform: &Transform, plan: &mut PlanBuilder<'_>) {
-    let image = graph.image;
+fn prepare(image: ValueId, transform: &Transform, plan: &mut PlanBuilder<'_>) {
     let [r, g, b] = transform.mean;
     let [x, y, z] = transform.std;
     let params = preprocess::Params {

@@ -30,6 +30,9 @@ use super::{Dispatch, Dtypes, Kernel, Layout, Role};
 /// Most tensors that a chain reads: with what it makes, as many as WebGPU lets a kernel bind.
 pub const MOST_INPUTS: usize = 7;
 
+/// What chains exist in.
+pub const DTYPES: &[Dtypes] = Dtypes::MAPS_AND_HEADS;
+
 /// An element-wise computation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chain {
@@ -232,7 +235,7 @@ fn record(name: String, text: &str, inputs: usize) -> Kernel {
         #[cfg(feature = "verify")]
         checks::CHECKS,
     )
-    .with_dtypes(Dtypes::MAPS_AND_HEADS);
+    .with_dtypes(DTYPES);
     kernel.name = Cow::Owned(name);
     let roles = std::iter::repeat_n(Role::MapIn, inputs);
     kernel.roles = Cow::Owned(roles.chain([Role::MapOut]).collect());

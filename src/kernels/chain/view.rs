@@ -83,17 +83,23 @@ impl View {
         self.steps.is_empty()
     }
 
+    /// Whether it is a reshape and nothing else.
+    pub fn is_reshape(&self) -> bool {
+        matches!(self.steps[..], [(ViewStep::Reshape, _)])
+    }
+
     /// Whether it shows each of the tensor's values at most once, and nothing else.
     pub fn only_moves(&self) -> bool {
         let mut steps = self.steps.iter();
         steps.all(|(step, _)| !matches!(step, ViewStep::Tile | ViewStep::Pad(..)))
     }
 
-    /// Whether what it pads with, where it does, is 0.
-    pub fn pads_with_zeros_only(&self) -> bool {
+    /// Whether it shows each of the tensor's values at most once, and zeros beside them.
+    pub fn only_pads_with_zeros(&self) -> bool {
         let mut steps = self.steps.iter();
         steps.all(|(step, _)| match step {
             ViewStep::Pad(_, padding) => *padding == Padding::Constant(0.0),
+            ViewStep::Tile => false,
             _ => true,
         })
     }
@@ -146,6 +152,13 @@ impl View {
         let shape = shape.collect();
         let before = around.iter().map(|(before, _)| *before).collect();
         self.with(ViewStep::Pad(before, padding), shape)
+    }
+
+    /// A part of a tensor of extent `whole` in one dimension, where it begins at `first`: zeros elsewhere.
+    pub fn beside(self, dimension: usize, first: usize, whole: usize) -> Self {
+        let mut around = vec![(0, 0); self.shape().len()];
+        around[dimension] = (first, whole - first - self.shape()[dimension]);
+        self.pad(&around, Padding::Constant(0.0))
     }
 
     /// One more step, or the last one changed so that it does both.
