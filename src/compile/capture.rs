@@ -55,7 +55,7 @@ pub fn capture(
     )
 }
 
-/// Record a module's forward pass over a picture `[1, 3, H, W]` of `padded` height and width, and the
+/// Record a module's forward pass over a picture `[1, 3, H, W]` of some height and width, and the
 /// picture's sizes as [`Frame::tensor`](crate::transform::Frame::tensor) gives them.
 ///
 /// `init` makes the module on the capture device, so nothing of a checkpoint is copied.
@@ -63,7 +63,19 @@ pub fn capture(
 /// # Errors
 /// If Burn finds the recorded graph inconsistent.
 pub fn record<M: Module>(
-    padded: [usize; 2],
+    [height, width]: [usize; 2],
+    init: impl FnOnce(&Device) -> M,
+    forward: impl FnOnce(&M, Tensor<4>, Tensor<1>) -> Outputs,
+) -> Result<CapturedModel, CaptureError> {
+    record_over([1, 3, height, width], init, forward)
+}
+
+/// As [`record`], over maps of any shape.
+///
+/// # Errors
+/// As [`record`].
+pub fn record_over<M: Module>(
+    shape: [usize; 4],
     init: impl FnOnce(&Device) -> M,
     forward: impl FnOnce(&M, Tensor<4>, Tensor<1>) -> Outputs,
 ) -> Result<CapturedModel, CaptureError> {
@@ -71,7 +83,6 @@ pub fn record<M: Module>(
     let host = Device::flex();
     // What comes from outside the scope is an input; what is made inside would be a constant.
     let frame = Tensor::<1>::zeros([4], &host);
-    let shape = [1, 3, padded[0], padded[1]];
     let mut captured = CapturedModel {
         graph: GraphIr::new(Vec::new()),
         parameters: BTreeMap::new(),

@@ -75,7 +75,7 @@ fn kernels(node: &Node) -> (&'static [Dtypes], usize) {
     let all = node.inputs.len();
     match &node.op {
         Op::Conv(conv) => match conv.kind {
-            ConvKind::Depthwise(_) => (depthwise::KERNEL.dtypes, all),
+            ConvKind::Depthwise(_) => (depthwise::kernel(Epilogue::Bias).dtypes, all),
             ConvKind::Grouped(..) => (grouped::kernel(Epilogue::Bias).dtypes, all),
             ConvKind::Dense(_) | ConvKind::Linear(_) => {
                 // All forms exist in the same, but for products in 16 bits.

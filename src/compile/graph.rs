@@ -106,9 +106,33 @@ pub struct Window {
     pub kernel: [usize; 2],
     /// Its step.
     pub stride: [usize; 2],
-    /// Cells added above and to the left; what is added below and to the right follows from the
-    /// output's size.
+    /// Cells from one of its taps to the next.
+    pub dilation: [usize; 2],
+    /// Cells added above and to the left.
     pub padding: [usize; 2],
+    /// Cells added below and to the right.
+    pub padding_after: [usize; 2],
+}
+
+impl Window {
+    /// A single cell.
+    pub const POINT: Self = Self {
+        kernel: [1, 1],
+        stride: [1, 1],
+        dilation: [1, 1],
+        padding: [0, 0],
+        padding_after: [0, 0],
+    };
+
+    /// Height and width of what it makes of a map of some size; none where it does not fit in.
+    pub fn out_size(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let side = |axis: usize| {
+            let extent = self.dilation[axis] * self.kernel[axis].checked_sub(1)? + 1;
+            let padded = size[axis] + self.padding[axis] + self.padding_after[axis];
+            Some(padded.checked_sub(extent)?.checked_div(self.stride[axis])? + 1)
+        };
+        Some([side(0)?, side(1)?])
+    }
 }
 
 /// A batch norm with its running statistics.
@@ -146,8 +170,7 @@ pub enum ConvKind {
     Dense(Window),
     /// One filter a channel.
     Depthwise(Window),
-    /// So many groups of input channels, each with the output channels of its own group alone;
-    /// multiples of four in each.
+    /// So many groups of input channels, each with the output channels of its own group alone.
     Grouped(Window, usize),
     /// A matrix over rows; where the rows are flattened maps, their channels, height and width.
     Linear(Option<[usize; 3]>),
@@ -158,11 +181,7 @@ impl ConvKind {
     pub fn window(self) -> Window {
         match self {
             Self::Dense(window) | Self::Depthwise(window) | Self::Grouped(window, _) => window,
-            Self::Linear(_) => Window {
-                kernel: [1, 1],
-                stride: [1, 1],
-                padding: [0, 0],
-            },
+            Self::Linear(_) => Window::POINT,
         }
     }
 }

@@ -9,7 +9,7 @@ mod passes;
 mod schedule;
 mod select;
 
-pub use capture::{CaptureError, CapturedModel, capture, record};
+pub use capture::{CaptureError, CapturedModel, capture, record, record_over};
 pub use check::{GraphError, check};
 pub use graph::{Conv, ConvKind, FusedEpilogue, Graph, GraphOutput, Node, Norm, Op, Window};
 pub use lower::{LowerError, lower, lower_traced};
@@ -105,6 +105,8 @@ pub fn convolution(size: ConvSize, target: &Target) -> Result<Plan, ScheduleErro
             kernel: size.kernel,
             stride: size.stride,
             padding: size.kernel.map(|side| side / 2),
+            padding_after: size.kernel.map(|side| side / 2),
+            ..Window::POINT
         }),
         out_channels: size.out_channels,
         bias: None,

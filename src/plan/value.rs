@@ -45,6 +45,14 @@ impl ValueKind {
 }
 
 impl Value {
+    /// Items of a map, which a kernel computes alike; a matrix is one.
+    pub fn items(&self) -> usize {
+        match *self.shape {
+            [items, _, _, _] => items,
+            _ => 1,
+        }
+    }
+
     /// Channels, height and width of a map; the columns of a matrix, whose rows are pixels of one line.
     ///
     /// # Panics

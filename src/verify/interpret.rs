@@ -56,9 +56,12 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    /// Fill one of the plan's [inputs](Plan::inputs) with values `[C, H, W]`.
+    /// Fill one of the plan's [inputs](Plan::inputs) with values `[N, C, H, W]`.
     pub fn fill(&mut self, input: &MapSlot, values: &[f32]) {
-        let words = in_memory(values, input.shape);
+        let items = values.chunks_exact(input.shape.iter().product());
+        let words: Vec<u32> = items
+            .flat_map(|values| in_memory(values, input.shape))
+            .collect();
         self.arenas[input.range.arena][words_of(input.range)].copy_from_slice(&words);
     }
 

@@ -106,7 +106,7 @@ fn a_value_that_does_not_exist_is_told() {
     }
     let mut vector = graph.clone();
     vector.values[graph.image.0].shape = vec![3];
-    assert!(problem(&vector).contains("one map, [1, C, H, W], is expected"));
+    assert!(problem(&vector).contains("maps, [N, C, H, W], are expected"));
     let mut flat = graph.clone();
     let made = flat.nodes[0].outputs[0];
     flat.values[made.0].shape = vec![1, 8];

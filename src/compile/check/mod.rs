@@ -24,7 +24,7 @@ pub struct GraphError {
 ///
 /// # Errors
 /// If a node reads a value before all of it is made, or makes one again; if shapes do not fit, or a value
-/// holds something else than is expected; if a map of several items is computed as if it were one.
+/// holds something else than is expected; if a map of several items is given back.
 pub fn check(graph: &Graph, stage: &'static str) -> Result<(), GraphError> {
     let of = |node: String| {
         move |problem: String| GraphError {
@@ -61,9 +61,9 @@ fn known(graph: &Graph) -> Outcome {
     }
     let input = graph.value(graph.image);
     match (input.kind, &*input.shape) {
-        (ValueKind::Floats, [1, _, _, _]) => Ok(()),
+        (ValueKind::Floats, [_, _, _, _]) => Ok(()),
         (kind, shape) => Err(format!(
-            "its input holds {} of shape {shape:?}, where one map, [1, C, H, W], is expected",
+            "its input holds {} of shape {shape:?}, where maps, [N, C, H, W], are expected",
             kind.name()
         )),
     }

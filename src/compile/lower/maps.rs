@@ -9,18 +9,14 @@ use crate::kernels::upsample_add::Upsampling;
 impl Lowering<'_> {
     pub(super) fn conv(&mut self, conv: &Conv2dOpIr) -> Lowered {
         let options = &conv.options;
-        if options.dilation != [1, 1] {
-            return Err("dilation is not known".into());
-        }
         let [(top, bottom), (left, right)] = options.padding;
-        if top < bottom || left < right {
-            return Err("more padding below or right than above or left is not known".into());
-        }
         let shape = &conv.weight.shape;
         let window = Window {
             kernel: [shape[2], shape[3]],
             stride: options.stride,
+            dilation: options.dilation,
             padding: [top, left],
+            padding_after: [bottom, right],
         };
         let kind = match options.groups {
             1 => ConvKind::Dense(window),
@@ -46,13 +42,15 @@ impl Lowering<'_> {
     }
 
     pub(super) fn max_pool(&mut self, pool: &MaxPool2dOpIr) -> Lowered {
-        if pool.dilation != [1, 1] || pool.ceil_mode {
-            return Err("dilation and ceil mode are not known".into());
+        if pool.ceil_mode {
+            return Err("ceil mode is not known".into());
         }
         let window = Window {
             kernel: pool.kernel_size,
             stride: pool.stride,
+            dilation: pool.dilation,
             padding: pool.padding,
+            padding_after: pool.padding,
         };
         self.node(Op::MaxPool(window), &[&pool.x], &pool.out)
     }

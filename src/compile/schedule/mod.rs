@@ -74,7 +74,10 @@ pub fn schedule(
     let dtypes = dtypes(graph, target.precision);
     let mut plan = PlanBuilder::new(&graph.values, dtypes);
     match source {
-        Source::Picture(transform) => prepare(graph, transform, &mut plan),
+        Source::Picture(transform) => {
+            one_picture(graph)?;
+            prepare(graph, transform, &mut plan);
+        }
         Source::Given => plan.input(graph.image),
     }
     if graph.checked.contains(&graph.image) {
@@ -149,6 +152,20 @@ fn compute(
     Ok(())
 }
 
+/// Whether the network's input can be made of the picture.
+fn one_picture(graph: &Graph) -> Result<(), GraphError> {
+    match *graph.shape(graph.image) {
+        [1, 3, _, _] => Ok(()),
+        ref shape => Err(GraphError {
+            stage: "the passes",
+            node: "the graph".to_owned(),
+            problem: format!(
+                "its input is {shape:?}, where one picture, [1, 3, H, W], is expected"
+            ),
+        }),
+    }
+}
+
 /// The picture becomes the network's input.
 fn prepare(graph: &Graph, transform: &Transform, plan: &mut PlanBuilder<'_>) {
     let image = graph.image;
@@ -173,9 +190,10 @@ fn pool(window: Window, node: &Node, plan: &mut PlanBuilder<'_>) {
         in_size: words(plan.size_of(input)),
         out_size: words([height, width]),
         blocks: blocks(channels) as u32,
-        unused: 0,
+        items: plan.items(output) as u32,
         kernel: words(window.kernel),
         stride: words(window.stride),
+        dilation: words(window.dilation),
         padding: words(window.padding),
     };
     let dispatch = params.dispatch(plan.dtypes(input, output));
@@ -194,7 +212,8 @@ fn add(upsampling: Upsampling, node: &Node, plan: &mut PlanBuilder<'_>) {
         coarse_size: words(plan.size_of(coarse)),
         blocks: blocks(channels) as u32,
         slope: 1.0,
-        unused: [0; 2],
+        items: plan.items(output) as u32,
+        unused: 0,
     };
     let dispatch = params.dispatch(upsampling, plan.dtypes(fine, output));
     let operands = plan.operands([fine, coarse, output]);

@@ -21,12 +21,14 @@ params! {
         out_size: [u32; 2],
         /// Channel blocks.
         blocks: u32,
-        /// Alignment.
-        unused: u32,
+        /// Maps that are pooled alike.
+        items: u32,
         /// Height and width of the window.
         kernel: [u32; 2],
         /// Its step, down and across.
         stride: [u32; 2],
+        /// Cells from one of its taps to the next, down and across.
+        dilation: [u32; 2],
         /// Cells added above and to the left.
         padding: [u32; 2],
     }
@@ -52,7 +54,7 @@ impl Params {
     /// An invocation makes a channel block of one pixel. Binds the map and the result.
     pub fn dispatch(&self, dtypes: Dtypes) -> Dispatch {
         let [height, width] = self.out_size;
-        let invocations = (height * width * self.blocks) as usize;
+        let invocations = (self.items * height * width * self.blocks) as usize;
         Dispatch::new(KERNEL.shader(dtypes), self, workgroups(invocations))
     }
 }
