@@ -3,8 +3,9 @@
 use super::graph::{ConvKind, Graph, GraphOutput, Node, Op};
 use super::select::Precision;
 use crate::kernels::conv::{self, ConvForm, Epilogue};
+use crate::kernels::pool::{self, Pooling};
 use crate::kernels::upsample_add::Upsampling;
-use crate::kernels::{Dtype, Dtypes, depthwise, grouped, max_pool, upsample_add};
+use crate::kernels::{Dtype, Dtypes, depthwise, grouped, upsample, upsample_add};
 use crate::plan::{ValueId, ValueKind};
 
 /// What each value is stored in: 16 bits where the precision asks for it, all that read it can, and
@@ -83,15 +84,16 @@ fn kernels(node: &Node) -> (&'static [Dtypes], usize) {
                 (kernel.dtypes, all)
             }
         },
-        Op::MaxPool(_) => (max_pool::KERNEL.dtypes, all),
+        Op::MaxPool(_) => (pool::kernel(Pooling::Maximum).dtypes, all),
+        Op::AveragePool(..) => (pool::kernel(Pooling::Average).dtypes, all),
+        Op::Upsample(_) | Op::UpsampleAligned => {
+            (upsample::kernel(Upsampling::Nearest).dtypes, all)
+        }
         Op::Add(_) => (upsample_add::kernel(Upsampling::Nearest).dtypes, all),
         Op::Extension(extension) => (extension.operation.dtypes(), extension.operation.maps()),
         // No kernel computes these on their own.
-        Op::BatchNorm(_)
-        | Op::Activation(_)
-        | Op::AddBias(_)
-        | Op::Upsample(_)
-        | Op::Concat
-        | Op::Flatten => (&[Dtypes::F32], all),
+        Op::BatchNorm(_) | Op::Activation(_) | Op::AddBias(_) | Op::Concat | Op::Flatten => {
+            (&[Dtypes::F32], all)
+        }
     }
 }

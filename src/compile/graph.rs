@@ -87,10 +87,15 @@ pub enum Op {
     AddBias(String),
     /// The sum of two maps, the second of which may be coarser and is upsampled then.
     Add(Upsampling),
-    /// A map upsampled to the output's size.
+    /// A map brought to the output's size, which may be larger or smaller.
     Upsample(Upsampling),
-    /// Maximum over windows.
+    /// The same bilinearly, the corner cells' centres on each other: PyTorch's `align_corners=True`.
+    UpsampleAligned,
+    /// Maximum over windows; what lies outside the map does not count.
     MaxPool(Window),
+    /// Mean over windows of the cells that count: those of the map, and as zeros so many rows above and
+    /// below it and columns beside it.
+    AveragePool(Window, [usize; 2]),
     /// Maps stacked along their channels.
     Concat,
     /// `[N, C, H, W]` as `[N, C · H · W]`.

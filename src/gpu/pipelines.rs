@@ -57,7 +57,7 @@ macro_rules! shared {
 }
 
 /// The modules that shaders import, those first that others import.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 10] = [
     shared!("activation.wgsl"),
     shared!("bilinear.wgsl"),
     shared!("boxes.wgsl"),
@@ -65,6 +65,7 @@ const SHARED: [(&str, &str); 9] = [
     shared!("conv.wgsl"),
     shared!("frame.wgsl"),
     shared!("order.wgsl"),
+    shared!("pool.wgsl"),
     shared!("radix.wgsl"),
     shared!("scan.wgsl"),
 ];

@@ -23,14 +23,15 @@ pub mod decode_proposals;
 pub mod decode_rois;
 pub mod depthwise;
 pub mod grouped;
-pub mod max_pool;
 pub mod merge_proposals;
 pub mod nms_levels;
 pub mod pixel_shuffle;
+pub mod pool;
 pub mod preprocess;
 pub mod roi_align;
 pub mod select_detections;
 pub mod top_anchors;
+pub mod upsample;
 pub mod upsample_add;
 pub mod winograd_input;
 pub mod winograd_output;
@@ -50,7 +51,8 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     winograd_output::kernels,
     depthwise::kernels,
     grouped::kernels,
-    max_pool::kernels,
+    pool::kernels,
+    upsample::kernels,
     upsample_add::kernels,
     copy::kernels,
     pixel_shuffle::kernels,

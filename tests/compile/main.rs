@@ -2,6 +2,7 @@
 //! module does. No GPU: plans are interpreted by the kernels' CPU references.
 
 mod graphs;
+mod maps;
 mod modules;
 mod refused;
 mod stages;

@@ -1,13 +1,16 @@
 //! Small modules, captured and compiled.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fpn_wgpu::compile::{
-    CapturedModel, CompileError, Source, Target, lower, optimize, record, schedule,
+    CapturedModel, CompileError, Graph, Source, Target, lower, optimize, record_over, schedule,
 };
 use fpn_wgpu::kernels::FrameUniform;
-use fpn_wgpu::models::{Outputs, Request, Stage, parameters};
-use fpn_wgpu::plan::{MapInfo, MapKind, Plan};
+use fpn_wgpu::models::{Checked, Outputs, Request, Stage, parameters};
+use fpn_wgpu::plan::{MapInfo, MapKind, Plan, Step};
 use fpn_wgpu::verify::Interpreter;
 use fpn_wgpu::weights::StoredTensor;
 
@@ -31,10 +34,11 @@ fn parameter(path: &str, shape: &[usize]) -> Vec<f32> {
     }
 }
 
-/// Maps that a module gives back, numbered.
+/// Maps that a module makes, numbered: those of one item are given back, those of several looked into.
 pub fn giving(request: &Request, image: &Tensor<4>, maps: Vec<Tensor<4>>) -> Outputs {
     let mut outputs = Outputs::new(request, image);
-    for (level, map) in maps.into_iter().enumerate() {
+    let (one, several): (Vec<_>, Vec<_>) = maps.into_iter().partition(|map| map.dims()[0] == 1);
+    for (level, map) in one.into_iter().enumerate() {
         let info = MapInfo {
             name: format!("map {level}"),
             kind: MapKind::Pyramid,
@@ -43,17 +47,27 @@ pub fn giving(request: &Request, image: &Tensor<4>, maps: Vec<Tensor<4>>) -> Out
         };
         outputs.maps.push((info, map));
     }
+    outputs.checked = several.into_iter().map(Checked::Map).collect();
     outputs
 }
 
 /// A module's forward pass over a picture `[1, 3, H, W]`.
 pub fn captured<M: Module>(
-    size: [usize; 2],
+    [height, width]: [usize; 2],
+    init: impl FnOnce(&Device) -> M,
+    forward: impl FnOnce(&M, Tensor<4>) -> Vec<Tensor<4>>,
+) -> CapturedModel {
+    captured_over([1, 3, height, width], init, forward)
+}
+
+/// A module's forward pass over maps.
+fn captured_over<M: Module>(
+    shape: [usize; 4],
     init: impl FnOnce(&Device) -> M,
     forward: impl FnOnce(&M, Tensor<4>) -> Vec<Tensor<4>>,
 ) -> CapturedModel {
     let request = Request::maps([]);
-    record(size, init, |module, image, _| {
+    record_over(shape, init, |module, image, _| {
         giving(&request, &image, forward(module, image.clone()))
     })
     .expect("the module can be captured")
@@ -64,26 +78,41 @@ pub fn captured<M: Module>(
 /// # Errors
 /// If it cannot be compiled.
 pub fn compiled(captured: &CapturedModel) -> Result<Plan, CompileError> {
-    let graph = optimize(lower(captured)?)?;
+    planned(&optimize(lower(captured)?)?, &Target::webgpu())
+}
+
+fn planned(graph: &Graph, target: &Target) -> Result<Plan, CompileError> {
     let stage = |_: &str| Stage::Backbone;
-    Ok(schedule(&graph, &stage, Source::Given, &Target::webgpu())?)
+    Ok(schedule(graph, &stage, Source::Given, target)?)
 }
 
 /// Compile a module, and compare every map of its plan with what Burn computes.
 pub fn check<M: Module>(
-    size: [usize; 2],
+    [height, width]: [usize; 2],
     init: impl Fn(&Device) -> M,
     forward: impl Fn(&M, Tensor<4>) -> Vec<Tensor<4>>,
 ) -> Plan {
-    let captured = captured(size, &init, &forward);
-    let plan = compiled(&captured).unwrap_or_else(|error| panic!("{error}"));
+    check_over([1, 3, height, width], &Target::webgpu(), init, forward)
+}
+
+/// The same of a module over maps of some shape, for a target.
+pub fn check_over<M: Module>(
+    shape: [usize; 4],
+    target: &Target,
+    init: impl Fn(&Device) -> M,
+    forward: impl Fn(&M, Tensor<4>) -> Vec<Tensor<4>>,
+) -> Plan {
+    let captured = captured_over(shape, &init, &forward);
+    let graph = lower(&captured).unwrap_or_else(|error| panic!("{error}"));
+    let graph = optimize(graph).unwrap_or_else(|error| panic!("{error}"));
+    let plan = planned(&graph, target).unwrap_or_else(|error| panic!("{error}"));
 
     let device = Device::flex();
     let module = parameters::fill(init(&device), |path, shape| {
-        Ok::<_, std::convert::Infallible>(parameter(path, shape))
+        Ok::<_, Infallible>(parameter(path, shape))
     });
     let Ok(module) = module;
-    let mut shapes = std::collections::BTreeMap::new();
+    let mut shapes = BTreeMap::new();
     parameters::for_each(&module, |parameter| {
         shapes.insert(parameter.path, parameter.shape);
     });
@@ -92,28 +121,65 @@ pub fn check<M: Module>(
         let values = parameter(path, &shape);
         StoredTensor::of(shape, values)
     };
-    let image = parameter("image", &[3, size[0], size[1]]);
+    let image = parameter("image", &shape);
     let input = Tensor::<1>::from_floats(image.as_slice(), &device);
-    let expected = forward(&module, input.reshape([1, 3, size[0], size[1]]));
+    let (one, several): (Vec<_>, Vec<_>) = forward(&module, input.reshape(shape))
+        .into_iter()
+        .partition(|map| map.dims()[0] == 1);
 
+    let size = [shape[2], shape[3]];
     let frame = FrameUniform::new(size, size, [1.0, 1.0]);
     let interpreter = Interpreter::new(&plan, &read, frame, Vec::new());
     let mut interpreter = interpreter.expect("the parameters are made here");
     interpreter.fill(&plan.inputs[0], &image);
-    interpreter.finish();
-    assert_eq!(plan.maps().count(), expected.len());
-    for ((info, slot), expected) in plan.maps().zip(expected) {
-        let expected: Vec<f32> = expected.into_data().try_to_vec().expect("floats");
-        let found = interpreter.map(slot);
-        assert_eq!(found.len(), expected.len(), "{}", info.name);
-        let largest = expected.iter().fold(1.0_f32, |most, x| most.max(x.abs()));
-        for (found, expected) in found.into_iter().zip(expected) {
-            assert!(
-                (found - expected).abs() < 1e-5 * largest,
-                "{}: {found} instead of {expected}",
-                info.name
-            );
+    // What is looked into is there until others are made.
+    let mut made = BTreeMap::new();
+    let Ok(()) = interpreter.run_all(|interpreter, step| {
+        if let Some(value) = step.value.filter(|value| graph.checked.contains(value)) {
+            made.insert(value, written(interpreter, step, graph.shape(value)));
         }
+        Ok::<(), Infallible>(())
+    });
+    assert_eq!(
+        [plan.maps().count(), graph.checked.len()],
+        [one.len(), several.len()]
+    );
+    for ((info, slot), expected) in plan.maps().zip(one) {
+        compare(&info.name, &interpreter.map(slot), expected);
+    }
+    for (value, expected) in graph.checked.iter().zip(several) {
+        compare("several maps", &made[value], expected);
     }
     plan
+}
+
+/// Values `[N, C, H, W]` of the map that a step writes.
+fn written(interpreter: &Interpreter<'_>, step: &Step, shape: &[usize]) -> Vec<f32> {
+    let &[items, channels, height, width] = shape else {
+        panic!("{shape:?} is no map")
+    };
+    let mut roles = step.shader.kernel.roles.iter().zip(&step.bindings);
+    let (_, binding) = roles
+        .find(|(role, _)| role.is_written())
+        .expect("it writes");
+    let words = interpreter.buffer(*binding);
+    let (cells, pitch) = (height * width, channels.next_multiple_of(4));
+    let value = |index: usize| {
+        let (item, rest) = (index / (channels * cells), index % (channels * cells));
+        let (channel, cell) = (rest / cells, rest % cells);
+        f32::from_bits(words[(item * cells + cell) * pitch + channel])
+    };
+    (0..items * channels * cells).map(value).collect()
+}
+
+fn compare(name: &str, found: &[f32], expected: Tensor<4>) {
+    let expected: Vec<f32> = expected.into_data().try_to_vec().expect("floats");
+    assert_eq!(found.len(), expected.len(), "{name}");
+    let largest = expected.iter().fold(1.0_f32, |most, x| most.max(x.abs()));
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(
+            (found - expected).abs() < 1e-5 * largest,
+            "{name}: {found} instead of {expected}"
+        );
+    }
 }

@@ -5,11 +5,12 @@ use fpn_wgpu::kernels::conv::{ConvForm, ConvShape, Epilogue};
 use fpn_wgpu::kernels::decode_anchors::AnchorsShape;
 use fpn_wgpu::kernels::decode_proposals::ProposalsShape;
 use fpn_wgpu::kernels::decode_rois::RoisShape;
-use fpn_wgpu::kernels::max_pool::PoolShape;
 use fpn_wgpu::kernels::pixel_shuffle::ShuffleShape;
+use fpn_wgpu::kernels::pool::{PoolShape, Pooling};
 use fpn_wgpu::kernels::preprocess::PreprocessShape;
 use fpn_wgpu::kernels::roi_align::RoiAlignShape;
 use fpn_wgpu::kernels::select_detections::CandidatesShape;
+use fpn_wgpu::kernels::upsample::ResizeShape;
 use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
 use fpn_wgpu::kernels::{self, Dtypes, Shader};
 use fpn_wgpu::ops::Map;
@@ -323,8 +324,25 @@ proptest! {
     }
 
     #[test]
-    fn max_pool(items in items(), size in sides(30), channels in 1..40_usize, window in select(vec![[3, 2, 1, 1], [1, 2, 1, 0], [3, 1, 1, 1], [3, 1, 2, 2], [2, 2, 1, 1]]), seed: u64) {
-        check(&kernels::max_pool::case(PoolShape { items, size, channels, window }, &mut Random::new(seed)));
+    fn pool(
+        pooling in select(vec![Pooling::Maximum, Pooling::Average]),
+        items in items(),
+        size in sides(30),
+        channels in 1..40_usize,
+        window in select(vec![[3, 2, 1, 1], [1, 2, 1, 0], [3, 1, 1, 1], [3, 1, 2, 2], [2, 2, 1, 1]]),
+        past in [0..2_usize, 0..2_usize],
+        counts: bool,
+        seed: u64,
+    ) {
+        let counted = if counts { window[3] } else { 0 };
+        let shape = PoolShape { items, size, channels, window, past, counted };
+        check(&kernels::pool::case(pooling, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn upsample(upsampling in upsampling(), items in items(), channels in 1..40_usize, from in sides(20), to in sides(30), aligned: bool, seed: u64) {
+        let shape = ResizeShape { items, channels, from, to, aligned };
+        check(&kernels::upsample::case(upsampling, shape, &mut Random::new(seed)));
     }
 
     #[test]

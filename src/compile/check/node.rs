@@ -93,18 +93,17 @@ impl NodeCheck<'_> {
                 self.is(output, self.input(0)?)
             }
             Op::Add(upsampling) => self.add(*upsampling),
-            Op::Upsample(_) => {
+            Op::Upsample(_) | Op::UpsampleAligned => {
                 self.has_inputs(1)?;
                 let [items, channels, ..] = maps(self.input(0)?)?;
                 let [_, _, height, width] = maps(output)?;
                 self.is(output, &[items, channels, height, width])
             }
             Op::MaxPool(window) => {
-                self.has_inputs(1)?;
-                let [items, channels, height, width] = maps(self.input(0)?)?;
-                let size = moved([height, width], *window)?;
-                self.is(output, &[items, channels, size[0], size[1]])
+                let size = self.pool(*window)?;
+                all_touch(size, *window)
             }
+            Op::AveragePool(window, _) => self.pool(*window).map(drop),
             Op::Concat => self.concat(),
             Op::Flatten => {
                 self.has_inputs(1)?;
@@ -194,6 +193,15 @@ impl NodeCheck<'_> {
         self.residual(coarse, fine.get(1).copied().unwrap_or(0), upsampling)
     }
 
+    /// Height and width of what is pooled.
+    fn pool(&self, window: Window) -> Result<[usize; 2], String> {
+        self.has_inputs(1)?;
+        let [items, channels, height, width] = maps(self.input(0)?)?;
+        let [down, across] = moved([height, width], window)?;
+        self.is(self.output(), &[items, channels, down, across])?;
+        Ok([height, width])
+    }
+
     fn concat(&self) -> Outcome {
         self.input(0)?;
         let [items, _, height, width] = maps(self.output())?;
@@ -239,4 +247,22 @@ fn moved(size: [usize; 2], window: Window) -> Result<[usize; 2], String> {
     window
         .out_size(size)
         .ok_or_else(|| format!("its window {:?} does not fit into {size:?}", window.kernel))
+}
+
+/// Whether a window holds a cell of the map wherever it stands: it has no maximum otherwise.
+fn all_touch(size: [usize; 2], window: Window) -> Outcome {
+    let touches = |axis: usize, place: usize| {
+        let map = window.padding[axis]..window.padding[axis] + size[axis];
+        let taps = (0..window.kernel[axis]).map(|tap| tap * window.dilation[axis]);
+        taps.map(|tap| place * window.stride[axis] + tap)
+            .any(|cell| map.contains(&cell))
+    };
+    let made = moved(size, window)?;
+    match (0..2).all(|axis| (0..made[axis]).all(|place| touches(axis, place))) {
+        true => Ok(()),
+        false => Err(format!(
+            "its window {:?} holds no cell of {size:?} at some places",
+            window.kernel
+        )),
+    }
 }

@@ -143,6 +143,10 @@ impl Lowering<'_> {
                 self.node(Op::BatchNorm(norm_of), &[&norm.x], &norm.out)
             }
             OperationIr::Module(ModuleOperationIr::MaxPool2d(pool)) => self.max_pool(pool),
+            OperationIr::Module(ModuleOperationIr::AvgPool2d(pool)) => self.average_pool(pool),
+            OperationIr::Module(ModuleOperationIr::AdaptiveAvgPool2d(pool)) => {
+                self.adaptive_average_pool(pool)
+            }
             OperationIr::Module(ModuleOperationIr::Interpolate(resize)) => self.upsample(resize),
             OperationIr::Activation(ActivationOperationIr::Relu(relu)) => {
                 self.node(Op::Activation(0.0), &[&relu.input], &relu.out)

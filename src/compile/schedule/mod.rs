@@ -1,16 +1,16 @@
 //! From the rewritten graph to a plan: which kernel computes each node, with which parameters.
 
 mod conv;
+mod maps;
 
 use super::check::{GraphError, check, describe};
 use super::dtypes::dtypes;
-use super::graph::{Graph, GraphOutput, Node, Op, Window};
+use super::graph::{Graph, GraphOutput, Node, Op};
 use super::select::{ConvSize, Target};
 use crate::kernels::conv::ConvForm;
+use crate::kernels::pool::Pooling;
 use crate::kernels::upsample_add::Upsampling;
-use crate::kernels::{
-    Dtype, Dtypes, MAX_WORKGROUPS, blocks, max_pool, preprocess, upsample_add, words,
-};
+use crate::kernels::{Dtype, Dtypes, MAX_WORKGROUPS, blocks, preprocess, upsample_add, words};
 use crate::ops::Arguments;
 use crate::plan::{Draft, Operand, Plan, PlanBuilder, PlanError};
 use crate::stage::Stage;
@@ -137,7 +137,12 @@ fn compute(
     let node = &graph.nodes[index];
     match &node.op {
         Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan)?,
-        Op::MaxPool(window) => pool(*window, node, plan),
+        Op::MaxPool(window) => maps::pool(Pooling::Maximum, *window, [0, 0], node, plan),
+        Op::AveragePool(window, counted) => {
+            maps::pool(Pooling::Average, *window, *counted, node, plan);
+        }
+        Op::Upsample(upsampling) => maps::upsample(*upsampling, false, node, plan),
+        Op::UpsampleAligned => maps::upsample(Upsampling::Bilinear, true, node, plan),
         Op::Add(upsampling) => add(*upsampling, node, plan),
         Op::Extension(extension) => {
             let arguments = Arguments {
@@ -181,24 +186,6 @@ fn prepare(graph: &Graph, transform: &Transform, plan: &mut PlanBuilder<'_>) {
     let dispatch = params.dispatch(Dtypes::stored(Dtype::F32, plan.dtype(image)));
     let operands = [Operand::Frame, Operand::Picture, plan.operand(image)];
     plan.push(Draft::making("picture", dispatch, operands, image));
-}
-
-fn pool(window: Window, node: &Node, plan: &mut PlanBuilder<'_>) {
-    let (input, output) = (node.inputs[0], node.outputs[0]);
-    let [channels, height, width] = plan.map(output);
-    let params = max_pool::Params {
-        in_size: words(plan.size_of(input)),
-        out_size: words([height, width]),
-        blocks: blocks(channels) as u32,
-        items: plan.items(output) as u32,
-        kernel: words(window.kernel),
-        stride: words(window.stride),
-        dilation: words(window.dilation),
-        padding: words(window.padding),
-    };
-    let dispatch = params.dispatch(plan.dtypes(input, output));
-    let operands = plan.operands([input, output]);
-    plan.push(Draft::making("max_pool", dispatch, operands, output));
 }
 
 fn add(upsampling: Upsampling, node: &Node, plan: &mut PlanBuilder<'_>) {

@@ -1,4 +1,4 @@
-//! Maximum over windows.
+//! What windows over a map hold: their maximum, or their mean.
 
 #[cfg(feature = "verify")]
 mod checks;
@@ -12,8 +12,17 @@ use super::kernel::{shader, workgroups};
 use super::params::params;
 use super::{Dispatch, Dtypes, Kernel, Role};
 
+/// What is made of a window's cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// Their maximum; what lies outside the map does not count.
+    Maximum,
+    /// Their mean.
+    Average,
+}
+
 params! {
-    /// What the kernel is told.
+    /// What the kernels are told.
     pub struct Params {
         /// Height and width of the input.
         in_size: [u32; 2],
@@ -31,30 +40,50 @@ params! {
         dilation: [u32; 2],
         /// Cells added above and to the left.
         padding: [u32; 2],
+        /// Cells above and below, and beside the map that count in an average, as zeros.
+        counted: [u32; 2],
     }
 }
 
-/// Of all dtypes.
-pub static KERNEL: Kernel = Kernel::new(
+static MAXIMUM: Kernel = Kernel::new(
     "max_pool",
     shader!("max_pool.wgsl"),
     Params::FIELDS,
     &[Role::MapIn, Role::MapOut],
     #[cfg(feature = "verify")]
-    checks::CHECKS,
+    checks::MAXIMUM,
 )
 .with_dtypes(Dtypes::MAPS);
 
+static AVERAGE: Kernel = Kernel::new(
+    "average_pool",
+    shader!("average_pool.wgsl"),
+    Params::FIELDS,
+    &[Role::MapIn, Role::MapOut],
+    #[cfg(feature = "verify")]
+    checks::AVERAGE,
+)
+.with_dtypes(Dtypes::MAPS);
+
+/// The kernel that pools so.
+pub fn kernel(pooling: Pooling) -> &'static Kernel {
+    match pooling {
+        Pooling::Maximum => &MAXIMUM,
+        Pooling::Average => &AVERAGE,
+    }
+}
+
 /// All variants.
 pub fn kernels() -> Vec<&'static Kernel> {
-    vec![&KERNEL]
+    vec![&MAXIMUM, &AVERAGE]
 }
 
 impl Params {
     /// An invocation makes a channel block of one pixel. Binds the map and the result.
-    pub fn dispatch(&self, dtypes: Dtypes) -> Dispatch {
+    pub fn dispatch(&self, pooling: Pooling, dtypes: Dtypes) -> Dispatch {
         let [height, width] = self.out_size;
         let invocations = (self.items * height * width * self.blocks) as usize;
-        Dispatch::new(KERNEL.shader(dtypes), self, workgroups(invocations))
+        let shader = kernel(pooling).shader(dtypes);
+        Dispatch::new(shader, self, workgroups(invocations))
     }
 }
