@@ -8,7 +8,7 @@
 enable f16;
 
 
-#import fpn::conv::{params, Factor, cells_of, corners_of, load_four, block_of, store, wide}
+#import fpn::conv::{params, Factor, cells_of, corners_of, tap_at, load_four, block_of, store, wide}
 
 @group(0) @binding(3) var<storage, read> weights: array<Factor>; // [batch][ky][kx][in channel][out block]
 
@@ -132,19 +132,19 @@ fn main(
     let invocation = 0u;
 #endif
 
-    let corners = corners_of(first_pixel);
+    let corners = corners_of(first_pixel, batch);
     var sums: Sums;
 #ifdef EIGHT_PIXELS
-    let more_corners = corners_of(first_pixel + 4u);
+    let more_corners = corners_of(first_pixel + 4u, batch);
     var more_sums: Sums;
 #endif
     var row = batch * params.kernel.x * params.kernel.y * params.in_blocks * 4u * params.out_blocks;
     for (var ky = 0u; ky < params.kernel.x; ky++) {
         for (var kx = 0u; kx < params.kernel.y; kx++) {
-            let tap = vec2<i32>(vec2<u32>(ky, kx));
-            let cells = cells_of(corners, tap, batch);
+            let tap = tap_at(ky, kx);
+            let cells = cells_of(corners, tap);
 #ifdef EIGHT_PIXELS
-            let more_cells = cells_of(more_corners, tap, batch);
+            let more_cells = cells_of(more_corners, tap);
 #endif
             for (var block = 0u; block < params.in_blocks; block++) {
                 let filters = filters_at(row, first_block, invocation);

@@ -4,7 +4,7 @@
 
 enable f16;
 
-#import fpn::conv::{params, Factor, cell, corner, load, block_of, store, wide}
+#import fpn::conv::{params, Factor, cell, corner, tap_at, load, block_of, store, wide}
 
 @group(0) @binding(3) var<storage, read> weights: array<Factor>; // [batch][ky][kx][in channel][out block]
 
@@ -42,7 +42,7 @@ fn main(@builtin(local_invocation_index) invocation: u32, @builtin(workgroup_id)
     let batch = workgroup.z;
     let own_pixel = invocation / 8u * 8u;
     let own_block = invocation % 8u * 2u;
-    let own_corner = corner(first_pixel + invocation);
+    let own_corner = corner(first_pixel + invocation, batch);
 
     var a0: mat4x4<f32>; // pixels 0…3, block 0
     var a1: mat4x4<f32>;
@@ -51,7 +51,7 @@ fn main(@builtin(local_invocation_index) invocation: u32, @builtin(workgroup_id)
     var row = batch * params.kernel.x * params.kernel.y * params.in_blocks * 4u * params.out_blocks;
     for (var ky = 0u; ky < params.kernel.x; ky++) {
         for (var kx = 0u; kx < params.kernel.y; kx++) {
-            let source = cell(own_corner + vec2<i32>(vec2<u32>(ky, kx)), batch);
+            let source = cell(own_corner, tap_at(ky, kx));
             for (var first = 0u; first < params.in_blocks; first += DEPTH) {
                 // What the last round brought has been used.
                 workgroupBarrier();

@@ -1,44 +1,29 @@
 // Depthwise convolution: one filter a channel. An invocation makes four channels of one pixel.
 
-struct Params {
-    in_size: vec2<u32>, // height, width
-    out_size: vec2<u32>,
-    blocks: u32, // channel blocks
-    inner_slope: f32,
-    kernel: vec2<u32>,
-    stride: vec2<u32>,
-    padding: vec2<u32>,
-}
+#import fpn::conv::{params, image, Factor, corner, tap_at, block_of, store_pixel}
 
-#import fpn::activation::leaky
-#import fpn::dtype::{Stored, Result, packed, unpacked}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> image: array<Stored>; // [y][x][block]
-@group(0) @binding(2) var<storage, read> weights: array<Stored>; // [ky][kx][block]
-@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>; // [block]
-@group(0) @binding(4) var<storage, read_write> result: array<Result>; // [y][x][block]
+@group(0) @binding(3) var<storage, read> weights: array<Factor>; // [ky][kx][block]
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
     let index = id.x + id.y * workgroups.x * 64u;
-    if index >= params.out_size.x * params.out_size.y * params.blocks {
+    if index >= params.pixels * params.out_blocks {
         return;
     }
-    let block = index % params.blocks;
-    let pixel = index / params.blocks;
-    let place = vec2<u32>(pixel / params.out_size.y, pixel % params.out_size.y);
-    let corner = vec2<i32>(place * params.stride) - vec2<i32>(params.padding);
-    var sum = bias[block];
+    let block = index % params.out_blocks;
+    let pixel = index / params.out_blocks;
+    let window = corner(pixel, 0u);
+    var sum: vec4<f32>;
     for (var ky = 0u; ky < params.kernel.x; ky++) {
         for (var kx = 0u; kx < params.kernel.y; kx++) {
-            let at = corner + vec2<i32>(vec2<u32>(ky, kx));
+            let at = window.place + tap_at(ky, kx);
             if all(at >= vec2<i32>(0)) && all(at < vec2<i32>(params.in_size)) {
-                let source = (u32(at.x) * params.in_size.y + u32(at.y)) * params.blocks + block;
-                let weight = unpacked(weights[(ky * params.kernel.y + kx) * params.blocks + block]);
-                sum = fma(unpacked(image[source]), weight, sum);
+                let row = window.first_row + u32(at.x);
+                let source = (row * params.in_size.y + u32(at.y)) * params.out_blocks + block;
+                let weight = block_of(weights[(ky * params.kernel.y + kx) * params.out_blocks + block]);
+                sum = fma(block_of(image[source]), weight, sum);
             }
         }
     }
-    result[index] = packed(leaky(sum, params.inner_slope));
+    store_pixel(sum, pixel, block, 0u);
 }

@@ -3,7 +3,7 @@
 // registers, a matrix for four pixels, as conv.wgsl does; the invocations beside it make other channels of
 // the same pixels, so that together they read and write what lies side by side.
 
-#import fpn::conv::{params, Factor, cells_of, corners_of, load_four, block_of, store}
+#import fpn::conv::{params, Factor, cells_of, corners_of, tap_at, load_four, block_of, store}
 
 @group(0) @binding(3) var<storage, read> weights: array<Factor>; // [ky][kx][in channel of the group][out block]
 
@@ -23,21 +23,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     let index = id.x + id.y * workgroups.x * 64u;
     let block = index % params.out_blocks;
     let first_pixel = index / params.out_blocks * 8u;
-    if first_pixel >= params.out_size.x * params.out_size.y {
+    if first_pixel >= params.pixels {
         return;
     }
     let first_in = block / params.group_out_blocks * params.group_in_blocks;
 
-    let corners = corners_of(first_pixel);
-    let more_corners = corners_of(first_pixel + 4u);
+    let corners = corners_of(first_pixel, 0u);
+    let more_corners = corners_of(first_pixel + 4u, 0u);
     var sums: mat4x4<f32>;
     var more_sums: mat4x4<f32>;
     var column = block;
     for (var ky = 0u; ky < params.kernel.x; ky++) {
         for (var kx = 0u; kx < params.kernel.y; kx++) {
-            let tap = vec2<i32>(vec2<u32>(ky, kx));
-            let cells = cells_of(corners, tap, 0u);
-            let more_cells = cells_of(more_corners, tap, 0u);
+            let tap = tap_at(ky, kx);
+            let cells = cells_of(corners, tap);
+            let more_cells = cells_of(more_corners, tap);
             for (var in_block = 0u; in_block < params.group_in_blocks; in_block++) {
                 let filters = filter_at(column);
                 sums += filters * load_four(cells, first_in + in_block);

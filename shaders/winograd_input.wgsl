@@ -2,7 +2,7 @@
 // Gray, 2016, https://arxiv.org/abs/1509.09308): tiles of 6×6 cells, which overlap by two, become 36
 // matrices of a row a tile. An invocation transforms four channels of one tile.
 
-#import fpn::conv::{params, result, cell, load}
+#import fpn::conv::{params, result, Corner, corner_at, cell, load}
 #import fpn::dtype::packed
 
 struct Six {
@@ -30,15 +30,14 @@ fn transform(x: Six) -> Six {
     );
 }
 
-fn load_row(corner: vec2<i32>, y: i32, block: u32) -> Six {
-    let place = corner + vec2<i32>(y, 0);
+fn load_row(corner: Corner, y: i32, block: u32) -> Six {
     return Six(
-        load(cell(place, 0u), block),
-        load(cell(place + vec2<i32>(0, 1), 0u), block),
-        load(cell(place + vec2<i32>(0, 2), 0u), block),
-        load(cell(place + vec2<i32>(0, 3), 0u), block),
-        load(cell(place + vec2<i32>(0, 4), 0u), block),
-        load(cell(place + vec2<i32>(0, 5), 0u), block),
+        load(cell(corner, vec2<i32>(y, 0)), block),
+        load(cell(corner, vec2<i32>(y, 1)), block),
+        load(cell(corner, vec2<i32>(y, 2)), block),
+        load(cell(corner, vec2<i32>(y, 3)), block),
+        load(cell(corner, vec2<i32>(y, 4)), block),
+        load(cell(corner, vec2<i32>(y, 5)), block),
     );
 }
 
@@ -63,8 +62,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     }
     let block = index % params.in_blocks;
     let tile = params.first_tile + index / params.in_blocks;
-    let across = (params.out_size.y + 3u) / 4u;
-    let corner = vec2<i32>(4u * vec2<u32>(tile / across, tile % across)) - vec2<i32>(params.padding);
+    let grid = (params.out_size + 3u) / 4u; // tiles of an item, down and across
+    let rest = tile % (grid.x * grid.y);
+    let place = 4u * vec2<u32>(rest / grid.y, rest % grid.y);
+    let corner = corner_at(place, tile / (grid.x * grid.y), 0u);
 
     let r0 = transform(load_row(corner, 0, block));
     let r1 = transform(load_row(corner, 1, block));

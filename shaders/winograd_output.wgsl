@@ -48,17 +48,23 @@ fn load_row(row: u32, at: u32) -> Six {
     );
 }
 
-fn store_column(x: Six, corner: vec2<u32>, block: u32) {
-    if corner.y >= params.out_size.y {
+// `place` is that of the first pixel in its item, `pixel` its index.
+fn store_column(x: Six, place: vec2<u32>, pixel: u32, block: u32) {
+    if place.y >= params.out_size.y {
         return;
     }
     let y = transform(x);
-    // Rows past the last have no pixel.
-    let pixel = corner.x * params.out_size.y + corner.y;
-    store_pixel(y.a, pixel, block, 0u);
-    store_pixel(y.b, pixel + params.out_size.y, block, 0u);
-    store_pixel(y.c, pixel + 2u * params.out_size.y, block, 0u);
-    store_pixel(y.d, pixel + 3u * params.out_size.y, block, 0u);
+    store_row(y.a, place.x, pixel, block);
+    store_row(y.b, place.x + 1u, pixel + params.out_size.y, block);
+    store_row(y.c, place.x + 2u, pixel + 2u * params.out_size.y, block);
+    store_row(y.d, place.x + 3u, pixel + 3u * params.out_size.y, block);
+}
+
+// Past an item's last row lie the next one's pixels.
+fn store_row(value: vec4<f32>, row: u32, pixel: u32, block: u32) {
+    if row < params.out_size.x {
+        store_pixel(value, pixel, block, 0u);
+    }
 }
 
 @compute @workgroup_size(64)
@@ -69,8 +75,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     }
     let block = index % params.out_blocks;
     let tile = params.first_tile + index / params.out_blocks;
-    let across = (params.out_size.y + 3u) / 4u;
-    let corner = 4u * vec2<u32>(tile / across, tile % across);
+    let grid = (params.out_size + 3u) / 4u; // tiles of an item, down and across
+    let rest = tile % (grid.x * grid.y);
+    let place = 4u * vec2<u32>(rest / grid.y, rest % grid.y);
+    let row = tile / (grid.x * grid.y) * params.out_size.x + place.x;
+    let pixel = row * params.out_size.y + place.y;
 
     let r0 = transform(load_row(0u, index));
     let r1 = transform(load_row(1u, index));
@@ -78,8 +87,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     let r3 = transform(load_row(3u, index));
     let r4 = transform(load_row(4u, index));
     let r5 = transform(load_row(5u, index));
-    store_column(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a), corner, block);
-    store_column(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b), corner + vec2<u32>(0u, 1u), block);
-    store_column(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c), corner + vec2<u32>(0u, 2u), block);
-    store_column(Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d), corner + vec2<u32>(0u, 3u), block);
+    store_column(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a), place, pixel, block);
+    store_column(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b), place + vec2<u32>(0u, 1u), pixel + 1u, block);
+    store_column(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c), place + vec2<u32>(0u, 2u), pixel + 2u, block);
+    store_column(Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d), place + vec2<u32>(0u, 3u), pixel + 3u, block);
 }

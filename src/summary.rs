@@ -134,6 +134,8 @@ fn operation_name(operation: &OperationIr) -> String {
         OperationIr::Module(ModuleOperationIr::Conv2d(_)) => "Conv2d",
         OperationIr::Module(ModuleOperationIr::BatchNorm(_)) => "BatchNorm2d",
         OperationIr::Module(ModuleOperationIr::MaxPool2d(_)) => "MaxPool2d",
+        OperationIr::Module(ModuleOperationIr::AvgPool2d(_)) => "AvgPool2d",
+        OperationIr::Module(ModuleOperationIr::AdaptiveAvgPool2d(_)) => "AdaptiveAvgPool2d",
         OperationIr::Module(ModuleOperationIr::Interpolate(_)) => "Interpolate",
         OperationIr::Activation(ActivationOperationIr::Relu(_)) => "ReLU",
         OperationIr::Activation(ActivationOperationIr::LeakyRelu(_)) => "LeakyReLU",

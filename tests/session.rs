@@ -294,6 +294,7 @@ fn errors_of_a_device_that_is_shared_are_told_to_whom_they_are_of() {
 
     // An error of ours: a binding that is missing.
     let shape = UpsampleShape {
+        items: 1,
         fine: [4, 4],
         coarse: [2, 2],
         channels: 4,

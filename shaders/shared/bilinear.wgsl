@@ -11,7 +11,12 @@ struct Tap {
 
 fn tap(position: u32, source: u32, target_size: u32) -> Tap {
     let scale = f32(source) / f32(target_size);
-    let place = max((f32(position) + 0.5) * scale - 0.5, 0.0);
+    return tap_near((f32(position) + 0.5) * scale - 0.5, source);
+}
+
+// Those beside a place that is counted in source cells, from the first one's centre.
+fn tap_near(centre: f32, source: u32) -> Tap {
+    let place = max(centre, 0.0);
     let low = min(u32(place), source - 1u);
     let near = clamp(place - f32(low), 0.0, 1.0);
     return Tap(low, min(low + 1u, source - 1u), near);

@@ -2,8 +2,8 @@ enable f16;
 #define_import_path fpn::conv
 
 // What the forms of the convolution share: parameters, where a window's cells lie, and what happens
-// to a sum before it is stored. Several products may lie one behind the other in all buffers, as
-// batches.
+// to a sum before it is stored. A map may be of several items, whose pixels follow each other. Several
+// products may lie one behind the other in all buffers, weights too, as batches; a map is of one item then.
 
 #import fpn::activation::leaky
 #import fpn::bilinear::tap
@@ -50,10 +50,13 @@ struct Params {
     out_first: u32,
     kernel: vec2<u32>,
     stride: vec2<u32>,
+    dilation: vec2<u32>,
     padding: vec2<u32>,
     residual_size: vec2<u32>,
     inner_slope: f32,
     outer_slope: f32,
+    items: u32,
+    pixels: u32, // of the outputs of all items
     first_tile: u32, // of a Winograd convolution's tiles, those that are worked on
     tiles: u32,
     group_in_blocks: u32, // of a group's channels; where there is one group, all
@@ -61,20 +64,43 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> image: array<Factor>; // [batch][y][x][block]
-@group(0) @binding(2) var<storage, read_write> result: array<Result>; // [batch][y][x][block]
+@group(0) @binding(1) var<storage, read_write> image: array<Factor>; // [batch][item][y][x][block]
+@group(0) @binding(2) var<storage, read_write> result: array<Result>; // [batch][item][y][x][block]
 #ifdef EPILOGUE
 @group(0) @binding(#{BIAS}) var<storage, read> bias: array<vec4<f32>>; // [out block]
 #endif
 #ifdef WITH_RESIDUAL
-@group(0) @binding(#{RESIDUAL}) var<storage, read_write> residual: array<Stored>; // [y][x][out block]
+@group(0) @binding(#{RESIDUAL}) var<storage, read_write> residual: array<Stored>; // [item][y][x][out block]
 #endif
 
-// Where the window of an output's pixel begins; past the last pixel, that of the last.
-fn corner(index: u32) -> vec2<i32> {
-    let pixel = min(index, params.out_size.x * params.out_size.y - 1u);
-    let place = vec2<u32>(pixel / params.out_size.y, pixel % params.out_size.y);
-    return vec2<i32>(place * params.stride) - vec2<i32>(params.padding);
+// A pixel of the output: its item, and its place in it.
+struct Pixel {
+    item: u32,
+    place: vec2<u32>,
+}
+
+fn pixel_at(index: u32) -> Pixel {
+    let size = params.out_size.x * params.out_size.y;
+    let rest = index % size;
+    return Pixel(index / size, vec2<u32>(rest / params.out_size.y, rest % params.out_size.y));
+}
+
+// Where a window begins, and the first row of the input's item that it lies in.
+struct Corner {
+    place: vec2<i32>,
+    first_row: u32,
+}
+
+// That of a cell that the padded map is counted from.
+fn corner_at(place: vec2<u32>, item: u32, batch: u32) -> Corner {
+    let first_row = (batch * params.items + item) * params.in_size.x;
+    return Corner(vec2<i32>(place) - vec2<i32>(params.padding), first_row);
+}
+
+// That of an output's pixel; past the last pixel, that of the last.
+fn corner(index: u32, batch: u32) -> Corner {
+    let pixel = pixel_at(min(index, params.pixels - 1u));
+    return corner_at(pixel.place * params.stride, pixel.item, batch);
 }
 
 // A cell of the input: its first block, and by what it is multiplied: 0 outside the map.
@@ -83,11 +109,12 @@ struct Cell {
     inside: f32,
 }
 
-fn cell(place: vec2<i32>, batch: u32) -> Cell {
+fn cell(window: Corner, tap: vec2<i32>) -> Cell {
+    let place = window.place + tap;
     let size = vec2<i32>(params.in_size);
     let is_inside = all(place >= vec2<i32>(0)) && all(place < size);
     let clamped = vec2<u32>(clamp(place, vec2<i32>(0), size - 1));
-    let row = batch * params.in_size.x + clamped.x;
+    let row = window.first_row + clamped.x;
     return Cell((row * params.in_size.y + clamped.y) * params.in_blocks, select(0.0, 1.0, is_inside));
 }
 
@@ -110,23 +137,28 @@ struct Cells {
 }
 
 struct Corners {
-    a: vec2<i32>,
-    b: vec2<i32>,
-    c: vec2<i32>,
-    d: vec2<i32>,
+    a: Corner,
+    b: Corner,
+    c: Corner,
+    d: Corner,
 }
 
-fn corners_of(pixel: u32) -> Corners {
-    return Corners(corner(pixel), corner(pixel + 1u), corner(pixel + 2u), corner(pixel + 3u));
-}
-
-fn cells_of(corners: Corners, tap: vec2<i32>, batch: u32) -> Cells {
-    return Cells(
-        cell(corners.a + tap, batch),
-        cell(corners.b + tap, batch),
-        cell(corners.c + tap, batch),
-        cell(corners.d + tap, batch),
+fn corners_of(pixel: u32, batch: u32) -> Corners {
+    return Corners(
+        corner(pixel, batch),
+        corner(pixel + 1u, batch),
+        corner(pixel + 2u, batch),
+        corner(pixel + 3u, batch),
     );
+}
+
+fn cells_of(corners: Corners, tap: vec2<i32>) -> Cells {
+    return Cells(cell(corners.a, tap), cell(corners.b, tap), cell(corners.c, tap), cell(corners.d, tap));
+}
+
+// Where a filter's tap lies, from its window's beginning.
+fn tap_at(ky: u32, kx: u32) -> vec2<i32> {
+    return vec2<i32>(vec2<u32>(ky, kx) * params.dilation);
 }
 
 #ifdef PRODUCT_F16
@@ -148,8 +180,7 @@ fn store(sums: mat4x4<f32>, pixel: u32, block: u32, batch: u32) {
 }
 
 fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
-    let pixels = params.out_size.x * params.out_size.y;
-    if pixel >= pixels || block >= params.out_blocks {
+    if pixel >= params.pixels || block >= params.out_blocks {
         return;
     }
     var value = sum;
@@ -160,35 +191,37 @@ fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
 #endif
     value = leaky(value, params.outer_slope);
 #endif
-    result[(batch * pixels + pixel) * params.out_stride + params.out_first + block] = packed(value);
+    result[(batch * params.pixels + pixel) * params.out_stride + params.out_first + block] = packed(value);
 }
 
 #ifdef WITH_RESIDUAL
 
-fn residual_cell(y: u32, x: u32, block: u32) -> vec4<f32> {
-    return unpacked(residual[(y * params.residual_size.y + x) * params.out_blocks + block]);
+fn residual_cell(item: u32, y: u32, x: u32, block: u32) -> vec4<f32> {
+    let row = item * params.residual_size.x + y;
+    return unpacked(residual[(row * params.residual_size.y + x) * params.out_blocks + block]);
 }
 
 #ifdef BILINEAR
 
 // What lies between the four nearest cells of a coarser map.
-fn residual_at(pixel: u32, block: u32) -> vec4<f32> {
-    let down = tap(pixel / params.out_size.y, params.residual_size.x, params.out_size.x);
-    let across = tap(pixel % params.out_size.y, params.residual_size.y, params.out_size.y);
-    let top = (1.0 - across.near) * residual_cell(down.low, across.low, block)
-        + across.near * residual_cell(down.low, across.high, block);
-    let bottom = (1.0 - across.near) * residual_cell(down.high, across.low, block)
-        + across.near * residual_cell(down.high, across.high, block);
+fn residual_at(index: u32, block: u32) -> vec4<f32> {
+    let pixel = pixel_at(index);
+    let down = tap(pixel.place.x, params.residual_size.x, params.out_size.x);
+    let across = tap(pixel.place.y, params.residual_size.y, params.out_size.y);
+    let top = (1.0 - across.near) * residual_cell(pixel.item, down.low, across.low, block)
+        + across.near * residual_cell(pixel.item, down.low, across.high, block);
+    let bottom = (1.0 - across.near) * residual_cell(pixel.item, down.high, across.low, block)
+        + across.near * residual_cell(pixel.item, down.high, across.high, block);
     return (1.0 - down.near) * top + down.near * bottom;
 }
 
 #else
 
 // The same cell, or the nearest of a coarser map.
-fn residual_at(pixel: u32, block: u32) -> vec4<f32> {
-    let place = vec2<u32>(pixel / params.out_size.y, pixel % params.out_size.y);
-    let coarse = place * params.residual_size / params.out_size;
-    return residual_cell(coarse.x, coarse.y, block);
+fn residual_at(index: u32, block: u32) -> vec4<f32> {
+    let pixel = pixel_at(index);
+    let coarse = pixel.place * params.residual_size / params.out_size;
+    return residual_cell(pixel.item, coarse.x, coarse.y, block);
 }
 
 #endif

@@ -3,8 +3,9 @@
 use super::graph::{ConvKind, Graph, GraphOutput, Node, Op};
 use super::select::Precision;
 use crate::kernels::conv::{self, ConvForm, Epilogue};
+use crate::kernels::pool::{self, Pooling};
 use crate::kernels::upsample_add::Upsampling;
-use crate::kernels::{Dtype, Dtypes, chain, depthwise, grouped, max_pool, upsample_add};
+use crate::kernels::{Dtype, Dtypes, chain, depthwise, grouped, upsample, upsample_add};
 use crate::plan::{ValueId, ValueKind};
 
 /// What each value is stored in: 16 bits where the precision asks for it, all that read it can, and
@@ -79,7 +80,7 @@ fn kernels(node: &Node) -> (&'static [Dtypes], usize) {
     let all = node.inputs.len();
     match &node.op {
         Op::Conv(conv) => match conv.kind {
-            ConvKind::Depthwise(_) => (depthwise::KERNEL.dtypes, all),
+            ConvKind::Depthwise(_) => (depthwise::kernel(Epilogue::Bias).dtypes, all),
             ConvKind::Grouped(..) => (grouped::kernel(Epilogue::Bias).dtypes, all),
             ConvKind::Dense(_) | ConvKind::Linear(_) => {
                 // All forms exist in the same, but for products in 16 bits.
@@ -87,18 +88,19 @@ fn kernels(node: &Node) -> (&'static [Dtypes], usize) {
                 (kernel.dtypes, all)
             }
         },
-        Op::MaxPool(_) => (max_pool::KERNEL.dtypes, all),
+        Op::MaxPool(_) => (pool::kernel(Pooling::Maximum).dtypes, all),
+        Op::AveragePool(..) => (pool::kernel(Pooling::Average).dtypes, all),
+        Op::Upsample(_) | Op::UpsampleAligned => {
+            (upsample::kernel(Upsampling::Nearest).dtypes, all)
+        }
         Op::Add(_) => (upsample_add::kernel(Upsampling::Nearest).dtypes, all),
         Op::Chain(_) => (chain::DTYPES, all),
         Op::Reduce(..) | Op::Softmax(..) | Op::LayerNorm(_) => (Dtypes::MAPS_AND_HEADS, all),
         Op::Product => (Dtypes::MAPS_AND_PRODUCTS, all),
         Op::Extension(extension) => (extension.operation.dtypes(), extension.operation.maps()),
         // No kernel computes these on their own.
-        Op::BatchNorm(_)
-        | Op::Activation(_)
-        | Op::AddBias(_)
-        | Op::Upsample(_)
-        | Op::Concat
-        | Op::Flatten => (&[Dtypes::F32], all),
+        Op::BatchNorm(_) | Op::Activation(_) | Op::AddBias(_) | Op::Concat | Op::Flatten => {
+            (&[Dtypes::F32], all)
+        }
     }
 }

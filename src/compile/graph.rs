@@ -101,10 +101,15 @@ pub enum Op {
     AddBias(String),
     /// The sum of two maps, the second of which may be coarser and is upsampled then.
     Add(Upsampling),
-    /// A map upsampled to the output's size.
+    /// A map brought to the output's size, which may be larger or smaller.
     Upsample(Upsampling),
-    /// Maximum over windows.
+    /// The same bilinearly, the corner cells' centres on each other: PyTorch's `align_corners=True`.
+    UpsampleAligned,
+    /// Maximum over windows; what lies outside the map does not count.
     MaxPool(Window),
+    /// Mean over windows of the cells that count: those of the map, and as zeros so many rows above and
+    /// below it and columns beside it.
+    AveragePool(Window, [usize; 2]),
     /// Maps stacked along their channels.
     Concat,
     /// `[N, C, H, W]` as `[N, C · H · W]`.
@@ -130,9 +135,33 @@ pub struct Window {
     pub kernel: [usize; 2],
     /// Its step.
     pub stride: [usize; 2],
-    /// Cells added above and to the left; what is added below and to the right follows from the
-    /// output's size.
+    /// Cells from one of its taps to the next.
+    pub dilation: [usize; 2],
+    /// Cells added above and to the left.
     pub padding: [usize; 2],
+    /// Cells added below and to the right.
+    pub padding_after: [usize; 2],
+}
+
+impl Window {
+    /// A single cell.
+    pub const POINT: Self = Self {
+        kernel: [1, 1],
+        stride: [1, 1],
+        dilation: [1, 1],
+        padding: [0, 0],
+        padding_after: [0, 0],
+    };
+
+    /// Height and width of what it makes of a map of some size; none where it does not fit in.
+    pub fn out_size(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let side = |axis: usize| {
+            let extent = self.dilation[axis] * self.kernel[axis].checked_sub(1)? + 1;
+            let padded = size[axis] + self.padding[axis] + self.padding_after[axis];
+            Some(padded.checked_sub(extent)?.checked_div(self.stride[axis])? + 1)
+        };
+        Some([side(0)?, side(1)?])
+    }
 }
 
 /// A batch norm with its running statistics.
@@ -181,8 +210,7 @@ pub enum ConvKind {
     Dense(Window),
     /// One filter a channel.
     Depthwise(Window),
-    /// So many groups of input channels, each with the output channels of its own group alone;
-    /// multiples of four in each.
+    /// So many groups of input channels, each with the output channels of its own group alone.
     Grouped(Window, usize),
     /// A matrix over rows; where the rows are flattened maps, their channels, height and width.
     Linear(Option<[usize; 3]>),
@@ -193,11 +221,7 @@ impl ConvKind {
     pub fn window(self) -> Window {
         match self {
             Self::Dense(window) | Self::Depthwise(window) | Self::Grouped(window, _) => window,
-            Self::Linear(_) => Window {
-                kernel: [1, 1],
-                stride: [1, 1],
-                padding: [0, 0],
-            },
+            Self::Linear(_) => Window::POINT,
         }
     }
 }

@@ -123,6 +123,8 @@ pub fn convolution(size: ConvSize, target: &Target) -> Result<Plan, ScheduleErro
             kernel: size.kernel,
             stride: size.stride,
             padding: size.kernel.map(|side| side / 2),
+            padding_after: size.kernel.map(|side| side / 2),
+            ..Window::POINT
         }),
         out_channels: size.out_channels,
         bias: None,

@@ -140,7 +140,8 @@ pub enum ConvAlgorithm {
 /// Channels in and out whose product is the most that Winograd's memory is spent on.
 const MOST_WINOGRAD_WEIGHTS: usize = 256 * 256;
 
-/// A convolution over one map, or a matrix product of a row a pixel.
+/// A convolution, or a matrix product of a row a pixel. Maps of several items are as one that is as high as
+/// all of them: what counts is how many pixels are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConvSize {
     /// Channels of the input.

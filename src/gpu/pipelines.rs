@@ -57,7 +57,7 @@ macro_rules! shared {
 }
 
 /// The modules that shaders import, those first that others import.
-const SHARED: [(&str, &str); 12] = [
+const SHARED: &[(&str, &str)] = &[
     shared!("activation.wgsl"),
     shared!("bilinear.wgsl"),
     shared!("boxes.wgsl"),
@@ -68,6 +68,7 @@ const SHARED: [(&str, &str); 12] = [
     shared!("lanes.wgsl"),
     shared!("axis.wgsl"),
     shared!("order.wgsl"),
+    shared!("pool.wgsl"),
     shared!("radix.wgsl"),
     shared!("scan.wgsl"),
 ];
@@ -79,7 +80,7 @@ const SHARED: [(&str, &str); 12] = [
 pub fn compose(source: &ShaderText) -> Result<naga::Module, Box<ComposerError>> {
     let mut composer = Composer::default().with_capabilities(CAPABILITIES);
     for module in SHARED {
-        add(&mut composer, module)?;
+        add(&mut composer, *module)?;
     }
     compose_with(&mut composer, source)
 }
@@ -132,7 +133,7 @@ impl PipelineBuilder {
         let mut composer = Composer::non_validating().with_capabilities(CAPABILITIES);
         for module in SHARED {
             pause().await;
-            add(&mut composer, module).unwrap_or_else(|error| panic!("{}: {error}", module.0));
+            add(&mut composer, *module).unwrap_or_else(|error| panic!("{}: {error}", module.0));
         }
         Self(composer)
     }

@@ -9,7 +9,12 @@ pub(super) struct Tap {
 
 pub(super) fn tap(position: usize, source: usize, target: usize) -> Tap {
     let scale = source as f32 / target as f32;
-    let place = ((position as f32 + 0.5) * scale - 0.5).max(0.0);
+    tap_near((position as f32 + 0.5) * scale - 0.5, source)
+}
+
+/// Those beside a place that is counted in source cells, from the first one's centre.
+pub(super) fn tap_near(centre: f32, source: usize) -> Tap {
+    let place = centre.max(0.0);
     let low = (place as usize).min(source - 1);
     Tap {
         low,

@@ -29,10 +29,10 @@ pub mod decode_rois;
 pub mod depthwise;
 pub mod grouped;
 pub mod layer_norm;
-pub mod max_pool;
 pub mod merge_proposals;
 pub mod nms_levels;
 pub mod pixel_shuffle;
+pub mod pool;
 pub mod preprocess;
 pub mod product;
 pub mod reduce;
@@ -40,6 +40,7 @@ pub mod roi_align;
 pub mod select_detections;
 pub mod softmax;
 pub mod top_anchors;
+pub mod upsample;
 pub mod upsample_add;
 pub mod winograd_input;
 pub mod winograd_output;
@@ -60,7 +61,8 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     winograd_output::kernels,
     depthwise::kernels,
     grouped::kernels,
-    max_pool::kernels,
+    pool::kernels,
+    upsample::kernels,
     upsample_add::kernels,
     copy::kernels,
     chain::kernels,

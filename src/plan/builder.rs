@@ -170,6 +170,11 @@ impl<'a> PlanBuilder<'a> {
         self.values[value.0].map()
     }
 
+    /// Items of a map; a matrix is one.
+    pub fn items(&self, value: ValueId) -> usize {
+        self.values[value.0].items()
+    }
+
     /// Height and width of a map.
     pub fn size_of(&self, value: ValueId) -> [usize; 2] {
         let [_, height, width] = self.map(value);

@@ -134,7 +134,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    use crate::kernels::{Dtypes, max_pool};
+    use crate::kernels::Dtypes;
+    use crate::kernels::pool::{self, Pooling};
     use crate::plan::{Draft, PlanBuilder, ValueKind};
 
     /// Two poolings, one after the other, in these dtypes.
@@ -145,7 +146,8 @@ mod tests {
         let mut plan = PlanBuilder::new(&values, &sources, vec![first, first, second]);
         plan.input(ids[0]);
         for (pair, dtype) in ids.windows(2).zip([first, second]) {
-            let dispatch = max_pool::Params::default().dispatch(Dtypes::stored(dtype, dtype));
+            let dtypes = Dtypes::stored(dtype, dtype);
+            let dispatch = pool::Params::default().dispatch(Pooling::Maximum, dtypes);
             let operands = plan.operands([pair[0], pair[1]]);
             plan.push(Draft::making("pool", dispatch, operands, pair[1]));
         }

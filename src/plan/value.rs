@@ -71,6 +71,14 @@ impl Value {
         }
     }
 
+    /// Items of a map, which a kernel computes alike; a matrix is one.
+    pub fn items(&self) -> usize {
+        match *self.shape {
+            [items, _, _, _] => items,
+            _ => 1,
+        }
+    }
+
     /// Channels, height and width of a map; the columns of any other tensor, whose rows are pixels of one
     /// line.
     pub fn map(&self) -> [usize; 3] {

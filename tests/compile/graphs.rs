@@ -105,8 +105,8 @@ fn a_value_that_does_not_exist_is_told() {
         assert!(problem(&graph).contains("there is no value"));
     }
     let mut vector = graph.clone();
-    vector.values[graph.image.0].shape = vec![3];
-    assert!(problem(&vector).contains("one map, [1, C, H, W], is expected"));
+    vector.values[graph.inputs[0].0].shape = vec![3];
+    assert!(problem(&vector).contains("maps, [N, C, H, W], are expected"));
     let mut flat = graph.clone();
     let made = flat.nodes[0].outputs[0];
     flat.values[made.0].shape = vec![1, 8];
@@ -229,7 +229,7 @@ fn what_is_not_asked_for_is_not_computed() {
 #[test]
 fn the_picture_can_be_looked_into() {
     let mut graph = side_by_side();
-    graph.checked = vec![graph.image];
+    graph.checked = vec![graph.inputs[0]];
     let plan = schedule(
         &graph,
         &|_| Stage::Backbone,

@@ -1,15 +1,18 @@
 //! Small modules, captured and compiled.
 
+use std::convert::Infallible;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fpn_wgpu::compile::{
-    CapturedModel, CompileError, Source, Target, lower, optimize, record, schedule,
+    CaptureError, CapturedModel, CompileError, Source, Target, Tracer, compile_captured, record,
+    run_eagerly, trace,
 };
 use fpn_wgpu::kernels::FrameUniform;
 use fpn_wgpu::models::{Outputs, Request, Stage, parameters};
 use fpn_wgpu::plan::{MapInfo, MapKind, Plan};
 use fpn_wgpu::verify::Interpreter;
-use fpn_wgpu::weights::StoredTensor;
+use fpn_wgpu::{Checkpoint, HostTensor};
 
 /// A number of a seeded sequence, in [-1, 1).
 pub fn number(name: &str, index: usize) -> f32 {
@@ -28,6 +31,14 @@ fn parameter(path: &str, shape: &[usize]) -> Vec<f32> {
     match path.ends_with("running_var") {
         true => values.map(|value| 1.0 + 0.5 * value).collect(),
         false => values.collect(),
+    }
+}
+
+/// A tensor of seeded values.
+pub fn tensor(name: &str, shape: &[usize]) -> HostTensor {
+    HostTensor {
+        shape: shape.to_vec(),
+        values: parameter(name, shape),
     }
 }
 
@@ -64,56 +75,97 @@ pub fn captured<M: Module>(
 /// # Errors
 /// If it cannot be compiled.
 pub fn compiled(captured: &CapturedModel) -> Result<Plan, CompileError> {
-    let graph = optimize(lower(captured)?)?;
-    let stage = |_: &str| Stage::Backbone;
-    Ok(schedule(&graph, &stage, Source::Given, &Target::webgpu())?)
+    compiled_for(captured, &Target::webgpu())
+}
+
+fn compiled_for(captured: &CapturedModel, target: &Target) -> Result<Plan, CompileError> {
+    compile_captured(captured, &|_| Stage::Backbone, Source::Given, target)
 }
 
 /// Compile a module, and compare every map of its plan with what Burn computes.
 pub fn check<M: Module>(
-    size: [usize; 2],
+    [height, width]: [usize; 2],
     init: impl Fn(&Device) -> M,
     forward: impl Fn(&M, Tensor<4>) -> Vec<Tensor<4>>,
 ) -> Plan {
-    let captured = captured(size, &init, &forward);
-    let plan = compiled(&captured).unwrap_or_else(|error| panic!("{error}"));
+    check_over([1, 3, height, width], &Target::webgpu(), init, forward)
+}
+
+/// The same of a module over maps of some shape, for a target.
+pub fn check_over<M: Module>(
+    shape: [usize; 4],
+    target: &Target,
+    init: impl Fn(&Device) -> M,
+    forward: impl Fn(&M, Tensor<4>) -> Vec<Tensor<4>>,
+) -> Plan {
+    check_traced(&[("image", &shape)], target, init, |module, io| {
+        let maps = forward(module, io.input("image")?);
+        for (index, map) in maps.into_iter().enumerate() {
+            io.output(&format!("map {index}"), map)?;
+        }
+        Ok(())
+    })
+}
+
+/// Compile a module over inputs of some shapes, and compare every tensor of its plan with what Burn computes.
+pub fn check_traced<M: Module>(
+    shapes: &[(&str, &[usize])],
+    target: &Target,
+    init: impl Fn(&Device) -> M,
+    forward: impl Fn(&M, &mut Tracer) -> Result<(), CaptureError>,
+) -> Plan {
+    let inputs: Vec<(&str, HostTensor)> = shapes
+        .iter()
+        .map(|(name, shape)| (*name, tensor(name, shape)))
+        .collect();
+    let named = shapes.iter();
+    let named = named.map(|(name, shape)| ((*name).to_owned(), shape.to_vec()));
+    let captured = trace(named, &init, &forward).unwrap_or_else(|error| panic!("{error}"));
+    let plan = compiled_for(&captured, target).unwrap_or_else(|error| panic!("{error}"));
 
     let device = Device::flex();
     let module = parameters::fill(init(&device), |path, shape| {
-        Ok::<_, std::convert::Infallible>(parameter(path, shape))
+        Ok::<_, Infallible>(parameter(path, shape))
     });
     let Ok(module) = module;
-    let mut shapes = std::collections::BTreeMap::new();
-    parameters::for_each(&module, |parameter| {
-        shapes.insert(parameter.path, parameter.shape);
-    });
-    let read = |path: &str| {
-        let shape: Vec<usize> = shapes[path].clone();
-        let values = parameter(path, &shape);
-        StoredTensor::of(shape, values)
-    };
-    let image = parameter("image", &[3, size[0], size[1]]);
-    let input = Tensor::<1>::from_floats(image.as_slice(), &device);
-    let expected = forward(&module, input.reshape([1, 3, size[0], size[1]]));
+    let given: Vec<(&str, &HostTensor)> = inputs
+        .iter()
+        .map(|(name, tensor)| (*name, tensor))
+        .collect();
+    let expected = run_eagerly(&given, &module, &forward, &device);
+    let expected = expected.unwrap_or_else(|error| panic!("{error}"));
 
-    let frame = FrameUniform::new(size, size, [1.0, 1.0]);
+    let checkpoint = Checkpoint::of(&module);
+    let read = |path: &str| checkpoint.tensors[path].clone();
+    let frame = FrameUniform::new([1, 1], [1, 1], [1.0, 1.0]);
     let interpreter = Interpreter::new(&plan, &read, frame, Vec::new());
     let mut interpreter = interpreter.expect("the parameters are made here");
-    interpreter.fill(&plan.inputs[0], &image);
+    for (slot, input) in plan.inputs.iter().zip(&captured.inputs) {
+        let given = inputs.iter().find(|(name, _)| *name == input.name);
+        let (_, tensor) = given.expect("it is one of them");
+        interpreter.fill(slot, &tensor.values);
+    }
     interpreter.finish();
-    assert_eq!(plan.maps().count(), expected.len());
-    for ((info, slot), expected) in plan.maps().zip(expected) {
-        let expected: Vec<f32> = expected.into_data().try_to_vec().expect("floats");
-        let found = interpreter.map(slot);
-        assert_eq!(found.len(), expected.len(), "{}", info.name);
-        let largest = expected.iter().fold(1.0_f32, |most, x| most.max(x.abs()));
-        for (found, expected) in found.into_iter().zip(expected) {
-            assert!(
-                (found - expected).abs() < 1e-5 * largest,
-                "{}: {found} instead of {expected}",
-                info.name
-            );
-        }
+    assert_eq!(plan.tensors().count(), expected.len());
+    for ((name, slot), (expected_name, expected)) in plan.tensors().zip(expected) {
+        assert_eq!(
+            (name, &slot.shape),
+            (expected_name.as_str(), &expected.shape)
+        );
+        compare(name, &interpreter.tensor(slot), &expected.values);
     }
     plan
+}
+
+fn compare(name: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{name}");
+    let finite = expected.iter().filter(|value| value.is_finite());
+    let largest = finite.fold(1.0_f32, |most, x| most.max(x.abs()));
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let same = found == expected || (found.is_nan() && expected.is_nan());
+        assert!(
+            same || (found - expected).abs() < 1e-5 * largest,
+            "{name}, value {index}: {found} instead of {expected}"
+        );
+    }
 }

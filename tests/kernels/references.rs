@@ -5,12 +5,12 @@ use fpn_wgpu::kernels::conv::{ConvForm, ConvShape, Epilogue};
 use fpn_wgpu::kernels::decode_anchors::AnchorsShape;
 use fpn_wgpu::kernels::decode_proposals::ProposalsShape;
 use fpn_wgpu::kernels::decode_rois::RoisShape;
-use fpn_wgpu::kernels::depthwise::DepthwiseShape;
-use fpn_wgpu::kernels::max_pool::PoolShape;
 use fpn_wgpu::kernels::pixel_shuffle::ShuffleShape;
+use fpn_wgpu::kernels::pool::{PoolShape, Pooling};
 use fpn_wgpu::kernels::preprocess::PreprocessShape;
 use fpn_wgpu::kernels::roi_align::RoiAlignShape;
 use fpn_wgpu::kernels::select_detections::CandidatesShape;
+use fpn_wgpu::kernels::upsample::ResizeShape;
 use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
 use fpn_wgpu::kernels::{self, Dtypes, Shader};
 use fpn_wgpu::ops::Map;
@@ -76,6 +76,7 @@ fn every_kernel_has_cases_that_write() {
 #[test]
 fn more_workgroups_than_one_dimension_has_go_on_in_the_next() {
     let shape = UpsampleShape {
+        items: 1,
         fine: [2050, 2048],
         coarse: [1025, 1024],
         channels: 4,
@@ -190,17 +191,26 @@ fn slope() -> impl Strategy<Value = f32> {
     select(vec![1.0, 0.0, 0.1])
 }
 
+/// One map, or several.
+fn items() -> impl Strategy<Value = usize> {
+    prop_oneof![Just(1), 2..5_usize]
+}
+
 fn conv_shape() -> impl Strategy<Value = ConvShape> {
+    // Side, step, dilation, padding.
     let window = select(vec![
-        [1, 1, 0],
-        [1, 2, 0],
-        [3, 1, 1],
-        [3, 2, 1],
-        [5, 1, 2],
-        [7, 2, 3],
+        [1, 1, 1, 0],
+        [1, 2, 1, 0],
+        [3, 1, 1, 1],
+        [3, 2, 1, 1],
+        [3, 1, 2, 2],
+        [3, 2, 2, 2],
+        [5, 1, 1, 2],
+        [7, 2, 1, 3],
     ]);
     let beside = [0..3_usize, 0..3_usize];
     (
+        items(),
         sides(20),
         1..70_usize,
         1..70_usize,
@@ -209,11 +219,13 @@ fn conv_shape() -> impl Strategy<Value = ConvShape> {
         [slope(), slope()],
     )
         .prop_map(
-            |(size, in_channels, out_channels, window, beside, slopes)| ConvShape {
+            |(items, size, in_channels, out_channels, window, beside, slopes)| ConvShape {
+                items,
+                dilation: window[2],
                 beside: beside.map(|blocks| 4 * blocks),
                 slopes,
                 ..ConvShape::same(size, in_channels, out_channels)
-                    .window(window[0], window[1], window[2])
+                    .window(window[0], window[1], window[3])
             },
         )
 }
@@ -271,25 +283,26 @@ proptest! {
     }
 
     #[test]
-    fn winograd(size in sides(20), channels in [1..40_usize, 1..40_usize], first in 0..5_usize, slope in slope(), seed: u64) {
+    fn winograd(items in items(), size in sides(20), channels in [1..40_usize, 1..40_usize], first in 0..5_usize, slope in slope(), seed: u64) {
         let random = &mut Random::new(seed);
-        let shape = ConvShape { slopes: [slope, 1.0], ..ConvShape::same(size, channels[0], channels[1]) };
-        let tiles = size[0].div_ceil(4) * size[1].div_ceil(4);
+        let shape = ConvShape { items, slopes: [slope, 1.0], ..ConvShape::same(size, channels[0], channels[1]) };
+        let tiles = items * size[0].div_ceil(4) * size[1].div_ceil(4);
         let first = first.min(tiles - 1);
         check(&kernels::winograd_input::case(shape, [first, tiles - first], random));
         check(&kernels::winograd_output::case(shape, [first, tiles - first], random));
     }
 
     #[test]
-    fn depthwise(shape in conv_shape(), seed: u64) {
-        let shape = DepthwiseShape {
-            size: shape.size,
-            channels: shape.in_channels,
-            kernel: shape.kernel,
-            stride: shape.stride,
-            padding: shape.padding,
-            slope: shape.slopes[0],
-        };
+    fn depthwise(
+        shape in conv_shape(),
+        part in proptest::option::of([1..4_usize, 1..4_usize]),
+        upsampling in upsampling(),
+        seed: u64,
+    ) {
+        let out = shape.out_size();
+        let residual = part.map(|part| [0, 1].map(|axis| out[axis].div_ceil(part[axis])));
+        let residual = residual.map(|size| (size, upsampling));
+        let shape = ConvShape { out_channels: shape.in_channels, residual, ..shape };
         check(&kernels::depthwise::case(shape, &mut Random::new(seed)));
     }
 
@@ -311,14 +324,31 @@ proptest! {
     }
 
     #[test]
-    fn max_pool(size in sides(30), channels in 1..40_usize, window in select(vec![[3, 2, 1], [1, 2, 0], [3, 1, 1]]), seed: u64) {
-        check(&kernels::max_pool::case(PoolShape { size, channels, window }, &mut Random::new(seed)));
+    fn pool(
+        pooling in select(vec![Pooling::Maximum, Pooling::Average]),
+        items in items(),
+        size in sides(30),
+        channels in 1..40_usize,
+        window in select(vec![[3, 2, 1, 1], [1, 2, 1, 0], [3, 1, 1, 1], [3, 1, 2, 2], [2, 2, 1, 1]]),
+        past in [0..2_usize, 0..2_usize],
+        counts: bool,
+        seed: u64,
+    ) {
+        let counted = if counts { window[3] } else { 0 };
+        let shape = PoolShape { items, size, channels, window, past, counted };
+        check(&kernels::pool::case(pooling, shape, &mut Random::new(seed)));
     }
 
     #[test]
-    fn upsample_add(fine in sides(30), part in [1..4_usize, 1..4_usize], channels in 1..40_usize, slope in slope(), upsampling in upsampling(), seed: u64) {
+    fn upsample(upsampling in upsampling(), items in items(), channels in 1..40_usize, from in sides(20), to in sides(30), aligned: bool, seed: u64) {
+        let shape = ResizeShape { items, channels, from, to, aligned };
+        check(&kernels::upsample::case(upsampling, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn upsample_add(items in items(), fine in sides(30), part in [1..4_usize, 1..4_usize], channels in 1..40_usize, slope in slope(), upsampling in upsampling(), seed: u64) {
         let coarse = [0, 1].map(|axis| fine[axis].div_ceil(part[axis]));
-        let shape = UpsampleShape { fine, coarse, channels, slope };
+        let shape = UpsampleShape { items, fine, coarse, channels, slope };
         check(&kernels::upsample_add::case(upsampling, shape, &mut Random::new(seed)));
     }
 

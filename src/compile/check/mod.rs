@@ -26,7 +26,7 @@ pub struct GraphError {
 ///
 /// # Errors
 /// If a node reads a value before all of it is made, or makes one again; if shapes do not fit, or a value
-/// holds something else than is expected; if a map of several items is computed as if it were one.
+/// holds something else than is expected; if a map of several items is given back.
 pub fn check(graph: &Graph, stage: &'static str) -> Result<(), GraphError> {
     let of = |node: String| {
         move |problem: String| GraphError {

@@ -98,18 +98,17 @@ impl NodeCheck<'_> {
                 self.is(output, self.input(0)?)
             }
             Op::Add(upsampling) => self.add(*upsampling),
-            Op::Upsample(_) => {
+            Op::Upsample(_) | Op::UpsampleAligned => {
                 self.has_inputs(1)?;
-                let [channels, ..] = one_map(self.input(0)?)?;
-                let [made, ..] = one_map(output)?;
-                self.is(&[made], &[channels])
+                let [items, channels, ..] = maps(self.input(0)?)?;
+                let [_, _, height, width] = maps(output)?;
+                self.is(output, &[items, channels, height, width])
             }
             Op::MaxPool(window) => {
-                self.has_inputs(1)?;
-                let [channels, height, width] = one_map(self.input(0)?)?;
-                let size = pooled([height, width], *window)?;
-                self.is(output, &[1, channels, size[0], size[1]])
+                let size = self.pool(*window)?;
+                all_touch(size, *window)
             }
+            Op::AveragePool(window, _) => self.pool(*window).map(drop),
             Op::Concat => self.concat(),
             Op::Flatten => {
                 self.has_inputs(1)?;
@@ -161,16 +160,14 @@ impl NodeCheck<'_> {
                 Err(format!("it multiplies {shape:?}, where rows are expected"))
             }
             (kind, shape) => {
-                let [channels, height, width] = one_map(shape)?;
+                let [items, channels, height, width] = maps(shape)?;
                 match kind {
-                    ConvKind::Depthwise(_) => {
-                        self.is(&[conv.out_channels, own], &[channels; 2])?;
-                    }
+                    ConvKind::Depthwise(_) => self.is(&[conv.out_channels], &[channels])?,
                     ConvKind::Grouped(_, groups) => grouped(channels, conv.out_channels, groups)?,
                     _ => {}
                 }
-                let size = convolved([height, width], kind.window(), one_map(output)?)?;
-                self.is(output, &[1, own, size[0], size[1]])
+                let size = moved([height, width], kind.window())?;
+                self.is(output, &[items, own, size[0], size[1]])
             }
         }?;
         match conv.epilogue.residual {
@@ -187,9 +184,9 @@ impl NodeCheck<'_> {
                 self.is(&[rows, columns], &[r, c])
             }
             (shape, output) => {
-                let [found, ..] = one_map(shape)?;
-                one_map(output)?;
-                self.is(&[found], &[channels])
+                let [found_items, found, ..] = maps(shape)?;
+                let [items, ..] = maps(output)?;
+                self.is(&[found_items, found], &[items, channels])
             }
         }
     }
@@ -198,79 +195,79 @@ impl NodeCheck<'_> {
         self.has_inputs(2)?;
         let (fine, coarse) = (self.input(0)?, self.input(1)?);
         self.is(self.output(), fine)?;
-        if fine.len() == 4 {
-            one_map(fine)?;
-        }
         self.residual(coarse, fine.get(1).copied().unwrap_or(0), upsampling)
+    }
+
+    /// Height and width of what is pooled.
+    fn pool(&self, window: Window) -> Result<[usize; 2], String> {
+        self.has_inputs(1)?;
+        let [items, channels, height, width] = maps(self.input(0)?)?;
+        let [down, across] = moved([height, width], window)?;
+        self.is(self.output(), &[items, channels, down, across])?;
+        Ok([height, width])
     }
 
     fn concat(&self) -> Outcome {
         self.input(0)?;
-        let [_, height, width] = one_map(self.output())?;
+        let [items, _, height, width] = maps(self.output())?;
         let mut sum = 0;
         for part in 0..self.node.inputs.len() {
-            let [channels, h, w] = one_map(self.input(part)?)?;
-            self.is(&[h, w], &[height, width])?;
+            let [n, channels, h, w] = maps(self.input(part)?)?;
+            self.is(&[n, h, w], &[items, height, width])?;
             sum += channels;
         }
-        self.is(self.output(), &[1, sum, height, width])
+        self.is(self.output(), &[items, sum, height, width])
     }
 }
 
-/// What the grouped kernel computes: blocks of four channels, each of one group.
+/// Whether all groups have as many channels.
 fn grouped(channels: usize, out_channels: usize, groups: usize) -> Outcome {
-    let by_fours = |channels: usize| groups > 0 && channels.is_multiple_of(4 * groups);
-    match by_fours(channels) && by_fours(out_channels) {
+    let by_groups = |channels: usize| groups > 0 && channels.is_multiple_of(groups);
+    match by_groups(channels) && by_groups(out_channels) {
         true => Ok(()),
         false => Err(format!(
-            "each of its {groups} groups makes its share of {out_channels} channels of its share of \
-             {channels}, where only multiples of 4 are known, and 1 of 1 in as many groups as channels"
+            "it makes {out_channels} channels of {channels}, which are no multiples of its {groups} groups"
         )),
     }
 }
 
-/// Channels, height and width of a map of one item: kernels compute no more.
+/// Items, channels, height and width of a map.
+fn maps(shape: &[usize]) -> Result<[usize; 4], String> {
+    <[usize; 4]>::try_from(shape)
+        .map_err(|_| format!("it computes over {shape:?}, where maps, [N, C, H, W], are expected"))
+}
+
+/// Channels, height and width of a map of one item: nothing else is given back.
 pub(super) fn one_map(shape: &[usize]) -> Result<[usize; 3], String> {
     match *shape {
         [1, channels, height, width] => Ok([channels, height, width]),
         _ => Err(format!(
-            "it computes over {shape:?}, where only one map, [1, C, H, W], is known"
+            "it gives back {shape:?}, where only one map, [1, C, H, W], is known"
         )),
     }
 }
 
-/// Height and width of a convolution's output. Burn knows padding that differs on two sides, and what
-/// is less below and to the right shows in the output alone.
-fn convolved(
-    size: [usize; 2],
-    window: Window,
-    [_, height, width]: [usize; 3],
-) -> Result<[usize; 2], String> {
-    let largest = pooled(size, window)?;
-    let found = [height, width];
-    let fits = |axis: usize| {
-        let least = (size[axis] + window.padding[axis]).saturating_sub(window.kernel[axis])
-            / window.stride[axis]
-            + 1;
-        (least..=largest[axis]).contains(&found[axis])
-    };
-    match fits(0) && fits(1) {
-        true => Ok(found),
-        false => Ok(largest),
-    }
+/// Height and width after a window has moved over a map.
+fn moved(size: [usize; 2], window: Window) -> Result<[usize; 2], String> {
+    window
+        .out_size(size)
+        .ok_or_else(|| format!("its window {:?} does not fit into {size:?}", window.kernel))
 }
 
-/// Height and width after a window has moved over a map padded alike on all sides.
-fn pooled(size: [usize; 2], window: Window) -> Result<[usize; 2], String> {
-    let side = |axis: usize| {
-        let padded = size[axis] + 2 * window.padding[axis];
-        match (padded.checked_sub(window.kernel[axis]), window.stride[axis]) {
-            (Some(_), 0) | (None, _) => Err(format!(
-                "its window {:?} does not fit into {size:?}",
-                window.kernel
-            )),
-            (Some(rest), stride) => Ok(rest / stride + 1),
-        }
+/// Whether a window holds a cell of the map wherever it stands: it has no maximum otherwise.
+fn all_touch(size: [usize; 2], window: Window) -> Outcome {
+    let touches = |axis: usize, place: usize| {
+        let map = window.padding[axis]..window.padding[axis] + size[axis];
+        let taps = (0..window.kernel[axis]).map(|tap| tap * window.dilation[axis]);
+        taps.map(|tap| place * window.stride[axis] + tap)
+            .any(|cell| map.contains(&cell))
     };
-    Ok([side(0)?, side(1)?])
+    let made = moved(size, window)?;
+    match (0..2).all(|axis| (0..made[axis]).all(|place| touches(axis, place))) {
+        true => Ok(()),
+        false => Err(format!(
+            "its window {:?} holds no cell of {size:?} at some places",
+            window.kernel
+        )),
+    }
 }

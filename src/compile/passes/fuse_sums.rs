@@ -1,6 +1,6 @@
 //! Convolution, sum → convolution that adds.
 
-use crate::compile::graph::{ConvKind, Graph, Op};
+use crate::compile::graph::{Graph, Op};
 use crate::kernels::upsample_add::Upsampling;
 
 /// Convolution, sum → convolution that adds, and reads a coarser map itself where one was upsampled.
@@ -27,8 +27,7 @@ fn fuse_sum(graph: &mut Graph, index: usize) -> usize {
         let Op::Conv(mut conv) = graph.nodes[producer].op.clone() else {
             continue;
         };
-        let is_depthwise = matches!(conv.kind, ConvKind::Depthwise(_));
-        if is_depthwise || conv.epilogue.residual.is_some() {
+        if conv.epilogue.residual.is_some() {
             continue;
         }
         let input = graph.nodes[producer].inputs[0];
@@ -65,7 +64,7 @@ fn fuse_sum(graph: &mut Graph, index: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::graph::Conv;
+    use crate::compile::graph::{Conv, ConvKind};
     use crate::compile::passes::graphs::{GraphBuilder, conv, convs, point, top_down};
 
     #[test]
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_depthwise_convolution_takes_no_sum() {
+    fn a_depthwise_convolution_takes_a_sum() {
         let mut builder = GraphBuilder::new();
         let other = builder.same(Op::MaxPool(point()), builder.image());
         let depthwise = Conv {
@@ -105,8 +104,12 @@ mod tests {
         };
         let made = builder.same(Op::Conv(depthwise), builder.image());
         let sum = builder.add(made, other);
-        let graph = builder.giving(&[sum]);
-        assert_eq!(fuse_sums(graph.clone()), graph);
+        let graph = fuse_sums(builder.giving(&[sum]));
+        assert_eq!(graph.nodes.len(), 2);
+        assert_eq!(
+            convs(&graph)[0].epilogue.residual,
+            Some(Upsampling::Nearest)
+        );
     }
 
     #[test]

@@ -74,8 +74,9 @@ pub fn conv(name: &str) -> Conv {
         weight: name.to_owned(),
         kind: ConvKind::Dense(Window {
             kernel: [3, 3],
-            stride: [1, 1],
             padding: [1, 1],
+            padding_after: [1, 1],
+            ..Window::POINT
         }),
         out_channels: 8,
         bias: None,
@@ -93,11 +94,7 @@ pub fn norm() -> Norm {
 }
 
 pub fn point() -> Window {
-    Window {
-        kernel: [1, 1],
-        stride: [1, 1],
-        padding: [0, 0],
-    }
+    Window::POINT
 }
 
 pub fn convs(graph: &Graph) -> Vec<&Conv> {

@@ -1,6 +1,6 @@
 //! Convolutions, concat → convolutions that write side by side.
 
-use crate::compile::graph::{ConvKind, Graph, Node, Op};
+use crate::compile::graph::{Graph, Node, Op};
 use crate::plan::ValueId;
 
 /// Convolutions, concat → convolutions that write side by side. Channels are stored by fours, so
@@ -27,7 +27,7 @@ pub fn write_into_concats(mut graph: Graph) -> Graph {
             let mut writers = writers(&graph, part).peekable();
             graph.uses(part) == 1
                 && writers.peek().is_some()
-                && writers.all(|node| writes_beside(&node.op))
+                && writers.all(|node| matches!(node.op, Op::Conv(_)))
         };
         if !aligned || !parts.iter().all(|&(part, _)| fits(part)) {
             index += 1;
@@ -54,11 +54,6 @@ pub fn write_into_concats(mut graph: Graph) -> Graph {
 fn writers(graph: &Graph, value: ValueId) -> impl Iterator<Item = &Node> {
     let nodes = graph.nodes.iter();
     nodes.filter(move |node| node.outputs.contains(&value))
-}
-
-/// Whether an operation can write its channels beside others'.
-fn writes_beside(op: &Op) -> bool {
-    matches!(op, Op::Conv(conv) if !matches!(conv.kind, ConvKind::Depthwise(_)))
 }
 
 #[cfg(test)]

@@ -17,8 +17,12 @@ const WINOGRAD_BYTES: usize = 16 << 20;
 pub(super) fn size_with_forms(graph: &Graph, node: &Node) -> Option<ConvSize> {
     match &node.op {
         Op::Conv(conv) => match conv.kind {
+            ConvKind::Depthwise(_) => None,
+            ConvKind::Grouped(_, groups) => {
+                let size = size(graph, conv, node);
+                (merged(groups, &size) == groups).then_some(size)
+            }
             ConvKind::Dense(_) | ConvKind::Linear(_) => Some(size(graph, conv, node)),
-            ConvKind::Depthwise(_) | ConvKind::Grouped(..) => None,
         },
         _ => None,
     }
@@ -27,7 +31,8 @@ pub(super) fn size_with_forms(graph: &Graph, node: &Node) -> Option<ConvSize> {
 /// The size of a convolution or matrix product.
 fn size(graph: &Graph, conv: &Conv, node: &Node) -> ConvSize {
     let [channels, ..] = graph.value(node.inputs[0]).map();
-    let [_, height, width] = graph.value(node.outputs[0]).map();
+    let output = graph.value(node.outputs[0]);
+    let [_, height, width] = output.map();
     let window = conv.kind.window();
     ConvSize {
         in_channels: match conv.kind {
@@ -39,8 +44,21 @@ fn size(graph: &Graph, conv: &Conv, node: &Node) -> ConvSize {
         out_channels: conv.out_channels,
         kernel: window.kernel,
         stride: window.stride,
-        out_size: [height, width],
+        out_size: [output.items() * height, width],
     }
+}
+
+/// How many groups are computed as one, so that each is made of whole blocks of channels by whole blocks:
+/// as few as can be, or all.
+fn merged(groups: usize, size: &ConvSize) -> usize {
+    let is_whole = |count: &usize| {
+        let channels = [size.in_channels, size.out_channels];
+        groups.is_multiple_of(*count)
+            && channels
+                .iter()
+                .all(|all| (all / groups * count).is_multiple_of(4))
+    };
+    (1..groups).find(is_whole).unwrap_or(groups)
 }
 
 /// Steps for a convolution, with what was fused into it.
@@ -57,9 +75,9 @@ pub(super) fn schedule(
     let own = Layer::new(graph, conv, node, plan);
     match conv.kind {
         ConvKind::Depthwise(_) => own.depthwise(plan),
-        ConvKind::Grouped(_, groups) => own.grouped(groups, plan),
-        ConvKind::Dense(_) => own.select(WeightLayout::Dense, target, plan)?,
-        ConvKind::Linear(layout) => own.select(WeightLayout::Linear(layout), target, plan)?,
+        ConvKind::Grouped(_, groups) => own.grouped(groups, target, plan)?,
+        ConvKind::Dense(_) => own.dense(target, plan)?,
+        ConvKind::Linear(layout) => own.direct(WeightLayout::Linear(layout), target, plan)?,
     }
     Ok(())
 }
@@ -85,6 +103,7 @@ impl<'a> Layer<'a> {
         let size = size(graph, conv, node);
         let window = conv.kind.window();
         let [in_blocks, out_blocks] = words([size.in_channels, size.out_channels].map(blocks));
+        let out_size = plan.size_of(output);
         let mut shape = plan.shape(output).to_vec();
         shape[1] = conv.out_channels;
         Self {
@@ -94,20 +113,23 @@ impl<'a> Layer<'a> {
             params: Params {
                 in_size: words(match conv.kind {
                     // Its rows are pixels of one line.
-                    ConvKind::Linear(_) => size.out_size,
+                    ConvKind::Linear(_) => out_size,
                     _ => plan.size_of(input),
                 }),
-                out_size: words(size.out_size),
+                out_size: words(out_size),
                 in_blocks,
                 out_blocks,
                 out_stride: blocks(plan.map(output)[0]) as u32,
                 out_first: (conv.first_channel / 4) as u32,
                 kernel: words(window.kernel),
                 stride: words(window.stride),
+                dilation: words(window.dilation),
                 padding: words(window.padding),
                 residual_size: residual.map_or([1, 1], |map| words(plan.size_of(map))),
                 inner_slope: conv.epilogue.inner_slope,
                 outer_slope: conv.epilogue.outer_slope,
+                items: plan.items(output) as u32,
+                pixels: size.pixels() as u32,
                 first_tile: 0,
                 tiles: 0,
                 group_in_blocks: in_blocks,
@@ -160,53 +182,47 @@ impl<'a> Layer<'a> {
     }
 
     fn depthwise(self, plan: &mut PlanBuilder<'_>) {
-        let bias = self.constant(ConstantPart::Bias, plan);
-        let weights = self.constant(ConstantPart::Weights(WeightLayout::Depthwise), plan);
-        let params = depthwise::Params {
-            in_size: self.params.in_size,
-            out_size: self.params.out_size,
-            blocks: self.params.out_blocks,
-            inner_slope: self.params.inner_slope,
-            kernel: self.params.kernel,
-            stride: self.params.stride,
-            padding: self.params.padding,
-        };
-        let [input, output] = plan.operands([self.input, self.output]);
+        let dispatch = depthwise::dispatch(&self.params, self.epilogue(), self.dtypes);
+        let operands = self.operands(WeightLayout::Depthwise, plan);
         // One filter a channel.
         let flop = self.size.flop() / self.size.in_channels as u64;
-        let draft = Draft::making(
-            self.name,
-            params.dispatch(self.dtypes),
-            [input, weights, bias, output],
-            self.output,
-        );
-        plan.push(draft.shaped(self.shape).computing(flop));
-    }
-
-    /// One dispatch, of the only form.
-    fn grouped(self, groups: usize, plan: &mut PlanBuilder<'_>) {
-        let params = Params {
-            group_in_blocks: self.params.in_blocks / groups as u32,
-            group_out_blocks: self.params.out_blocks / groups as u32,
-            ..self.params
-        };
-        let dispatch = grouped::dispatch(&params, self.epilogue(), self.dtypes);
-        let operands = self.operands(WeightLayout::Dense, plan);
-        let flop = self.size.flop() / groups as u64;
         let draft = Draft::making(self.name, dispatch, operands, self.output);
         plan.push(draft.shaped(self.shape).computing(flop));
     }
 
-    /// As the target computes it fastest.
-    fn select(
+    /// One dispatch, of the only form. Where no less than all groups make whole blocks, a dense convolution
+    /// with zeros among its weights.
+    fn grouped(
         self,
-        layout: WeightLayout,
+        groups: usize,
         target: &Target,
         plan: &mut PlanBuilder<'_>,
     ) -> Result<(), ScheduleError> {
+        let merged = merged(groups, &self.size);
+        let layout = WeightLayout::Grouped { groups, merged };
+        let left = (groups / merged) as u32;
+        if left == 1 {
+            return self.direct(layout, target, plan);
+        }
+        let params = Params {
+            group_in_blocks: self.params.in_blocks / left,
+            group_out_blocks: self.params.out_blocks / left,
+            ..self.params
+        };
+        let dispatch = grouped::dispatch(&params, self.epilogue(), self.dtypes);
+        let operands = self.operands(layout, plan);
+        let flop = self.size.flop() / u64::from(left);
+        let draft = Draft::making(self.name, dispatch, operands, self.output);
+        plan.push(draft.shaped(self.shape).computing(flop));
+        Ok(())
+    }
+
+    /// As the target computes it fastest.
+    fn dense(self, target: &Target, plan: &mut PlanBuilder<'_>) -> Result<(), ScheduleError> {
+        let is_dilated = self.params.dilation != [1, 1];
         match target.algorithm(&self.size) {
-            ConvAlgorithm::Direct => self.direct(layout, target, plan),
-            ConvAlgorithm::Winograd => self.winograd(target, plan),
+            ConvAlgorithm::Winograd if !is_dilated => self.winograd(target, plan),
+            _ => self.direct(WeightLayout::Dense, target, plan),
         }
     }
 
@@ -241,8 +257,8 @@ impl<'a> Layer<'a> {
     fn winograd(self, target: &Target, plan: &mut PlanBuilder<'_>) -> Result<(), ScheduleError> {
         let size = self.size;
         let [in_blocks, out_blocks] = [size.in_channels, size.out_channels].map(blocks);
-        let [down, across] = size.out_size.map(|side| side.div_ceil(4));
-        let tiles = down * across;
+        let [down, across] = plan.size_of(self.output).map(|side| side.div_ceil(4));
+        let tiles = plan.items(self.output) * down * across;
         let tile_bytes = FREQUENCIES * 16 * (in_blocks + out_blocks);
         let at_once = (WINOGRAD_BYTES / tile_bytes).max(1);
         // All rounds alike, the last may be shorter.

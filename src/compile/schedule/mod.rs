@@ -1,17 +1,17 @@
 //! From the rewritten graph to a plan: which kernel computes each node, with which parameters.
 
 mod conv;
+mod maps;
 mod tensors;
 
 use super::check::{GraphError, check, check_layouts, describe};
 use super::dtypes::dtypes;
-use super::graph::{Graph, GraphOutput, Node, Op, Window};
+use super::graph::{Graph, GraphOutput, Node, Op};
 use super::select::{ConvSize, Target};
 use crate::kernels::conv::ConvForm;
+use crate::kernels::pool::Pooling;
 use crate::kernels::upsample_add::Upsampling;
-use crate::kernels::{
-    Dtype, Dtypes, MAX_WORKGROUPS, blocks, max_pool, preprocess, upsample_add, words,
-};
+use crate::kernels::{Dtype, Dtypes, MAX_WORKGROUPS, blocks, preprocess, upsample_add, words};
 use crate::ops::Arguments;
 use crate::plan::{Draft, Operand, Plan, PlanBuilder, PlanError, ValueId};
 use crate::stage::Stage;
@@ -77,16 +77,15 @@ pub fn schedule(
     let mut plan = PlanBuilder::new(&graph.values, &graph.constants, dtypes);
     let padded = match source {
         Source::Picture(transform) => {
+            one_picture(graph)?;
             let picture = graph.inputs[0];
             prepare(picture, transform, &mut plan);
             plan.size_of(picture)
         }
         Source::Given => {
             graph.inputs.iter().for_each(|input| plan.input(*input));
-            graph
-                .inputs
-                .first()
-                .map_or([0, 0], |input| plan.size_of(*input))
+            let first = graph.inputs.first();
+            first.map_or([0, 0], |input| plan.size_of(*input))
         }
     };
     for input in &graph.inputs {
@@ -148,7 +147,12 @@ fn compute(
     let node = &graph.nodes[index];
     match &node.op {
         Op::Conv(conv) => conv::schedule(graph, conv, node, target, plan)?,
-        Op::MaxPool(window) => pool(*window, node, plan),
+        Op::MaxPool(window) => maps::pool(Pooling::Maximum, *window, [0, 0], node, plan),
+        Op::AveragePool(window, counted) => {
+            maps::pool(Pooling::Average, *window, *counted, node, plan);
+        }
+        Op::Upsample(upsampling) => maps::upsample(*upsampling, false, node, plan),
+        Op::UpsampleAligned => maps::upsample(Upsampling::Bilinear, true, node, plan),
         Op::Add(upsampling) => add(*upsampling, node, plan),
         Op::Chain(chain) => tensors::chain(chain, node, plan),
         Op::Reduce(reduction, dimension) => tensors::reduce(*reduction, *dimension, node, plan),
@@ -168,6 +172,20 @@ fn compute(
     Ok(())
 }
 
+/// Whether the network's input can be made of the picture.
+fn one_picture(graph: &Graph) -> Result<(), GraphError> {
+    match *graph.shape(graph.inputs[0]) {
+        [1, 3, _, _] => Ok(()),
+        ref shape => Err(GraphError {
+            stage: "the passes",
+            node: "the graph".to_owned(),
+            problem: format!(
+                "its input is {shape:?}, where one picture, [1, 3, H, W], is expected"
+            ),
+        }),
+    }
+}
+
 /// The picture becomes the network's input.
 fn prepare(image: ValueId, transform: &Transform, plan: &mut PlanBuilder<'_>) {
     let [r, g, b] = transform.mean;
@@ -184,23 +202,6 @@ fn prepare(image: ValueId, transform: &Transform, plan: &mut PlanBuilder<'_>) {
     plan.push(Draft::making("picture", dispatch, operands, image));
 }
 
-fn pool(window: Window, node: &Node, plan: &mut PlanBuilder<'_>) {
-    let (input, output) = (node.inputs[0], node.outputs[0]);
-    let [channels, height, width] = plan.map(output);
-    let params = max_pool::Params {
-        in_size: words(plan.size_of(input)),
-        out_size: words([height, width]),
-        blocks: blocks(channels) as u32,
-        unused: 0,
-        kernel: words(window.kernel),
-        stride: words(window.stride),
-        padding: words(window.padding),
-    };
-    let dispatch = params.dispatch(plan.dtypes(input, output));
-    let operands = plan.operands([input, output]);
-    plan.push(Draft::making("max_pool", dispatch, operands, output));
-}
-
 fn add(upsampling: Upsampling, node: &Node, plan: &mut PlanBuilder<'_>) {
     let [fine, coarse] = node.inputs[..] else {
         unreachable!("a sum has two operands")
@@ -212,7 +213,8 @@ fn add(upsampling: Upsampling, node: &Node, plan: &mut PlanBuilder<'_>) {
         coarse_size: words(plan.size_of(coarse)),
         blocks: blocks(channels) as u32,
         slope: 1.0,
-        unused: [0; 2],
+        items: plan.items(output) as u32,
+        unused: 0,
     };
     let dispatch = params.dispatch(upsampling, plan.dtypes(fine, output));
     let operands = plan.operands([fine, coarse, output]);

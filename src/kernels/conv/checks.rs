@@ -21,6 +21,8 @@ pub(super) const CHECKS_BILINEAR: Checks = Checks {
 /// `[1, R]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvShape {
+    /// Maps that are convolved alike.
+    pub items: usize,
     /// Height and width of the input.
     pub size: [usize; 2],
     /// Channels of the input.
@@ -31,6 +33,8 @@ pub struct ConvShape {
     pub kernel: usize,
     /// Step of the window.
     pub stride: usize,
+    /// Cells from one of its taps to the next.
+    pub dilation: usize,
     /// Cells added on each side.
     pub padding: usize,
     /// Height and width of the map that is added, at most the output's, and how it is upsampled.
@@ -42,14 +46,16 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
-    /// A 3×3 convolution of stride 1 that keeps the size, without activation.
+    /// A 3×3 convolution of stride 1 of one map that keeps the size, without activation.
     pub const fn same(size: [usize; 2], in_channels: usize, out_channels: usize) -> Self {
         Self {
+            items: 1,
             size,
             in_channels,
             out_channels,
             kernel: 3,
             stride: 1,
+            dilation: 1,
             padding: 1,
             residual: None,
             beside: [0, 0],
@@ -69,8 +75,9 @@ impl ConvShape {
 
     /// Height and width of the output.
     pub fn out_size(&self) -> [usize; 2] {
+        let extent = self.dilation * (self.kernel - 1) + 1;
         self.size
-            .map(|side| (side + 2 * self.padding - self.kernel) / self.stride + 1)
+            .map(|side| (side + 2 * self.padding - extent) / self.stride + 1)
     }
 
     /// With what an epilogue needs: half the output's size to add, or channels of others beside.
@@ -94,6 +101,7 @@ impl ConvShape {
         let [before, after] = self.beside.map(blocks);
         let [in_blocks, out_blocks] = [self.in_channels, self.out_channels].map(blocks);
         let residual_size = self.residual.map_or([1, 1], |(size, _)| size);
+        let [height, width] = self.out_size();
         Params {
             in_size: words(self.size),
             out_size: words(self.out_size()),
@@ -103,10 +111,13 @@ impl ConvShape {
             out_first: before as u32,
             kernel: words([self.kernel; 2]),
             stride: words([self.stride; 2]),
+            dilation: words([self.dilation; 2]),
             padding: words([self.padding; 2]),
             residual_size: words(residual_size),
             inner_slope: self.slopes[0],
             outer_slope: self.slopes[1],
+            items: self.items as u32,
+            pixels: (self.items * height * width) as u32,
             first_tile: first_tile as u32,
             tiles: tiles as u32,
             group_in_blocks: in_blocks as u32,
@@ -126,9 +137,21 @@ impl ConvShape {
         let channels = blocks(self.out_channels) * 4;
         let mut bindings = vec![random.floats(channels)];
         if let Some(([height, width], _)) = self.residual {
-            bindings.push(random.floats(height * width * channels));
+            bindings.push(random.floats(self.items * height * width * channels));
         }
         bindings
+    }
+
+    /// The maps that are convolved.
+    pub(in crate::kernels) fn image(&self, random: &mut Random) -> Vec<u32> {
+        let cells = self.items * self.size[0] * self.size[1];
+        random.floats(cells * blocks(self.in_channels) * 4)
+    }
+
+    /// Room for the maps that are made, and what lies beside them.
+    pub(in crate::kernels) fn result(&self) -> Vec<u32> {
+        let params = self.params([0, 0]);
+        unwritten((params.pixels * params.out_stride * 4) as usize)
     }
 }
 
@@ -137,8 +160,8 @@ pub fn case(form: ConvForm, shape: ConvShape, random: &mut Random) -> Case {
     let params = shape.params([0, 0]);
     let [in_blocks, out_blocks] = [shape.in_channels, shape.out_channels].map(blocks);
     let mut bindings = vec![
-        random.floats(shape.size[0] * shape.size[1] * in_blocks * 4),
-        unwritten(params.pixels() * params.out_stride as usize * 4),
+        shape.image(random),
+        shape.result(),
         random.floats(shape.kernel * shape.kernel * in_blocks * 4 * out_blocks * 4),
     ];
     bindings.extend(shape.epilogue_bindings(random));
@@ -183,7 +206,7 @@ fn cases(kernel: &'static Kernel, random: &mut Random) -> Vec<Case> {
     }
 }
 
-fn plain_shapes() -> [ConvShape; 13] {
+fn plain_shapes() -> [ConvShape; 16] {
     let same = ConvShape::same;
     [
         same([13, 17], 3, 64).window(7, 2, 3),
@@ -210,10 +233,25 @@ fn plain_shapes() -> [ConvShape; 13] {
             beside: [16, 8],
             ..same([5, 5], 16, 4)
         },
+        // Several maps, whose pixels share tiles; taps apart.
+        ConvShape {
+            items: 3,
+            ..same([7, 5], 9, 20)
+        },
+        ConvShape {
+            dilation: 2,
+            ..same([9, 8], 12, 16).window(3, 1, 2)
+        },
+        ConvShape {
+            items: 5,
+            dilation: 3,
+            beside: [4, 4],
+            ..same([8, 7], 6, 7).window(3, 2, 2)
+        },
     ]
 }
 
-fn residual_shapes(upsampling: Upsampling) -> [ConvShape; 5] {
+fn residual_shapes(upsampling: Upsampling) -> [ConvShape; 6] {
     let same = ConvShape::same;
     let slopes = [1.0, 0.0];
     [
@@ -239,6 +277,11 @@ fn residual_shapes(upsampling: Upsampling) -> [ConvShape; 5] {
         ConvShape {
             residual: Some(([5, 6], upsampling)),
             ..same([10, 11], 12, 12).window(3, 2, 1)
+        },
+        ConvShape {
+            items: 3,
+            residual: Some(([3, 4], upsampling)),
+            ..same([5, 7], 12, 12)
         },
     ]
 }

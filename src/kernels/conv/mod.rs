@@ -47,6 +47,8 @@ params! {
         kernel: [u32; 2],
         /// Its step, down and across.
         stride: [u32; 2],
+        /// Cells from one of its taps to the next, down and across.
+        dilation: [u32; 2],
         /// Cells added above and to the left.
         padding: [u32; 2],
         /// Height and width of the map that is added.
@@ -55,6 +57,10 @@ params! {
         inner_slope: f32,
         /// Slope of the activation at the end; 1 for none.
         outer_slope: f32,
+        /// Maps that are convolved alike, one behind the other.
+        items: u32,
+        /// Pixels of the outputs of all items.
+        pixels: u32,
         /// Of a Winograd convolution's tiles, the first that is worked on.
         first_tile: u32,
         /// How many of them.
@@ -80,10 +86,13 @@ impl Params {
             out_first: 0,
             kernel: [1, 1],
             stride: [1, 1],
+            dilation: [1, 1],
             padding: [0, 0],
             residual_size: [1, 1],
             inner_slope: 1.0,
             outer_slope: 1.0,
+            items: 1,
+            pixels: rows as u32,
             first_tile: 0,
             tiles: 0,
             group_in_blocks: in_blocks,
@@ -91,13 +100,7 @@ impl Params {
         }
     }
 
-    /// Pixels of the output.
-    pub(super) fn pixels(&self) -> usize {
-        let [height, width] = self.out_size;
-        (height * width) as usize
-    }
-
-    /// So many products, one behind the other in all buffers. Binds the map, the result, the weights,
+    /// So many products, one behind the other in all buffers; of one item each where there are several. Binds the map, the result, the weights,
     /// then what the epilogue adds: the bias, another map.
     pub fn dispatch(
         &self,
@@ -106,7 +109,8 @@ impl Params {
         batches: usize,
         dtypes: Dtypes,
     ) -> Dispatch {
-        let workgroups = form.workgroups(self.pixels(), self.out_blocks as usize, batches);
+        let [pixels, blocks] = [self.pixels, self.out_blocks].map(|count| count as usize);
+        let workgroups = form.workgroups(pixels, blocks, batches);
         Dispatch::new(kernel(form, epilogue).shader(dtypes), self, workgroups)
     }
 }

@@ -7,9 +7,15 @@ use super::winograd;
 /// How a layer's multipliers lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum WeightLayout {
-    /// Filters `[out, in, ky, kx]` as `[ky][kx][in][out]`, channels rounded up to fours. Where channels
-    /// are grouped, the inputs are those of a group.
+    /// Filters `[out, in, ky, kx]` as `[ky][kx][in][out]`, channels rounded up to fours.
     Dense,
+    /// The same of channels in groups, where the inputs are those of a group.
+    Grouped {
+        /// How many groups.
+        groups: usize,
+        /// How many that follow each other are one to the kernel: to each other's channels they are zeros.
+        merged: usize,
+    },
     /// Filters `[out, in, 3, 3]`, transformed for Winograd's F(4×4, 3×3), as `[36][in][out]`.
     Winograd,
     /// Filters `[channel, 1, ky, kx]` as `[ky][kx][channel]`.
@@ -66,6 +72,8 @@ pub struct Packing {
     rows: usize,
     /// Values of a filter for one input.
     taps: usize,
+    /// Outputs of a group, and how many groups share their inputs' rows.
+    group: [usize; 2],
     packed: Vec<f32>,
 }
 
@@ -74,6 +82,9 @@ impl Packing {
     pub fn new(layout: WeightLayout, shape: &[usize]) -> Self {
         let (rows, taps) = match layout {
             WeightLayout::Dense => (shape[1].next_multiple_of(4), shape[2] * shape[3]),
+            WeightLayout::Grouped { merged, .. } => {
+                ((shape[1] * merged).next_multiple_of(4), shape[2] * shape[3])
+            }
             WeightLayout::Winograd => (shape[1].next_multiple_of(4), winograd::FREQUENCIES),
             WeightLayout::Depthwise => (1, shape[2] * shape[3]),
             WeightLayout::Linear(None) => (shape[1].next_multiple_of(4), 1),
@@ -82,12 +93,17 @@ impl Packing {
             }
         };
         let columns = shape[0].next_multiple_of(4);
+        let group = match layout {
+            WeightLayout::Grouped { groups, merged } => [shape[0] / groups, merged],
+            _ => [shape[0], 1],
+        };
         Self {
             layout,
             filter: shape[1..].iter().product(),
             columns,
             rows,
             taps,
+            group,
             packed: vec![0.0; taps * rows * columns],
         }
     }
@@ -110,7 +126,9 @@ impl Packing {
 
     /// Put the filter of one output, `[in, ky, kx]`, where it belongs.
     fn put(&mut self, filter: &[f32], output: usize) {
-        for (input, values) in filter.chunks_exact(self.taps).enumerate() {
+        let [outputs, merged] = self.group;
+        let first = output / outputs % merged * (filter.len() / self.taps);
+        for (input, values) in (first..).zip(filter.chunks_exact(self.taps)) {
             for (tap, value) in values.iter().enumerate() {
                 self.packed[(tap * self.rows + input) * self.columns + output] = *value;
             }
@@ -135,6 +153,22 @@ mod tests {
         let packed = packing.finish();
         let first_output: Vec<f32> = packed.chunks_exact(4).map(|row| row[0]).collect();
         assert_eq!(first_output, [1.0, 3.0, 0.0, 0.0, 2.0, 4.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn groups_that_are_merged_are_zeros_to_each_other() {
+        // Four groups of one input and one output, two of them one to the kernel.
+        let layout = WeightLayout::Grouped {
+            groups: 4,
+            merged: 2,
+        };
+        let mut packing = Packing::new(layout, &[4, 1, 1, 1]);
+        packing.add(0, vec![1.0, 2.0, 3.0, 4.0], None);
+        let packed = packing.finish();
+        let rows: Vec<&[f32]> = packed.chunks_exact(4).collect();
+        let zeros = [0.0; 4];
+        let expected = [&[1.0, 0.0, 3.0, 0.0], &[0.0, 2.0, 0.0, 4.0], &zeros, &zeros];
+        assert_eq!(rows, expected);
     }
 
     #[test]

@@ -7,34 +7,61 @@ use super::Params;
 use crate::kernels::activation::leaky;
 use crate::kernels::bilinear::tap;
 use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
+use crate::kernels::kernel::sizes;
 use crate::kernels::upsample_add::Upsampling;
 
-/// A map that an epilogue adds, `[y][x][block]`, of the output's size or coarser.
+/// A map that an epilogue adds, `[item][y][x][block]`, of the output's size or coarser.
 pub(in crate::kernels) type Residual<'a> = Option<(&'a [Vec4], Upsampling)>;
 
+/// Where a window begins, and the first row of the input's item that it lies in.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Corner {
+    pub place: [i32; 2],
+    pub first_row: usize,
+}
+
 impl Params {
-    /// Where the window of an output's pixel begins.
-    pub(in crate::kernels) fn corner(&self, pixel: usize) -> [i32; 2] {
-        let width = self.out_size[1] as usize;
-        let place = [pixel / width, pixel % width];
-        from_fn(|axis| {
-            (place[axis] * self.stride[axis] as usize) as i32 - self.padding[axis] as i32
-        })
+    /// A pixel of the output: its item, and its place in it.
+    fn pixel_at(&self, index: usize) -> (usize, [usize; 2]) {
+        let [height, width] = sizes(self.out_size);
+        let rest = index % (height * width);
+        (index / (height * width), [rest / width, rest % width])
+    }
+
+    /// Where the window begins that lies so in the padded map of an item.
+    pub(in crate::kernels) fn corner_at(&self, place: [usize; 2], item: usize) -> Corner {
+        Corner {
+            place: from_fn(|axis| place[axis] as i32 - self.padding[axis] as i32),
+            first_row: item * self.in_size[0] as usize,
+        }
+    }
+
+    /// Where the window of an output's pixel begins, in one of several batches.
+    pub(in crate::kernels) fn corner(&self, index: usize, batch: usize) -> Corner {
+        let (item, place) = self.pixel_at(index);
+        let place = from_fn(|axis| place[axis] * self.stride[axis] as usize);
+        self.corner_at(place, batch * self.items as usize + item)
+    }
+
+    /// Where a filter's tap lies, from its window's beginning.
+    pub(in crate::kernels) fn tap_at(&self, tap: [u32; 2]) -> [i32; 2] {
+        from_fn(|axis| (tap[axis] * self.dilation[axis]) as i32)
     }
 
     /// A channel block of a cell of the input; zeros outside the map.
     pub(in crate::kernels) fn load(
         &self,
         image: &[Vec4],
-        [y, x]: [i32; 2],
-        batch: usize,
+        window: Corner,
+        tap: [i32; 2],
         block: usize,
     ) -> Vec4 {
+        let [y, x]: [i32; 2] = from_fn(|axis| window.place[axis] + tap[axis]);
         let [height, width] = self.in_size.map(|side| side as i32);
         let is_inside = (0..height).contains(&y) && (0..width).contains(&x);
         let y = y.clamp(0, height - 1) as usize;
         let x = x.clamp(0, width - 1) as usize;
-        let row = batch * height as usize + y;
+        let row = window.first_row + y;
         let start = (row * width as usize + x) * self.in_blocks as usize;
         image[start + block].map(|value| value * f32::from(is_inside))
     }
@@ -61,29 +88,38 @@ impl Params {
             }
             value = leaky(value, self.outer_slope);
         }
-        let cell = batch * self.pixels() + pixel;
+        let cell = batch * self.pixels as usize + pixel;
         result[cell * self.out_stride as usize + self.out_first as usize + block] = value;
+    }
+
+    fn residual_cell(
+        &self,
+        residual: &[Vec4],
+        item: usize,
+        cell: [usize; 2],
+        block: usize,
+    ) -> Vec4 {
+        let [height, width] = sizes(self.residual_size);
+        let row = item * height + cell[0];
+        residual[(row * width + cell[1]) * self.out_blocks as usize + block]
     }
 
     /// The residual's nearest cell.
     fn nearest(&self, residual: &[Vec4], pixel: usize, block: usize) -> Vec4 {
-        let [height, width] = self.out_size.map(|side| side as usize);
-        let [coarse_height, coarse_width] = self.residual_size.map(|side| side as usize);
-        let y = pixel / width * coarse_height / height;
-        let x = pixel % width * coarse_width / width;
-        residual[(y * coarse_width + x) * self.out_blocks as usize + block]
+        let (item, place) = self.pixel_at(pixel);
+        let (coarse, fine) = (sizes(self.residual_size), sizes(self.out_size));
+        let cell = from_fn(|axis| place[axis] * coarse[axis] / fine[axis]);
+        self.residual_cell(residual, item, cell, block)
     }
 
     /// What lies between the residual's four nearest cells.
     fn bilinear(&self, residual: &[Vec4], pixel: usize, block: usize) -> Vec4 {
-        let [height, width] = self.out_size.map(|side| side as usize);
-        let [coarse_height, coarse_width] = self.residual_size.map(|side| side as usize);
-        let down = tap(pixel / width, coarse_height, height);
-        let across = tap(pixel % width, coarse_width, width);
+        let (item, place) = self.pixel_at(pixel);
+        let (coarse, fine) = (sizes(self.residual_size), sizes(self.out_size));
+        let [down, across] = [0, 1].map(|axis| tap(place[axis], coarse[axis], fine[axis]));
         let row = |y: usize| -> Vec4 {
-            let cell =
-                |x: usize| residual[(y * coarse_width + x) * self.out_blocks as usize + block];
-            let (low, high) = (cell(across.low), cell(across.high));
+            let [low, high] = [across.low, across.high]
+                .map(|x| self.residual_cell(residual, item, [y, x], block));
             from_fn(|c| (1.0 - across.near) * low[c] + across.near * high[c])
         };
         let (top, bottom) = (row(down.low), row(down.high));
@@ -124,8 +160,8 @@ fn run(call: Call<'_>, upsampling: Upsampling) {
 /// Convolution over maps of channel blocks, `batches` of them one behind the other in all buffers;
 /// without a bias, its sums as they are.
 ///
-/// - `image`: `[batch][y][x][block]`; `weights`: `[batch][ky][kx][in channel][out block]`;
-/// - `result`: `[batch][y][x][block]`, which may have room for others' channels too;
+/// - `image`: `[batch][item][y][x][block]`; `weights`: `[batch][ky][kx][in channel][out block]`;
+/// - `result`: `[batch][item][y][x][block]`, which may have room for others' channels too;
 /// - `bias`: `[out block]`.
 pub(in crate::kernels) fn conv(
     params: &Params,
@@ -141,16 +177,16 @@ pub(in crate::kernels) fn conv(
     for batch in 0..batches {
         let taps = (kernel_height * kernel_width) as usize;
         let first = batch * taps * in_blocks * 4 * out_blocks;
-        for pixel in 0..params.pixels() {
-            let corner = params.corner(pixel);
+        for pixel in 0..params.pixels as usize {
+            let window = params.corner(pixel, batch);
             for block in 0..out_blocks {
                 let mut sum = [0.0; 4];
                 let mut row = first;
-                for ky in 0..kernel_height as i32 {
-                    for kx in 0..kernel_width as i32 {
-                        let place = [corner[0] + ky, corner[1] + kx];
+                for ky in 0..kernel_height {
+                    for kx in 0..kernel_width {
+                        let tap = params.tap_at([ky, kx]);
                         for in_block in 0..in_blocks {
-                            let values = params.load(image, place, batch, in_block);
+                            let values = params.load(image, window, tap, in_block);
                             for (k, value) in values.into_iter().enumerate() {
                                 let weight = weights[row + k * out_blocks + block];
                                 sum = from_fn(|c| value.mul_add(weight[c], sum[c]));

@@ -1,79 +1,67 @@
 //! What the kernel is compared with its reference over.
 
-use super::{Params, reference};
-use crate::kernels::checks::{Case, Checks, Random, unwritten};
-use crate::kernels::{Dtypes, blocks, words};
+use super::{dispatch, kernel, reference};
+use crate::kernels::checks::{Case, Checks, Random};
+use crate::kernels::conv::{ConvShape, Epilogue};
+use crate::kernels::{Dtypes, Kernel, blocks};
 
 pub(super) const CHECKS: Checks = Checks {
-    reference: reference::run,
-    cases: |_, random| cases(random),
+    reference: reference::nearest,
+    cases,
     tolerance: 1e-5,
 };
 
-/// A depthwise convolution.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DepthwiseShape {
-    /// Height and width of the input.
-    pub size: [usize; 2],
-    /// Channels.
-    pub channels: usize,
-    /// Side of the window.
-    pub kernel: usize,
-    /// Step of the window.
-    pub stride: usize,
-    /// Cells added on each side.
-    pub padding: usize,
-    /// Slope of the activation; 1 for none.
-    pub slope: f32,
-}
+/// The same, of a kernel whose residual is upsampled so.
+pub(super) const CHECKS_BILINEAR: Checks = Checks {
+    reference: reference::bilinear,
+    ..CHECKS
+};
 
-/// The kernel over a random map, with random weights and a random bias.
-pub fn case(shape: DepthwiseShape, random: &mut Random) -> Case {
-    let DepthwiseShape {
-        size,
-        kernel,
-        stride,
-        padding,
-        ..
-    } = shape;
-    let out_size = size.map(|side| (side + 2 * padding - kernel) / stride + 1);
-    let blocks = blocks(shape.channels);
-    let params = Params {
-        in_size: words(size),
-        out_size: words(out_size),
-        blocks: blocks as u32,
-        inner_slope: shape.slope,
-        kernel: words([kernel; 2]),
-        stride: words([stride; 2]),
-        padding: words([padding; 2]),
-    };
-    let bindings = vec![
-        random.floats(size[0] * size[1] * blocks * 4),
-        random.floats(kernel * kernel * blocks * 4),
-        random.floats(blocks * 4),
-        unwritten(out_size[0] * out_size[1] * blocks * 4),
+/// The convolution of a shape that makes as many channels as it reads, one of one; with bias, and with a
+/// residual where the shape has one.
+pub fn case(shape: ConvShape, random: &mut Random) -> Case {
+    let channels = blocks(shape.out_channels) * 4;
+    let mut bindings = vec![
+        shape.image(random),
+        shape.result(),
+        random.floats(shape.kernel * shape.kernel * channels),
     ];
-    Case::new(format!("{shape:?}"), params.dispatch(Dtypes::F32), bindings)
+    bindings.extend(shape.epilogue_bindings(random));
+    Case::new(
+        format!("{shape:?}"),
+        dispatch(&shape.params([0, 0]), shape.epilogue(), Dtypes::F32),
+        bindings,
+    )
 }
 
-fn cases(random: &mut Random) -> Vec<Case> {
+fn cases(own: &'static Kernel, random: &mut Random) -> Vec<Case> {
+    let mut epilogues = Epilogue::WITH_BIAS.into_iter();
+    let epilogue = epilogues
+        .find(|epilogue| kernel(*epilogue) == own)
+        .expect("the kernel has one of the epilogues");
+    let same = |size, channels| ConvShape::same(size, channels, channels);
     [
-        ([9, 12], 8, [3, 1, 1], 1.0),
-        ([9, 12], 17, [3, 2, 1], 1.0),
-        ([1, 1], 256, [3, 1, 1], 1.0),
-        ([31, 30], 64, [3, 1, 1], 0.1),
-        ([8, 8], 16, [5, 1, 2], 1.0),
+        same([9, 12], 8),
+        same([9, 12], 17).window(3, 2, 1),
+        same([1, 1], 256),
+        same([8, 8], 16).window(5, 1, 2),
+        ConvShape {
+            items: 3,
+            ..same([6, 5], 7)
+        },
+        ConvShape {
+            items: 2,
+            dilation: 2,
+            ..same([9, 10], 12).window(3, 1, 2)
+        },
     ]
-    .map(|(size, channels, [kernel, stride, padding], slope)| {
-        let shape = DepthwiseShape {
-            size,
-            channels,
-            kernel,
-            stride,
-            padding,
-            slope,
-        };
-        case(shape, random)
-    })
-    .to_vec()
+    .into_iter()
+    .map(|shape| shape.with(epilogue))
+    // With a leaky activation.
+    .chain([ConvShape {
+        slopes: [0.1, 1.0],
+        ..same([31, 30], 64).with(epilogue)
+    }])
+    .map(|shape| case(shape, random))
+    .collect()
 }

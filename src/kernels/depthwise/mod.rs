@@ -5,55 +5,54 @@ mod checks;
 #[cfg(feature = "verify")]
 mod reference;
 
-#[cfg(feature = "verify")]
-pub use checks::{DepthwiseShape, case};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+#[cfg(feature = "verify")]
+pub use checks::case;
+
+use super::conv::{Epilogue, Params};
 use super::kernel::{shader, workgroups};
-use super::params::params;
+#[cfg(feature = "verify")]
+use super::upsample_add::Upsampling;
 use super::{Dispatch, Dtypes, Kernel, Role};
 
-params! {
-    /// What the kernel is told.
-    pub struct Params {
-        /// Height and width of the input.
-        in_size: [u32; 2],
-        /// Height and width of the output.
-        out_size: [u32; 2],
-        /// Channel blocks.
-        blocks: u32,
-        /// Slope of the activation; 1 for none.
-        inner_slope: f32,
-        /// Height and width of the window.
-        kernel: [u32; 2],
-        /// Its step, down and across.
-        stride: [u32; 2],
-        /// Cells added above and to the left.
-        padding: [u32; 2],
-    }
-}
+static KERNELS: LazyLock<BTreeMap<Epilogue, Kernel>> = LazyLock::new(|| {
+    let records = Epilogue::WITH_BIAS.map(|epilogue| {
+        let kernel = Kernel::new(
+            "depthwise",
+            shader!("depthwise.wgsl"),
+            Params::FIELDS,
+            &[Role::MapIn, Role::MapOut, Role::Weights],
+            #[cfg(feature = "verify")]
+            match epilogue {
+                Epilogue::Residual(Upsampling::Bilinear) => checks::CHECKS_BILINEAR,
+                _ => checks::CHECKS,
+            },
+        );
+        let kernel = kernel.with_dtypes(Dtypes::MAPS);
+        (epilogue, epilogue.of("depthwise", kernel))
+    });
+    records.into()
+});
 
-/// Of all dtypes.
-pub static KERNEL: Kernel = Kernel::new(
-    "depthwise",
-    shader!("depthwise.wgsl"),
-    Params::FIELDS,
-    &[Role::MapIn, Role::Weights, Role::Bias, Role::MapOut],
-    #[cfg(feature = "verify")]
-    checks::CHECKS,
-)
-.with_dtypes(Dtypes::MAPS);
+/// The kernel with an epilogue that has at least a bias.
+pub fn kernel(epilogue: Epilogue) -> &'static Kernel {
+    &KERNELS[&epilogue]
+}
 
 /// All variants.
 pub fn kernels() -> Vec<&'static Kernel> {
-    vec![&KERNEL]
+    KERNELS.values().collect()
 }
 
-impl Params {
-    /// An invocation makes a channel block of one pixel. Binds the map, the weights, the bias and the
-    /// result.
-    pub fn dispatch(&self, dtypes: Dtypes) -> Dispatch {
-        let [height, width] = self.out_size;
-        let invocations = (height * width * self.blocks) as usize;
-        Dispatch::new(KERNEL.shader(dtypes), self, workgroups(invocations))
-    }
+/// An invocation makes a channel block of one pixel. Binds the map, the result, the weights, the bias,
+/// and a map that the epilogue adds.
+pub fn dispatch(params: &Params, epilogue: Epilogue, dtypes: Dtypes) -> Dispatch {
+    let invocations = params.pixels as usize * params.out_blocks as usize;
+    Dispatch::new(
+        kernel(epilogue).shader(dtypes),
+        params,
+        workgroups(invocations),
+    )
 }

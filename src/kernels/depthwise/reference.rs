@@ -2,47 +2,70 @@
 
 use std::array::from_fn;
 
-use super::Params;
-use crate::kernels::activation::leaky;
 use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
+use crate::kernels::conv::{Params, Residual};
+use crate::kernels::upsample_add::Upsampling;
 
-/// One filter a channel, then bias and activation; what lies outside the map does not count.
-///
-/// - `image`, `result`: `[y][x][block]`; `weights`: `[ky][kx][block]`; `bias`: `[block]`.
-pub(super) fn run(call: Call<'_>) {
-    let (params, [image, weights, bias, result]) = call.split::<Params, 4>();
-    let [image, weights, bias] = [image, weights, bias].map(|words| vec4(words));
-    depthwise(&params, image, weights, bias, vec4_mut(result));
+/// The reference of a kernel whose residual, if it has one, is upsampled so.
+pub(super) fn nearest(call: Call<'_>) {
+    run(call, Upsampling::Nearest);
 }
 
+/// As [`nearest`].
+pub(super) fn bilinear(call: Call<'_>) {
+    run(call, Upsampling::Bilinear);
+}
+
+fn run(call: Call<'_>, upsampling: Upsampling) {
+    let params = call.params();
+    let [image, result, weights, bias, residual @ ..] = call.bindings else {
+        panic!("the kernel binds four buffers at least")
+    };
+    let residual = residual.first().map(|map| (vec4(map), upsampling));
+    let result = vec4_mut(result);
+    depthwise(
+        &params,
+        vec4(image),
+        result,
+        vec4(weights),
+        vec4(bias),
+        residual,
+    );
+}
+
+/// One filter a channel; what lies outside the map does not count.
+///
+/// - `image`: `[item][y][x][block]`; `weights`: `[ky][kx][block]`;
+/// - `result`: `[item][y][x][block]`, which may have room for others' channels too;
+/// - `bias`: `[block]`.
 fn depthwise(
     params: &Params,
     image: &[Vec4],
+    result: &mut [Vec4],
     weights: &[Vec4],
     bias: &[Vec4],
-    result: &mut [Vec4],
+    residual: Residual<'_>,
 ) {
-    let [in_height, in_width] = params.in_size;
-    let [out_height, out_width] = params.out_size;
-    for index in 0..out_height * out_width * params.blocks {
-        let block = index % params.blocks;
-        let pixel = index / params.blocks;
-        let place = [pixel / out_width, pixel % out_width];
-        let corner: [i32; 2] = from_fn(|axis| {
-            (place[axis] * params.stride[axis]) as i32 - params.padding[axis] as i32
-        });
-        let mut sum = bias[block as usize];
-        for ky in 0..params.kernel[0] {
-            for kx in 0..params.kernel[1] {
-                let at = [corner[0] + ky as i32, corner[1] + kx as i32];
-                if at[0] >= 0 && at[1] >= 0 && at[0] < in_height as i32 && at[1] < in_width as i32 {
-                    let source = (at[0] as u32 * in_width + at[1] as u32) * params.blocks + block;
-                    let filter = (ky * params.kernel[1] + kx) * params.blocks + block;
-                    let (value, weight) = (image[source as usize], weights[filter as usize]);
-                    sum = from_fn(|c| value[c].mul_add(weight[c], sum[c]));
+    let [in_height, in_width] = params.in_size.map(|side| side as i32);
+    let out_blocks = params.out_blocks as usize;
+    for pixel in 0..params.pixels as usize {
+        let window = params.corner(pixel, 0);
+        for block in 0..out_blocks {
+            let mut sum = [0.0; 4];
+            for ky in 0..params.kernel[0] {
+                for kx in 0..params.kernel[1] {
+                    let tap = params.tap_at([ky, kx]);
+                    let [y, x]: [i32; 2] = from_fn(|axis| window.place[axis] + tap[axis]);
+                    if (0..in_height).contains(&y) && (0..in_width).contains(&x) {
+                        let row = window.first_row + y as usize;
+                        let source = (row * in_width as usize + x as usize) * out_blocks + block;
+                        let filter = (ky * params.kernel[1] + kx) as usize * out_blocks + block;
+                        let (value, weight) = (image[source], weights[filter]);
+                        sum = from_fn(|c| value[c].mul_add(weight[c], sum[c]));
+                    }
                 }
             }
+            params.store(sum, [pixel, block, 0], result, Some(bias), residual);
         }
-        result[index as usize] = leaky(sum, params.inner_slope);
     }
 }

@@ -1,7 +1,7 @@
 //! What the kernel is compared with its reference over.
 
 use super::{dispatch, kernel, reference};
-use crate::kernels::checks::{Case, Checks, Random, unwritten};
+use crate::kernels::checks::{Case, Checks, Random};
 use crate::kernels::conv::{ConvShape, Epilogue, Params};
 use crate::kernels::{Dtypes, Kernel, blocks};
 
@@ -26,11 +26,11 @@ pub fn case(groups: usize, shape: ConvShape, random: &mut Random) -> Case {
         group_out_blocks: plain.out_blocks / groups as u32,
         ..plain
     };
-    let [in_blocks, out_blocks] = [shape.in_channels, shape.out_channels].map(blocks);
+    let out_blocks = blocks(shape.out_channels);
     let group_channels = shape.in_channels / groups;
     let mut bindings = vec![
-        random.floats(shape.size[0] * shape.size[1] * in_blocks * 4),
-        unwritten(params.pixels() * params.out_stride as usize * 4),
+        shape.image(random),
+        shape.result(),
         random.floats(shape.kernel * shape.kernel * group_channels * out_blocks * 4),
     ];
     bindings.extend(shape.epilogue_bindings(random));
@@ -67,7 +67,16 @@ fn cases(own: &'static Kernel, random: &mut Random) -> Vec<Case> {
         window(same([14, 9], 8, [4, 8]), 1, 1, 0),
         window(same([11, 7], 2, [16, 4]), 5, 2, 2),
     ];
+    let (groups, shape) = same([6, 5], 3, [8, 4]);
+    let several = ConvShape { items: 3, ..shape };
+    let apart = ConvShape {
+        dilation: 2,
+        ..shape.window(3, 1, 2)
+    };
+    let shapes = shapes
+        .into_iter()
+        .chain([(groups, several), (groups, apart)]);
     shapes
         .map(|(groups, shape)| case(groups, shape.with(epilogue), random))
-        .to_vec()
+        .collect()
 }

@@ -53,7 +53,7 @@ pub fn kernels() -> Vec<&'static Kernel> {
 /// An invocation makes a channel block of eight pixels. Binds the map, the result, the weights, the
 /// bias, and a map that the epilogue adds.
 pub fn dispatch(params: &Params, epilogue: Epilogue, dtypes: Dtypes) -> Dispatch {
-    let invocations = params.pixels().div_ceil(PIXELS) * params.out_blocks as usize;
+    let invocations = (params.pixels as usize).div_ceil(PIXELS) * params.out_blocks as usize;
     Dispatch::new(
         kernel(epilogue).shader(dtypes),
         params,

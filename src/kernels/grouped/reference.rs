@@ -35,8 +35,8 @@ fn run(call: Call<'_>, upsampling: Upsampling) {
 
 /// Convolution whose channels are grouped.
 ///
-/// - `image`: `[y][x][block]`; `weights`: `[ky][kx][in channel of the group][out block]`;
-/// - `result`: `[y][x][block]`, which may have room for others' channels too;
+/// - `image`: `[item][y][x][block]`; `weights`: `[ky][kx][in channel of the group][out block]`;
+/// - `result`: `[item][y][x][block]`, which may have room for others' channels too;
 /// - `bias`: `[out block]`.
 fn grouped(
     params: &Params,
@@ -49,17 +49,17 @@ fn grouped(
     let [kernel_height, kernel_width] = params.kernel;
     let out_blocks = params.out_blocks as usize;
     let group_in_blocks = params.group_in_blocks as usize;
-    for pixel in 0..params.pixels() {
-        let corner = params.corner(pixel);
+    for pixel in 0..params.pixels as usize {
+        let window = params.corner(pixel, 0);
         for block in 0..out_blocks {
             let first_in = block / params.group_out_blocks as usize * group_in_blocks;
             let mut sum = [0.0; 4];
             let mut column = block;
-            for ky in 0..kernel_height as i32 {
-                for kx in 0..kernel_width as i32 {
-                    let place = [corner[0] + ky, corner[1] + kx];
+            for ky in 0..kernel_height {
+                for kx in 0..kernel_width {
+                    let tap = params.tap_at([ky, kx]);
                     for in_block in 0..group_in_blocks {
-                        let values = params.load(image, place, 0, first_in + in_block);
+                        let values = params.load(image, window, tap, first_in + in_block);
                         for (k, value) in values.into_iter().enumerate() {
                             let weight = weights[column + k * out_blocks];
                             sum = from_fn(|c| value.mul_add(weight[c], sum[c]));

@@ -27,6 +27,8 @@ pub(super) fn checks(upsampling: Upsampling) -> Checks {
 /// A map and a coarser one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UpsampleShape {
+    /// Maps that are added alike.
+    pub items: usize,
     /// Height and width of the finer map.
     pub fine: [usize; 2],
     /// Height and width of the coarser map.
@@ -39,19 +41,25 @@ pub struct UpsampleShape {
 
 /// The kernel that upsamples so, over random maps.
 pub fn case(upsampling: Upsampling, shape: UpsampleShape, random: &mut Random) -> Case {
-    let UpsampleShape { fine, coarse, .. } = shape;
+    let UpsampleShape {
+        items,
+        fine,
+        coarse,
+        ..
+    } = shape;
     let blocks = blocks(shape.channels);
     let params = Params {
         fine_size: words(fine),
         coarse_size: words(coarse),
         blocks: blocks as u32,
         slope: shape.slope,
-        unused: [0; 2],
+        items: items as u32,
+        unused: 0,
     };
     let bindings = vec![
-        random.floats(fine[0] * fine[1] * blocks * 4),
-        random.floats(coarse[0] * coarse[1] * blocks * 4),
-        unwritten(fine[0] * fine[1] * blocks * 4),
+        random.floats(items * fine[0] * fine[1] * blocks * 4),
+        random.floats(items * coarse[0] * coarse[1] * blocks * 4),
+        unwritten(items * fine[0] * fine[1] * blocks * 4),
     ];
     let dispatch = params.dispatch(upsampling, Dtypes::F32);
     Case::new(format!("{shape:?}"), dispatch, bindings)
@@ -59,6 +67,7 @@ pub fn case(upsampling: Upsampling, shape: UpsampleShape, random: &mut Random) -
 
 const fn shape(fine: [usize; 2], coarse: [usize; 2], channels: usize, slope: f32) -> UpsampleShape {
     UpsampleShape {
+        items: 1,
         fine,
         coarse,
         channels,
@@ -66,12 +75,16 @@ const fn shape(fine: [usize; 2], coarse: [usize; 2], channels: usize, slope: f32
     }
 }
 
-/// By two, odd sizes, sizes that are equal, and one cell for all.
-const SHAPES: [UpsampleShape; 4] = [
+/// By two, odd sizes, sizes that are equal, one cell for all, and several maps.
+const SHAPES: [UpsampleShape; 5] = [
     shape([8, 10], [4, 5], 64, 1.0),
     shape([25, 13], [13, 7], 6, 1.0),
     shape([7, 9], [7, 9], 16, 0.0),
     shape([5, 4], [1, 1], 256, 0.1),
+    UpsampleShape {
+        items: 3,
+        ..shape([7, 6], [4, 3], 9, 1.0)
+    },
 ];
 
 /// Steps that are no half, one axis that is kept, one cell along an axis.

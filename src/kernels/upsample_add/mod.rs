@@ -28,8 +28,10 @@ params! {
         blocks: u32,
         /// Slope of the activation; 1 for none.
         slope: f32,
+        /// Maps that are added alike.
+        items: u32,
         /// Alignment.
-        unused: [u32; 2],
+        unused: u32,
     }
 }
 
@@ -71,7 +73,7 @@ impl Params {
     /// result. Both maps are of one dtype, and no buffer is bound twice.
     pub fn dispatch(&self, upsampling: Upsampling, dtypes: Dtypes) -> Dispatch {
         let [height, width] = self.fine_size;
-        let invocations = (height * width * self.blocks) as usize;
+        let invocations = (self.items * height * width * self.blocks) as usize;
         let shader = kernel(upsampling).shader(dtypes);
         Dispatch::new(shader, self, workgroups(invocations))
     }

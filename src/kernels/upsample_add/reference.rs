@@ -10,28 +10,26 @@ use crate::kernels::kernel::sizes;
 
 /// A map plus a coarser one, upsampled to the nearest.
 ///
-/// - all buffers: `[y][x][block]`.
+/// - all buffers: `[item][y][x][block]`.
 pub(super) fn nearest(call: Call<'_>) {
-    upsample_add(call, |params, coarse, place, block| {
-        let [y, x]: [u32; 2] =
-            from_fn(|axis| place[axis] * params.coarse_size[axis] / params.fine_size[axis]);
-        coarse[((y * params.coarse_size[1] + x) * params.blocks + block) as usize]
+    upsample_add(call, |params, place, load| {
+        let [coarse_size, fine_size] = [params.coarse_size, params.fine_size].map(sizes);
+        load(from_fn(|axis| {
+            place[axis] * coarse_size[axis] / fine_size[axis]
+        }))
     });
 }
 
 /// A map plus a coarser one, upsampled bilinearly.
 ///
-/// - all buffers: `[y][x][block]`.
+/// - all buffers: `[item][y][x][block]`.
 pub(super) fn bilinear(call: Call<'_>) {
-    upsample_add(call, |params, coarse, place, block| {
-        let [coarse_size, fine_size, place] =
-            [params.coarse_size, params.fine_size, place].map(sizes);
+    upsample_add(call, |params, place, load| {
+        let [coarse_size, fine_size] = [params.coarse_size, params.fine_size].map(sizes);
         let [down, across] =
             [0, 1].map(|axis| tap(place[axis], coarse_size[axis], fine_size[axis]));
-        let [blocks, block] = sizes([params.blocks, block]);
         let row = |y: usize| -> Vec4 {
-            let [low, high] = [across.low, across.high]
-                .map(|x| coarse[(y * coarse_size[1] + x) * blocks + block]);
+            let (low, high) = (load([y, across.low]), load([y, across.high]));
             from_fn(|c| (1.0 - across.near) * low[c] + across.near * high[c])
         };
         let (top, bottom) = (row(down.low), row(down.high));
@@ -39,17 +37,26 @@ pub(super) fn bilinear(call: Call<'_>) {
     });
 }
 
-fn upsample_add(call: Call<'_>, coarse_at: impl Fn(&Params, &[Vec4], [u32; 2], u32) -> Vec4) {
+/// `coarse_at` makes the coarser map's value at a cell of the finer one from cells of the coarser.
+fn upsample_add(
+    call: Call<'_>,
+    coarse_at: impl Fn(&Params, [usize; 2], &dyn Fn([usize; 2]) -> Vec4) -> Vec4,
+) {
     let (params, [fine, coarse, result]) = call.split::<Params, 3>();
     let (fine, coarse, result) = (vec4(fine), vec4(coarse), vec4_mut(result));
-    let [height, width] = params.fine_size;
-    for index in 0..height * width * params.blocks {
-        let block = index % params.blocks;
-        let pixel = index / params.blocks;
-        let place = [pixel / width, pixel % width];
-        let source = coarse_at(&params, coarse, place, block);
-        let own = fine[index as usize];
-        let sum = from_fn(|c| own[c] + source[c]);
-        result[index as usize] = leaky(sum, params.slope);
+    let [height, width] = sizes(params.fine_size);
+    let [coarse_height, coarse_width] = sizes(params.coarse_size);
+    let [items, blocks] = sizes([params.items, params.blocks]);
+    for index in 0..items * height * width * blocks {
+        let block = index % blocks;
+        let pixel = index / blocks;
+        let size = height * width;
+        let first_row = pixel / size * coarse_height;
+        let place = [pixel % size / width, pixel % width];
+        let load =
+            |[y, x]: [usize; 2]| coarse[((first_row + y) * coarse_width + x) * blocks + block];
+        let source = coarse_at(&params, place, &load);
+        let sum = from_fn(|c| fine[index][c] + source[c]);
+        result[index] = leaky(sum, params.slope);
     }
 }

@@ -4,28 +4,27 @@ use std::array::from_fn;
 
 use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
 use crate::kernels::conv::Params;
+use crate::kernels::kernel::sizes;
 
 pub(super) fn run(call: Call<'_>) {
     let (params, [image, result]) = call.split::<Params, 2>();
     winograd_input(&params, vec4(image), vec4_mut(result));
 }
 
-/// Tiles of 6×6 cells as 36 matrices: `image` `[y][x][block]` → `result` `[36][tile][block]`.
+/// Tiles of 6×6 cells as 36 matrices: `image` `[item][y][x][block]` → `result` `[36][tile][block]`.
 pub(in crate::kernels) fn winograd_input(params: &Params, image: &[Vec4], result: &mut [Vec4]) {
     let in_blocks = params.in_blocks as usize;
     let matrix = params.tiles as usize * in_blocks;
-    let across = params.out_size[1].div_ceil(4) as usize;
+    let [down, across] = sizes(params.out_size).map(|side| side.div_ceil(4));
     for index in 0..matrix {
         let block = index % in_blocks;
         let tile = params.first_tile as usize + index / in_blocks;
-        let corner = [
-            4 * (tile / across) as i32 - params.padding[0] as i32,
-            4 * (tile % across) as i32 - params.padding[1] as i32,
-        ];
+        let rest = tile % (down * across);
+        let place = [4 * (rest / across), 4 * (rest % across)];
+        let window = params.corner_at(place, tile / (down * across));
         let rows: [[Vec4; 6]; 6] = from_fn(|y| {
             transform(from_fn(|x| {
-                let place = [corner[0] + y as i32, corner[1] + x as i32];
-                params.load(image, place, 0, block)
+                params.load(image, window, [y as i32, x as i32], block)
             }))
         });
         for column in 0..6 {

@@ -1,7 +1,7 @@
 //! What the kernel is compared with its reference over.
 
 use super::{dispatch, kernel, reference};
-use crate::kernels::checks::{Case, Checks, Random, unwritten};
+use crate::kernels::checks::{Case, Checks, Random};
 use crate::kernels::conv::{ConvShape, Epilogue, FREQUENCIES};
 use crate::kernels::{Kernel, blocks};
 
@@ -23,7 +23,7 @@ pub fn case(shape: ConvShape, tiles: [usize; 2], random: &mut Random) -> Case {
     let blocks = blocks(shape.out_channels);
     let mut bindings = vec![
         random.floats(FREQUENCIES * tiles[1] * blocks * 4),
-        unwritten(params.pixels() * params.out_stride as usize * 4),
+        shape.result(),
     ];
     bindings.extend(shape.epilogue_bindings(random));
     let about = format!("{shape:?}, tiles {tiles:?}");
@@ -36,11 +36,16 @@ fn cases(own: &'static Kernel, random: &mut Random) -> Vec<Case> {
         .find(|epilogue| kernel(*epilogue) == own)
         .expect("the kernel has one of the epilogues");
     let same = ConvShape::same;
+    let several = |size, inputs, outputs| ConvShape {
+        items: 3,
+        ..same(size, inputs, outputs)
+    };
     [
         (same([8, 8], 16, 16), [0, 4]),
         (same([7, 10], 16, 5), [0, 6]),
         (same([13, 18], 16, 64), [7, 9]),
         (same([1, 1], 16, 16), [0, 1]),
+        (several([5, 6], 16, 12), [3, 8]),
     ]
     .map(|(shape, tiles)| case(shape.with(epilogue), tiles, random))
     .to_vec()

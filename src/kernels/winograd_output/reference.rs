@@ -4,6 +4,7 @@ use std::array::from_fn;
 
 use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
 use crate::kernels::conv::{Params, Residual};
+use crate::kernels::kernel::sizes;
 use crate::kernels::upsample_add::Upsampling;
 
 /// The reference of a kernel whose residual, if it has one, is upsampled so.
@@ -25,8 +26,8 @@ fn run(call: Call<'_>, upsampling: Upsampling) {
     winograd_output(&params, vec4(image), vec4_mut(result), vec4(bias), residual);
 }
 
-/// 36 products of each tile as 4×4 pixels: `image` `[36][tile][block]` → `result` `[y][x][block]`, with
-/// bias, activations and residual as convolutions have them.
+/// 36 products of each tile as 4×4 pixels: `image` `[36][tile][block]` → `result` `[item][y][x][block]`,
+/// with bias, activations and residual as convolutions have them.
 pub(in crate::kernels) fn winograd_output(
     params: &Params,
     image: &[Vec4],
@@ -36,12 +37,13 @@ pub(in crate::kernels) fn winograd_output(
 ) {
     let out_blocks = params.out_blocks as usize;
     let matrix = params.tiles as usize * out_blocks;
-    let [height, width] = params.out_size.map(|side| side as usize);
-    let across = width.div_ceil(4);
+    let [height, width] = sizes(params.out_size);
+    let [down, across] = [height, width].map(|side| side.div_ceil(4));
     for index in 0..matrix {
         let block = index % out_blocks;
         let tile = params.first_tile as usize + index / out_blocks;
-        let corner = [4 * (tile / across), 4 * (tile % across)];
+        let (item, rest) = (tile / (down * across), tile % (down * across));
+        let corner = [4 * (rest / across), 4 * (rest % across)];
         let rows: [[Vec4; 4]; 6] =
             from_fn(|row| transform(from_fn(|column| image[(row * 6 + column) * matrix + index])));
         let columns: [_; 4] = from_fn(|column| transform(from_fn(|row| rows[row][column])));
@@ -50,7 +52,7 @@ pub(in crate::kernels) fn winograd_output(
             for (row, value) in values.into_iter().enumerate() {
                 let y = corner[0] + row;
                 if y < height && x < width {
-                    let place = [y * width + x, block, 0];
+                    let place = [(item * height + y) * width + x, block, 0];
                     params.store(value, place, result, Some(bias), residual);
                 }
             }
