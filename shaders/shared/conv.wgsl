@@ -179,6 +179,13 @@ fn store(sums: mat4x4<f32>, pixel: u32, block: u32, batch: u32) {
     store_pixel(sums[3], pixel + 3u, block, batch);
 }
 
+// What follows: nothing, unless a kernel has a chain at its end.
+#ifdef EPILOGUE
+virtual fn finish(value: vec4<f32>) -> vec4<f32> {
+    return value;
+}
+#endif
+
 fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
     if pixel >= params.pixels || block >= params.out_blocks {
         return;
@@ -189,7 +196,7 @@ fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
 #ifdef WITH_RESIDUAL
     value += residual_at(pixel, block);
 #endif
-    value = leaky(value, params.outer_slope);
+    value = finish(leaky(value, params.outer_slope));
 #endif
     result[(batch * params.pixels + pixel) * params.out_stride + params.out_first + block] = packed(value);
 }

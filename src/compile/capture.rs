@@ -238,6 +238,8 @@ pub struct Tracer {
     outputs: Vec<GraphOutput<TensorId>>,
     checked: Vec<TensorId>,
     taken: Vec<String>,
+    /// Outputs that are recorded: what nobody holds, Burn lets others overwrite.
+    kept: Vec<DispatchTensor>,
     made: Vec<(String, HostTensor)>,
 }
 
@@ -251,6 +253,7 @@ impl Tracer {
             outputs: Vec::new(),
             checked: Vec::new(),
             taken: Vec::new(),
+            kept: Vec::new(),
             made: Vec::new(),
         }
     }
@@ -315,8 +318,10 @@ impl Tracer {
         }
         match self.mode {
             Mode::Records(_) => {
-                let tensor = id(tensor.into_dispatch());
-                self.outputs.push(GraphOutput::Tensor(name, tensor));
+                let tensor = tensor.into_dispatch();
+                self.outputs
+                    .push(GraphOutput::Tensor(name, id(tensor.clone())));
+                self.kept.push(tensor);
             }
             Mode::Runs(..) => {
                 let shape = tensor.dims().to_vec();

@@ -199,6 +199,8 @@ pub struct Conv {
     pub norm: Option<Norm>,
     /// What happens to a sum before it is stored.
     pub epilogue: FusedEpilogue,
+    /// What follows the epilogue: element-wise steps over nothing else.
+    pub tail: Option<Chain>,
     /// Where the channels lie in the output.
     pub first_channel: usize,
 }

@@ -130,6 +130,7 @@ pub fn convolution(size: ConvSize, target: &Target) -> Result<Plan, ScheduleErro
         bias: None,
         norm: None,
         epilogue: FusedEpilogue::PLAIN,
+        tail: None,
         first_channel: 0,
     };
     let graph = Graph {

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::conv::{self, ConvForm, Epilogue};
-use crate::kernels::{Dtype, Shader};
+use crate::kernels::{Dtype, Shader, chain};
 use crate::plan::Plan;
 
 /// What a plan is made for.
@@ -111,10 +111,11 @@ impl Target {
         let mut shaders = BTreeSet::new();
         for shader in plan.steps.iter().map(|step| step.shader) {
             shaders.insert(shader);
-            if let Some((_, epilogue)) = conv::variant(shader.kernel) {
-                let forms = forms[&epilogue].iter();
-                shaders
-                    .extend(forms.map(|form| conv::kernel(*form, epilogue).shader(shader.dtypes)));
+            if let Some((_, epilogue)) = conv::variant(chain::without_tail(shader.kernel)) {
+                shaders.extend(forms[&epilogue].iter().map(|form| {
+                    let kernel = conv::kernel(*form, epilogue);
+                    chain::with_tail_of(kernel, shader.kernel).shader(shader.dtypes)
+                }));
             }
         }
         shaders

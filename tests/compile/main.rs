@@ -2,9 +2,9 @@
 //! module does. No GPU: plans are interpreted by the kernels' CPU references.
 
 mod graphs;
-mod tensors;
 mod maps;
 mod modules;
 mod refused;
 mod stages;
 mod support;
+mod tensors;

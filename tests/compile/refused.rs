@@ -1,11 +1,11 @@
 //! Graphs that would be compiled wrongly are refused, with the node and its place.
 
 use burn::module::{Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::conv::Conv2dConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::module::{batch_norm, interpolate};
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Distribution, Tensor};
 use fpn_wgpu::compile::{CompileError, Node, ScheduleError, capture, check, lower};
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{ModelConfig, Request};

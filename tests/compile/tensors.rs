@@ -36,7 +36,9 @@ fn of_one<const D: usize>(
 /// The kernels that a plan runs.
 fn kernels(plan: &Plan) -> Vec<String> {
     let steps = plan.steps.iter();
-    steps.map(|step| step.shader.kernel.file.to_owned()).collect()
+    steps
+        .map(|step| step.shader.kernel.file.to_owned())
+        .collect()
 }
 
 #[test]
@@ -63,25 +65,43 @@ fn activations_are_those_of_burn() {
 
 #[test]
 fn arithmetic_broadcasts_as_that_of_burn() {
-    let shapes: &[(&str, &[usize])] = &[("a", &[2, 6, 3, 4]), ("b", &[1, 6, 1, 1]), ("c", &[2, 1, 3, 1])];
-    check_traced(shapes, &Target::webgpu(), |_| Nothing {}, |_, io| {
-        let a = io.input::<4>("a")?;
-        let b = io.input::<4>("b")?;
-        let c = io.input::<4>("c")?;
-        io.output("sum", a.clone() + b.clone())?;
-        io.output("difference", c.clone() - a.clone())?;
-        io.output("product", a.clone() * b.clone() * c.clone())?;
-        io.output("quotient", a.clone() / (b.clone() + 2))?;
-        io.output("outer", b.clone() * c.clone())?;
-        io.output("power", (a.clone() + 2).powf(b.clone()))?;
-        io.output("square", a.clone().powf_scalar(2.0) + a.clone().powi_scalar(3))?;
-        io.output("root", (a.clone() + 1.5).sqrt().recip())?;
-        io.output("where", a.clone().mask_where(a.clone().greater(c.clone().expand([2, 6, 3, 4])), b.clone().expand([2, 6, 3, 4])))?;
-        io.output("fill", a.clone().mask_fill(a.clone().lower_elem(0.0), 7.0))?;
-        io.output("twice", a.clone() + a.clone())?;
-        io.output("rest", (a.clone() * 5) % 3)?;
-        io.output("signs", a.clone().sign() + a.clone().abs() - (-a).exp())
-    });
+    let shapes: &[(&str, &[usize])] = &[
+        ("a", &[2, 6, 3, 4]),
+        ("b", &[1, 6, 1, 1]),
+        ("c", &[2, 1, 3, 1]),
+    ];
+    check_traced(
+        shapes,
+        &Target::webgpu(),
+        |_| Nothing {},
+        |_, io| {
+            let a = io.input::<4>("a")?;
+            let b = io.input::<4>("b")?;
+            let c = io.input::<4>("c")?;
+            io.output("sum", a.clone() + b.clone())?;
+            io.output("difference", c.clone() - a.clone())?;
+            io.output("product", a.clone() * b.clone() * c.clone())?;
+            io.output("quotient", a.clone() / (b.clone() + 2))?;
+            io.output("outer", b.clone() * c.clone())?;
+            io.output("power", (a.clone() + 2).powf(b.clone()))?;
+            io.output(
+                "square",
+                a.clone().powf_scalar(2.0) + a.clone().powi_scalar(3),
+            )?;
+            io.output("root", (a.clone() + 1.5).sqrt().recip())?;
+            io.output(
+                "where",
+                a.clone().mask_where(
+                    a.clone().greater(c.clone().expand([2, 6, 3, 4])),
+                    b.clone().expand([2, 6, 3, 4]),
+                ),
+            )?;
+            io.output("fill", a.clone().mask_fill(a.clone().lower_elem(0.0), 7.0))?;
+            io.output("twice", a.clone() + a.clone())?;
+            io.output("rest", (a.clone() * 5) % 3)?;
+            io.output("signs", a.clone().sign() + a.clone().abs() - (-a).exp())
+        },
+    );
 }
 
 #[test]
@@ -127,11 +147,16 @@ fn a_row_is_no_bias_of_channels() {
         row: Param::from_tensor(Tensor::zeros([1, 1, 1, 6], device)),
         linear: LinearConfig::new(6, 6).init(device),
     };
-    check_traced(&[("x", &[1, 6, 5, 6])], &Target::webgpu(), init, |own, io| {
-        let x = io.input::<4>("x")?;
-        io.output("sum", relu(x.clone()) + own.row.val())?;
-        io.output("linear", own.linear.forward(x))
-    });
+    check_traced(
+        &[("x", &[1, 6, 5, 6])],
+        &Target::webgpu(),
+        init,
+        |own, io| {
+            let x = io.input::<4>("x")?;
+            io.output("sum", relu(x.clone()) + own.row.val())?;
+            io.output("linear", own.linear.forward(x))
+        },
+    );
 }
 
 #[test]
@@ -142,21 +167,48 @@ fn views_are_those_of_burn() {
         io.output("flat", x.clone().reshape([12, 20]))?;
         io.output("other", x.clone().reshape([3, 4, 4, 5]) * 2)?;
         io.output("vector", x.clone().reshape([240]))?;
-        io.output("five", x.clone().reshape([2, 2, 3, 4, 5]).permute([0, 2, 1, 4, 3]))?;
+        io.output(
+            "five",
+            x.clone().reshape([2, 2, 3, 4, 5]).permute([0, 2, 1, 4, 3]),
+        )?;
         io.output("slice", x.clone().slice([0..1, 2..6, 1..4, 0..5]))?;
-        io.output("step", x.clone().slice(burn::tensor::s![.., ..;2, .., 1..;3]))?;
-        io.output("back", x.clone().slice(burn::tensor::s![.., ..;-1, .., ..;-2]))?;
+        io.output(
+            "step",
+            x.clone().slice(burn::tensor::s![.., ..;2, .., 1..;3]),
+        )?;
+        io.output(
+            "back",
+            x.clone().slice(burn::tensor::s![.., ..;-1, .., ..;-2]),
+        )?;
         io.output("flip", x.clone().flip([1, 3]))?;
-        io.output("padded", x.clone().pad([(1, 2), (0, 3)], PadMode::Constant(0.5)))?;
-        io.output("mirrored", x.clone().pad([(1, 2), (0, 3)], PadMode::Reflect))?;
+        io.output(
+            "padded",
+            x.clone().pad([(1, 2), (0, 3)], PadMode::Constant(0.5)),
+        )?;
+        io.output(
+            "mirrored",
+            x.clone().pad([(1, 2), (0, 3)], PadMode::Reflect),
+        )?;
         io.output("edges", x.clone().pad([(1, 2), (0, 3)], PadMode::Edge))?;
         io.output("repeated", x.clone().repeat(&[1, 2, 1, 3]))?;
-        io.output("expanded", x.clone().slice([0..2, 0..1]).expand([2, 7, 4, 5]))?;
+        io.output(
+            "expanded",
+            x.clone().slice([0..2, 0..1]).expand([2, 7, 4, 5]),
+        )?;
         io.output("rolled", x.clone().roll(&[1, -2], &[2, 3]))?;
         let halves = x.clone().chunk(2, 1);
         io.output("stacked", Tensor::cat(halves.clone(), 3))?;
-        io.output("again", Tensor::cat(vec![halves[1].clone(), x.clone(), halves[0].clone()], 1))?;
-        io.output("assigned", x.clone().slice_assign([0..1, 1..3, 0..4, 2..4], x.slice([0..1, 0..2, 0..4, 0..2]) + 9))
+        io.output(
+            "again",
+            Tensor::cat(vec![halves[1].clone(), x.clone(), halves[0].clone()], 1),
+        )?;
+        io.output(
+            "assigned",
+            x.clone().slice_assign(
+                [0..1, 1..3, 0..4, 2..4],
+                x.slice([0..1, 0..2, 0..4, 0..2]) + 9,
+            ),
+        )
     });
 }
 
@@ -167,7 +219,13 @@ fn views_that_change_nothing_in_memory_are_no_steps() {
         let last = x.clone().permute([0, 2, 3, 1]);
         io.output("last", last.clone())?;
         io.output("rows", last.reshape([24, 8]))?;
-        io.output("back", x.permute([0, 2, 3, 1]).reshape([24, 8]).reshape([1, 4, 6, 8]).permute([0, 3, 1, 2]))
+        io.output(
+            "back",
+            x.permute([0, 2, 3, 1])
+                .reshape([24, 8])
+                .reshape([1, 4, 6, 8])
+                .permute([0, 3, 1, 2]),
+        )
     });
     assert_eq!(plan.steps.len(), 0, "{:?}", kernels(&plan));
 }
@@ -177,7 +235,9 @@ fn a_chain_of_views_is_one_copy() {
     // Windows of a map that was shifted, and back again.
     let plan = of_one([1, 6, 6, 8], |x, io| {
         let shifted = x.roll(&[-1, -1], &[1, 2]);
-        let windows = shifted.reshape([1, 2, 3, 2, 3, 8]).permute([0, 1, 3, 2, 4, 5]);
+        let windows = shifted
+            .reshape([1, 2, 3, 2, 3, 8])
+            .permute([0, 1, 3, 2, 4, 5]);
         io.output("windows", windows.clone().reshape([4, 9, 8]))?;
         let back = windows.permute([0, 1, 3, 2, 4, 5]).reshape([1, 6, 6, 8]);
         io.output("back", back.roll(&[1, 1], &[1, 2]))
@@ -243,7 +303,11 @@ fn products_are_those_of_burn() {
         bare: LinearConfig::new(6, 3).with_bias(false).init(device),
         matrix: Param::from_tensor(Tensor::zeros([6, 4], device)),
     };
-    let shapes: &[(&str, &[usize])] = &[("a", &[2, 3, 5, 6]), ("b", &[2, 3, 6, 7]), ("one", &[1, 1, 6, 2])];
+    let shapes: &[(&str, &[usize])] = &[
+        ("a", &[2, 3, 5, 6]),
+        ("b", &[2, 3, 6, 7]),
+        ("one", &[1, 1, 6, 2]),
+    ];
     let plan = check_traced(shapes, &Target::webgpu(), init, |own, io| {
         let a = io.input::<4>("a")?;
         let b = io.input::<4>("b")?;
@@ -256,7 +320,10 @@ fn products_are_those_of_burn() {
         io.output("gelu", Gelu::new().forward(own.linear.forward(a.clone())))?;
         io.output("parameter", a.matmul(own.matrix.val().unsqueeze()))
     });
-    let weights = plan.steps.iter().filter(|step| step.shader.kernel.roles.contains(&Role::Weights));
+    let weights = plan
+        .steps
+        .iter()
+        .filter(|step| step.shader.kernel.roles.contains(&Role::Weights));
     assert_eq!(weights.count(), 3);
 }
 
@@ -264,20 +331,52 @@ fn products_are_those_of_burn() {
 fn attention_is_that_of_burn() {
     use burn::tensor::module::attention;
     use burn::tensor::ops::AttentionModuleOptions;
-    let shapes: &[(&str, &[usize])] = &[("q", &[2, 2, 5, 4]), ("k", &[2, 2, 7, 4]), ("v", &[2, 2, 7, 3])];
-    check_traced(shapes, &Target::webgpu(), |_| Nothing {}, |_, io| {
-        let q = io.input::<4>("q")?;
-        let k = io.input::<4>("k")?;
-        let v = io.input::<4>("v")?;
-        let of = |options| attention(q.clone(), k.clone(), v.clone(), None, None, options);
-        io.output("plain", of(AttentionModuleOptions::default()))?;
-        io.output("causal", of(AttentionModuleOptions { is_causal: true, ..Default::default() }))?;
-        io.output("capped", of(AttentionModuleOptions { softcap: Some(0.7), scale: Some(2.0), ..Default::default() }))?;
-        let scores = q.clone().matmul(k.clone().transpose());
-        let mask = scores.clone().lower_elem(0.0);
-        let options = AttentionModuleOptions::default();
-        io.output("masked", attention(q.clone(), k.clone(), v.clone(), Some(mask), Some(scores), options))
-    });
+    let shapes: &[(&str, &[usize])] = &[
+        ("q", &[2, 2, 5, 4]),
+        ("k", &[2, 2, 7, 4]),
+        ("v", &[2, 2, 7, 3]),
+    ];
+    check_traced(
+        shapes,
+        &Target::webgpu(),
+        |_| Nothing {},
+        |_, io| {
+            let q = io.input::<4>("q")?;
+            let k = io.input::<4>("k")?;
+            let v = io.input::<4>("v")?;
+            let of = |options| attention(q.clone(), k.clone(), v.clone(), None, None, options);
+            io.output("plain", of(AttentionModuleOptions::default()))?;
+            io.output(
+                "causal",
+                of(AttentionModuleOptions {
+                    is_causal: true,
+                    ..Default::default()
+                }),
+            )?;
+            io.output(
+                "capped",
+                of(AttentionModuleOptions {
+                    softcap: Some(0.7),
+                    scale: Some(2.0),
+                    ..Default::default()
+                }),
+            )?;
+            let scores = q.clone().matmul(k.clone().transpose());
+            let mask = scores.clone().lower_elem(0.0);
+            let options = AttentionModuleOptions::default();
+            io.output(
+                "masked",
+                attention(
+                    q.clone(),
+                    k.clone(),
+                    v.clone(),
+                    Some(mask),
+                    Some(scores),
+                    options,
+                ),
+            )
+        },
+    );
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl Lowering<'_> {
                 .transpose()?,
             norm: None,
             epilogue: FusedEpilogue::PLAIN,
+            tail: None,
             first_channel: 0,
         };
         self.node(Op::Conv(lowered), &[&conv.x], &conv.out)

@@ -88,6 +88,7 @@ impl Lowering<'_> {
             bias,
             norm: None,
             epilogue: FusedEpilogue::PLAIN,
+            tail: None,
             first_channel: 0,
         };
         self.nodes.push(Node {

@@ -82,6 +82,7 @@ pub fn conv(name: &str) -> Conv {
         bias: None,
         norm: None,
         epilogue: FusedEpilogue::PLAIN,
+        tail: None,
         first_channel: 0,
     }
 }

@@ -4,6 +4,7 @@ mod absorb_flattens;
 mod add_biases;
 mod add_upsampled;
 mod choose_layouts;
+mod end_convolutions;
 mod fold_batch_norms;
 mod fuse_activations;
 mod fuse_chains;
@@ -17,12 +18,13 @@ mod write_into_concats;
 
 use super::check::{GraphError, check};
 use super::graph::{Conv, Graph, Op};
+use crate::plan::ValueKind;
 
 /// A pass and its name.
 type Pass = (&'static str, fn(Graph) -> Graph);
 
 /// Every pass, in the order that lets each see what it needs.
-const PASSES: [Pass; 14] = [
+const PASSES: [Pass; 15] = [
     ("remove_unread", remove_unread::remove_unread),
     ("absorb_flattens", absorb_flattens::absorb_flattens),
     ("add_biases", add_biases::add_biases),
@@ -36,6 +38,7 @@ const PASSES: [Pass; 14] = [
     ("remove_unread", remove_unread::remove_unread),
     ("spell_out", spell_out::spell_out),
     ("fuse_chains", fuse_chains::fuse_chains),
+    ("end_convolutions", end_convolutions::end_convolutions),
     ("choose_layouts", choose_layouts::choose_layouts),
 ];
 
@@ -61,7 +64,9 @@ fn fuse(mut graph: Graph, take: impl Fn(&mut Conv, &Op) -> bool) -> Graph {
         let result = node.outputs[0];
         let next = graph.nodes.iter().position(|next| next.inputs == [result]);
         let taken = match (&node.op, next) {
-            (Op::Conv(conv), Some(next)) if graph.uses(result) == 1 => {
+            (Op::Conv(conv), Some(next))
+                if graph.uses(result) == 1 && makes_floats(&graph, next) =>
+            {
                 let mut conv = conv.clone();
                 take(&mut conv, &graph.nodes[next].op).then_some((conv, next))
             }
@@ -76,6 +81,12 @@ fn fuse(mut graph: Graph, take: impl Fn(&mut Conv, &Op) -> bool) -> Graph {
         }
     }
     graph
+}
+
+/// Whether a node makes what a convolution does.
+fn makes_floats(graph: &Graph, node: usize) -> bool {
+    let mut outputs = graph.nodes[node].outputs.iter();
+    outputs.all(|output| graph.value(*output).kind == ValueKind::Floats)
 }
 
 #[cfg(test)]

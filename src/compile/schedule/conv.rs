@@ -5,8 +5,8 @@ use crate::compile::graph::{Conv, ConvKind, Graph, Node, Op};
 use crate::compile::select::{ConvAlgorithm, ConvSize, Target};
 use crate::kernels::conv::{ConvForm, Epilogue, FREQUENCIES, Params, WeightLayout};
 use crate::kernels::{
-    Dtype, Dtypes, MAX_WORKGROUPS, blocks, depthwise, grouped, winograd_input, winograd_output,
-    words,
+    Dispatch, Dtype, Dtypes, MAX_WORKGROUPS, blocks, chain, depthwise, grouped, winograd_input,
+    winograd_output, words,
 };
 use crate::plan::{Constant, ConstantPart, Draft, LayerConstant, Operand, PlanBuilder, ValueId};
 
@@ -150,6 +150,15 @@ impl<'a> Layer<'a> {
         }
     }
 
+    /// With the chain that follows the epilogue, where there is one.
+    fn ended(&self, mut dispatch: Dispatch) -> Dispatch {
+        if let Some(tail) = &self.conv.tail {
+            let shader = &mut dispatch.shader;
+            shader.kernel = chain::with_tail(shader.kernel, tail);
+        }
+        dispatch
+    }
+
     /// What the epilogue binds: the bias, and a map that is added.
     fn epilogue_operands(&self, plan: &mut PlanBuilder<'_>) -> Vec<Operand> {
         let mut operands = vec![self.constant(ConstantPart::Bias, plan)];
@@ -183,6 +192,7 @@ impl<'a> Layer<'a> {
 
     fn depthwise(self, plan: &mut PlanBuilder<'_>) {
         let dispatch = depthwise::dispatch(&self.params, self.epilogue(), self.dtypes);
+        let dispatch = self.ended(dispatch);
         let operands = self.operands(WeightLayout::Depthwise, plan);
         // One filter a channel.
         let flop = self.size.flop() / self.size.in_channels as u64;
@@ -210,6 +220,7 @@ impl<'a> Layer<'a> {
             ..self.params
         };
         let dispatch = grouped::dispatch(&params, self.epilogue(), self.dtypes);
+        let dispatch = self.ended(dispatch);
         let operands = self.operands(layout, plan);
         let flop = self.size.flop() / u64::from(left);
         let draft = Draft::making(self.name, dispatch, operands, self.output);
@@ -247,6 +258,7 @@ impl<'a> Layer<'a> {
             ..self.dtypes
         };
         let dispatch = self.params.dispatch(form, self.epilogue(), 1, dtypes);
+        let dispatch = self.ended(dispatch);
         let operands = self.operands(layout, plan);
         let draft = Draft::making(self.name, dispatch, operands, self.output);
         plan.push(draft.shaped(self.shape).computing(self.size.flop()));
@@ -303,7 +315,7 @@ impl<'a> Layer<'a> {
             operands.extend(&bias);
             let from_tiles = Draft::making(
                 name("from tiles"),
-                winograd_output::dispatch(&params, self.epilogue()),
+                self.ended(winograd_output::dispatch(&params, self.epilogue())),
                 operands,
                 self.output,
             );
