@@ -85,7 +85,10 @@ fn kernels(node: &Node) -> (&'static [Dtypes], usize) {
         },
         Op::MaxPool(_) => (max_pool::KERNEL.dtypes, all),
         Op::Add(_) => (upsample_add::kernel(Upsampling::Nearest).dtypes, all),
-        Op::Extension(extension) => (extension.operation.dtypes(), extension.operation.maps()),
+        Op::Extension(extension) => {
+            let operation = extension.operation;
+            (operation.dtypes(), operation.maps(all))
+        }
         // No kernel computes these on their own.
         Op::BatchNorm(_)
         | Op::Activation(_)

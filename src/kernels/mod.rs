@@ -3,6 +3,7 @@
 
 #[cfg(feature = "verify")]
 mod activation;
+pub(crate) mod anchors;
 #[cfg(feature = "verify")]
 mod bilinear;
 #[cfg(feature = "verify")]
@@ -35,6 +36,7 @@ pub mod upsample_add;
 pub mod winograd_input;
 pub mod winograd_output;
 
+pub use anchors::MAX_ANCHORS;
 pub use dtype::{Dtype, Dtypes};
 pub use frame::FrameUniform;
 pub(crate) use kernel::words;
