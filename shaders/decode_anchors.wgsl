@@ -6,9 +6,10 @@
 // level.
 
 struct Params {
-    anchors: array<vec4<f32>, 2>, // of a cell at the origin: centre, size
+    anchors: array<vec4<f32>, 16>, // of a cell at the origin: centre, size
     size: vec2<u32>, // of the map: height, width
-    stride: u32,
+    stride: vec2<u32>, // pixels between cells: down, across
+    per_cell: u32, // anchors
     level: u32,
     class_pitch: u32, // floats a cell in memory
     box_pitch: u32,
@@ -18,12 +19,12 @@ struct Params {
     by_offset: f32, // variances
     by_size: f32,
     capacity: u32,
+    unused: vec2<u32>,
 }
 
 #import fpn::scan::exclusive
 
 const INVOCATIONS: u32 = 256u;
-const ANCHORS: u32 = 2u;
 const BLOCKS: u32 = 5u;
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -35,19 +36,30 @@ const BLOCKS: u32 = 5u;
 
 var<workgroup> found_before: u32;
 
-fn score_of(anchor: u32) -> f32 {
-    let start = anchor / ANCHORS * params.class_pitch + anchor % ANCHORS * 2u;
+// Which one of which cell; counted on, since a division takes longer than a score.
+struct Anchor {
+    cell: u32,
+    a: u32,
+}
+
+fn behind(anchor: Anchor) -> Anchor {
+    let is_last = anchor.a + 1u == params.per_cell;
+    return Anchor(select(anchor.cell, anchor.cell + 1u, is_last), select(anchor.a + 1u, 0u, is_last));
+}
+
+fn score_of(anchor: Anchor) -> f32 {
+    let start = anchor.cell * params.class_pitch + anchor.a * 2u;
     let logits = vec2<f32>(classes[start], classes[start + 1u]);
     let exponentials = exp(logits - max(logits.x, logits.y));
     return exponentials.y / (exponentials.x + exponentials.y);
 }
 
-fn store(anchor: u32, score: f32, place: u32) {
-    let cell = anchor / ANCHORS;
-    let a = anchor % ANCHORS;
+fn store(anchor: Anchor, score: f32, place: u32) {
+    let cell = anchor.cell;
+    let a = anchor.a;
     let prior = params.anchors[a];
     let size = prior.zw;
-    let centre = prior.xy + vec2<f32>(vec2<u32>(cell % params.size.y, cell / params.size.y) * params.stride);
+    let centre = prior.xy + vec2<f32>(vec2<u32>(cell % params.size.y, cell / params.size.y) * params.stride.yx);
 
     let from_box = cell * params.box_pitch + 4u * a;
     let offset = vec2<f32>(boxes[from_box], boxes[from_box + 1u]);
@@ -73,7 +85,7 @@ fn store(anchor: u32, score: f32, place: u32) {
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) invocation: u32) {
-    let anchors = params.size.x * params.size.y * ANCHORS;
+    let anchors = params.size.x * params.size.y * params.per_cell;
     let share = (anchors + INVOCATIONS - 1u) / INVOCATIONS;
     let first = min(invocation * share, anchors);
     let last = min(first + share, anchors);
@@ -82,15 +94,19 @@ fn main(@builtin(local_invocation_index) invocation: u32) {
     }
     let before = workgroupUniformLoad(&found_before);
 
+    let start = Anchor(first / params.per_cell, first % params.per_cell);
     var own = 0u;
-    for (var anchor = first; anchor < last; anchor++) {
+    var anchor = start;
+    for (var index = first; index < last; index++) {
         if score_of(anchor) > params.score_threshold {
             own++;
         }
+        anchor = behind(anchor);
     }
     let place = exclusive(invocation, own);
     var next = before + place.x;
-    for (var anchor = first; anchor < last; anchor++) {
+    anchor = start;
+    for (var index = first; index < last; index++) {
         let score = score_of(anchor);
         if score > params.score_threshold {
             if next < params.capacity {
@@ -98,6 +114,7 @@ fn main(@builtin(local_invocation_index) invocation: u32) {
             }
             next++;
         }
+        anchor = behind(anchor);
     }
     if invocation == 0u {
         count[0] = before + place.y;

@@ -5,14 +5,14 @@ struct Params {
     slots: u32, // of all levels
     slots_a_level: u32,
     limit: u32,
-    unused: u32,
+    first_level: u32, // its number
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> boxes: array<vec4<f32>>; // by slot
 @group(0) @binding(2) var<storage, read_write> keys: array<u32>; // by slot; 0 is empty
 @group(0) @binding(3) var<storage, read_write> proposals: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> levels: array<u32>; // 2 for P2
+@group(0) @binding(4) var<storage, read_write> levels: array<u32>; // their numbers
 @group(0) @binding(5) var<storage, read_write> count: array<u32>;
 
 @compute @workgroup_size(64)
@@ -35,11 +35,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     if own != 0u && rank < params.limit {
         proposals[rank] = boxes[slot];
-        levels[rank] = slot / params.slots_a_level + 2u;
+        levels[rank] = params.first_level + slot / params.slots_a_level;
     }
     // What is not meant is at least finite.
     if slot >= kept && slot < params.limit {
         proposals[slot] = vec4<f32>();
-        levels[slot] = 2u;
+        levels[slot] = params.first_level;
     }
 }

@@ -2,7 +2,7 @@
 // first. The key of a slot that falls becomes 0.
 
 struct Params {
-    limit: u32, // slots a level, at most 1024
+    limit: u32, // slots a level, at most 32 * WORDS
     threshold: f32,
     unused: vec2<u32>,
 }
@@ -14,29 +14,48 @@ struct Params {
 #import fpn::boxes::overlaps
 
 const INVOCATIONS: u32 = 256u;
+const WORDS: u32 = 1024u;
 
-var<workgroup> alive: array<u32, 1024>;
+// A bit for each slot that has not fallen. An invocation has every 256th slot, and the words of these are
+// no other's, so that it need not ask before it writes.
+var<workgroup> alive: array<u32, WORDS>;
+
+fn word_of(slot: u32) -> u32 {
+    return slot % INVOCATIONS + slot / (32u * INVOCATIONS) * INVOCATIONS;
+}
+
+fn bit_of(slot: u32) -> u32 {
+    return 1u << (slot / INVOCATIONS % 32u);
+}
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) invocation: u32, @builtin(workgroup_id) workgroup: vec3<u32>) {
     let first = workgroup.x * params.limit;
+    for (var word = invocation; word < WORDS; word += INVOCATIONS) {
+        alive[word] = 0u;
+    }
     for (var slot = invocation; slot < params.limit; slot += INVOCATIONS) {
-        alive[slot] = select(0u, 1u, keys[first + slot] != 0u);
+        if keys[first + slot] != 0u {
+            alive[word_of(slot)] |= bit_of(slot);
+        }
     }
     for (var slot = 0u; slot < params.limit; slot++) {
-        if workgroupUniformLoad(&alive[slot]) == 0u {
+        if (workgroupUniformLoad(&alive[word_of(slot)]) & bit_of(slot)) == 0u {
             continue;
         }
         let box = boxes[first + slot];
-        for (var other = slot + 1u + invocation; other < params.limit; other += INVOCATIONS) {
-            if alive[other] == 1u && overlaps(box, boxes[first + other], params.threshold) {
-                alive[other] = 0u;
+        // The first of its own behind this one.
+        let own = slot + 1u + (invocation - slot - 1u) % INVOCATIONS;
+        for (var other = own; other < params.limit; other += INVOCATIONS) {
+            if (alive[word_of(other)] & bit_of(other)) != 0u
+                && overlaps(box, boxes[first + other], params.threshold) {
+                alive[word_of(other)] &= ~bit_of(other);
             }
         }
         workgroupBarrier();
     }
     for (var slot = invocation; slot < params.limit; slot += INVOCATIONS) {
-        if alive[slot] == 0u {
+        if (alive[word_of(slot)] & bit_of(slot)) == 0u {
             keys[first + slot] = 0u;
         }
     }

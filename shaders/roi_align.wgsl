@@ -1,35 +1,55 @@
-// RoIAlign over the levels of a pyramid. An invocation makes four channels of one cell of one RoI.
+// RoIAlign over #{LEVELS} levels of a pyramid, neighbours of each other: RoIs of others are left as they
+// are. An invocation makes four channels of one cell of one RoI.
 
 struct Params {
-    sizes: array<vec4<u32>, 2>, // heights and widths of P2, P3; P4, P5
+    sizes: array<vec4<u32>, 2>, // heights and widths of the maps, two by two
+    scales: vec4<f32>, // cells a pixel
     rois: u32, // capacity
     blocks: u32, // channel blocks
     sampling_ratio: u32, // 0: as many as the cell is pixels wide
     aligned: u32,
     cells: vec2<u32>, // rows, columns of the output
-    canonical_size: f32, // side of the boxes that belong to P4, in pixels
+    canonical_size: f32, // side of the boxes that belong to the canonical level, in pixels
+    canonical_level: f32, // its number
+    finest: f32, // numbers of the first and the last level of the pyramid
+    coarsest: f32,
+    first: u32, // number of the first level here
     unused: u32,
 }
 
 #import fpn::dtype::{Stored, Result, packed, unpacked}
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> p2: array<Stored>; // [y][x][block]
-@group(0) @binding(2) var<storage, read_write> p3: array<Stored>;
-@group(0) @binding(3) var<storage, read_write> p4: array<Stored>;
-@group(0) @binding(4) var<storage, read_write> p5: array<Stored>;
-@group(0) @binding(5) var<storage, read_write> boxes: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> count: array<u32>;
-@group(0) @binding(7) var<storage, read_write> result: array<Result>; // [roi][row][column][block]
+@group(0) @binding(1) var<storage, read_write> boxes: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> count: array<u32>;
+@group(0) @binding(3) var<storage, read_write> result: array<Result>; // [roi][row][column][block]
+@group(0) @binding(4) var<storage, read_write> level_0: array<Stored>; // [y][x][block]
+#if LEVELS >= 2
+@group(0) @binding(5) var<storage, read_write> level_1: array<Stored>;
+#endif
+#if LEVELS >= 3
+@group(0) @binding(6) var<storage, read_write> level_2: array<Stored>;
+#endif
+#if LEVELS >= 4
+@group(0) @binding(7) var<storage, read_write> level_3: array<Stored>;
+#endif
 
 fn load(level: u32, cell: u32, block: u32) -> vec4<f32> {
     let index = cell * params.blocks + block;
+#if LEVELS >= 2
     switch level {
-        case 0u: { return unpacked(p2[index]); }
-        case 1u: { return unpacked(p3[index]); }
-        case 2u: { return unpacked(p4[index]); }
-        default: { return unpacked(p5[index]); }
+        case 1u: { return unpacked(level_1[index]); }
+#if LEVELS >= 3
+        case 2u: { return unpacked(level_2[index]); }
+#endif
+#if LEVELS >= 4
+        case 3u: { return unpacked(level_3[index]); }
+#endif
+        default: { return unpacked(level_0[index]); }
     }
+#else
+    return unpacked(level_0[index]);
+#endif
 }
 
 // Whether a picture can have the box: no value is NaN or further out than 2^24 pixels, from where f32 no
@@ -41,11 +61,11 @@ fn makes_sense(box: vec4<f32>) -> bool {
     return all(is_near) && all(box.xy <= box.zw);
 }
 
-// The level for a box of this size: P4 (2) for the canonical size.
+// The number of the level for a box of this size.
 fn level_of(box: vec4<f32>) -> u32 {
     let side = sqrt((box.z - box.x) * (box.w - box.y));
-    let level = floor(4.0 + log2(side / params.canonical_size) + 1e-6);
-    return u32(clamp(level, 2.0, 5.0)) - 2u;
+    let level = floor(params.canonical_level + log2(side / params.canonical_size) + 1e-6);
+    return u32(clamp(level, params.finest, params.coarsest));
 }
 
 // The first of a cell's samples that can lie on a map of this size, and the end of these, where there is
@@ -98,12 +118,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     let column = f32(cell % params.cells.y);
 
     let box = boxes[roi];
-    let level = level_of(box);
+    // A level before the first becomes one far behind the last.
+    let level = level_of(box) - params.first;
+    if level >= #{LEVELS}u {
+        return;
+    }
     let pair = params.sizes[level / 2u];
     let size = select(pair.xy, pair.zw, level % 2u == 1u);
     let offset = select(0.0, 0.5, params.aligned == 1u);
     let least = select(1.0, 0.0, params.aligned == 1u);
-    let scaled = box * (1.0 / f32(4u << level)) - offset;
+    let scaled = box * params.scales[level] - offset;
     let extent = max(scaled.wz - scaled.yx, vec2<f32>(least)); // height, width
     let cell_size = extent / vec2<f32>(params.cells);
     var samples = vec2<u32>(params.sampling_ratio);

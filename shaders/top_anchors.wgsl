@@ -1,4 +1,4 @@
-// The anchors of one level with the highest logits, ties to the earlier one, in no order. One
+// Where the highest logits of one level's anchors lie, ties to the earlier anchor, in no order. One
 // workgroup. NaN is not taken.
 
 struct Params {
@@ -10,7 +10,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> logits: array<f32>; // [cell][anchor]
-@group(0) @binding(2) var<storage, read_write> chosen: array<u32>; // their number, then the anchors
+@group(0) @binding(2) var<storage, read_write> chosen: array<u32>; // their number, then their places in `logits`
 
 #import fpn::order::key
 #import fpn::radix::{Cut, are_above, clear, lower, tally}
@@ -19,11 +19,15 @@ const INVOCATIONS: u32 = 256u;
 
 var<workgroup> taken: atomic<u32>;
 
+fn place_of(anchor: u32) -> u32 {
+    return anchor / params.anchors * params.pitch + anchor % params.anchors;
+}
+
 fn key_of(anchor: u32, total: u32) -> u32 {
     if anchor >= total {
         return 0u;
     }
-    return key(logits[anchor / params.anchors * params.pitch + anchor % params.anchors]);
+    return key(logits[place_of(anchor)]);
 }
 
 fn keys_of_four(first: u32, total: u32) -> vec4<u32> {
@@ -37,7 +41,7 @@ fn keys_of_four(first: u32, total: u32) -> vec4<u32> {
 
 fn take(takes: bool, anchor: u32) {
     if takes {
-        chosen[1u + atomicAdd(&taken, 1u)] = anchor;
+        chosen[1u + atomicAdd(&taken, 1u)] = place_of(anchor);
     }
 }
 

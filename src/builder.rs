@@ -8,7 +8,6 @@ use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
 use crate::error::BuildError;
 use crate::gpu::{Gpu, GpuEngine};
-use crate::models::faster_rcnn::MAX_PROPOSALS;
 use crate::models::{Architecture, ModelConfig, Request, Selection, Upsampling};
 use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
@@ -115,7 +114,8 @@ impl DetectorBuilder {
         self
     }
 
-    /// Best proposals that a two-stage model looks at again, 1 to [`MAX_PROPOSALS`]. By default 1000;
+    /// Best proposals that a two-stage model looks at again, 1 to
+    /// [`Architecture::most_proposals`]. By default 1000;
     /// fewer take less time, and miss more.
     pub fn proposals(mut self, proposals: usize) -> Self {
         self.proposals = Some(proposals);
@@ -248,13 +248,17 @@ impl DetectorBuilder {
         let mut request = Request::of(architecture);
         request.maps.extend(&self.maps);
         request.selection = match request.selection.filter(|_| !self.maps_alone) {
-            Some(default) => Some(self.selection(default)?),
+            Some(default) => Some(self.selection(architecture, default)?),
             None => None,
         };
         Ok(request)
     }
 
-    fn selection(&self, default: Selection) -> Result<Selection, BuildError> {
+    fn selection(
+        &self,
+        architecture: Architecture,
+        default: Selection,
+    ) -> Result<Selection, BuildError> {
         let selection = Selection {
             score_threshold: self.score_threshold.unwrap_or(default.score_threshold),
             limit: self.limit.unwrap_or(default.limit),
@@ -269,20 +273,22 @@ impl DetectorBuilder {
             (0.0..=1.0).contains(&score),
         )?;
         check("limit", "at least 1", selection.limit, selection.limit > 0)?;
-        let proposals = self.proposals.unwrap_or(1);
-        check(
-            "proposals",
-            "1 to 5000",
-            proposals,
-            (1..=MAX_PROPOSALS).contains(&proposals),
-        )?;
+        let most = architecture.most_proposals();
+        if let Some(proposals) = self.proposals.filter(|_| most > 0) {
+            check(
+                "proposals",
+                format!("1 to {most}"),
+                proposals,
+                (1..=most).contains(&proposals),
+            )?;
+        }
         Ok(selection)
     }
 }
 
 fn check(
     option: &'static str,
-    expected: &'static str,
+    expected: impl Into<String>,
     found: impl std::fmt::Display,
     holds: bool,
 ) -> Result<(), BuildError> {
@@ -290,7 +296,7 @@ fn check(
         true => Ok(()),
         false => Err(BuildError::Option {
             option,
-            expected,
+            expected: expected.into(),
             found: found.to_string(),
         }),
     }
@@ -320,13 +326,15 @@ mod tests {
     fn proposals_are_as_many_as_there_can_be_and_no_more() {
         let config = ModelConfig::of(PYRAMID_TINY);
         let checkpoint = weights::seeded(&config, 1);
+        let most = PYRAMID_TINY.most_proposals();
+        assert_eq!(most, 5000);
         let asking = |proposals| Detector::builder(checkpoint.clone()).proposals(proposals);
-        for proposals in [0, MAX_PROPOSALS + 1, usize::MAX] {
+        for proposals in [0, most + 1, usize::MAX] {
             let error = asking(proposals).build().expect_err("out of range");
-            let sentence = format!("proposals is {proposals}: expected 1 to {MAX_PROPOSALS}");
+            let sentence = format!("proposals is {proposals}: expected 1 to {most}");
             assert_eq!(error.to_string(), sentence);
         }
-        for proposals in [1, MAX_PROPOSALS] {
+        for proposals in [1, most] {
             let request = asking(proposals).request(PYRAMID_TINY).expect("in range");
             let transform = PYRAMID_TINY.transform();
             let plan = compile(&config, &transform, &request, [64, 64], &Target::webgpu());

@@ -105,7 +105,7 @@ pub enum BuildError {
         /// Which, as [`DetectorBuilder`](crate::DetectorBuilder) names it.
         option: &'static str,
         /// What it may be.
-        expected: &'static str,
+        expected: String,
         /// What it is.
         found: String,
     },

@@ -97,7 +97,10 @@ fn kernels(node: &Node) -> (&'static [Dtypes], usize) {
         Op::Chain(_) => (chain::DTYPES, all),
         Op::Reduce(..) | Op::Softmax(..) | Op::LayerNorm(_) => (Dtypes::MAPS_AND_HEADS, all),
         Op::Product => (Dtypes::MAPS_AND_PRODUCTS, all),
-        Op::Extension(extension) => (extension.operation.dtypes(), extension.operation.maps()),
+        Op::Extension(extension) => {
+            let operation = extension.operation;
+            (operation.dtypes(), operation.maps(all))
+        }
         // No kernel computes these on their own.
         Op::BatchNorm(_) | Op::Activation(_) | Op::AddBias(_) | Op::Concat | Op::Flatten => {
             (&[Dtypes::F32], all)

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "verify")]
 mod activation;
+pub(crate) mod anchors;
 mod axis;
 #[cfg(feature = "verify")]
 mod bilinear;
@@ -45,6 +46,7 @@ pub mod upsample_add;
 pub mod winograd_input;
 pub mod winograd_output;
 
+pub use anchors::MAX_ANCHORS;
 pub use dtype::{Dtype, Dtypes};
 pub use frame::FrameUniform;
 pub(crate) use kernel::words;

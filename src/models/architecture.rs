@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::{Classes, FILES, Selection, Specification, Stage};
+use crate::ops::anchors::AnchorLayout;
 use crate::transform::Transform;
 
 /// A model that can be built: its [`Specification`], told from others by its name.
@@ -52,6 +53,26 @@ impl Architecture {
     /// Numbers of the pyramid's levels, finest first: 2 for P2, at stride 4.
     pub fn levels(self) -> RangeInclusive<usize> {
         self.0.levels.clone()
+    }
+
+    /// Number of the finest level: 2 for P2.
+    pub fn first_level(self) -> usize {
+        *self.0.levels.start()
+    }
+
+    /// Where its boxes start from.
+    ///
+    /// # Panics
+    /// If it finds no boxes.
+    pub fn anchors(self) -> AnchorLayout {
+        let anchors = self.0.anchors;
+        anchors.unwrap_or_else(|| panic!("{self} finds no boxes"))
+    }
+
+    /// Most proposals that can be asked for: there are no more, since each level gives its best anchors. 0
+    /// where it makes none.
+    pub fn most_proposals(self) -> usize {
+        self.levels().count() * self.0.proposals_per_level
     }
 
     /// Whether it looks at proposals again.
@@ -162,6 +183,26 @@ mod tests {
         assert_eq!(names.len(), Architecture::all().count());
         for architecture in Architecture::all() {
             assert_eq!(architecture.name().parse(), Ok(architecture));
+        }
+    }
+
+    #[test]
+    fn what_finds_boxes_has_anchors_at_every_level() {
+        for architecture in Architecture::all() {
+            let Specification {
+                anchors, selection, ..
+            } = architecture.specification();
+            assert_eq!(anchors.is_some(), selection.is_some(), "{architecture}");
+            if let Some(anchors) = anchors {
+                let levels = architecture.levels().count();
+                assert_eq!(anchors.sizes.len(), levels, "{architecture}");
+            }
+            let makes_proposals = architecture.most_proposals() > 0;
+            assert_eq!(
+                makes_proposals,
+                architecture.is_two_stage(),
+                "{architecture}"
+            );
         }
     }
 

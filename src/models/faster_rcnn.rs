@@ -13,7 +13,7 @@ use super::{
     Architecture, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Outputs, Published,
     Request, Selection, Specification, Stage, TrainingDefaults, Upsampling,
 };
-use crate::ops::anchors::AnchorGrid;
+use crate::ops::anchors::{AnchorGrid, AnchorLayout};
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
 use crate::ops::roi_align::{RoiAlignOptions, roi_align};
 use crate::ops::roi_decode::{RoiDecodeOptions, decode_rois};
@@ -30,8 +30,12 @@ pub struct FasterRcnnConfig {
     pub pyramid_channels: usize,
     /// Width of the box head's two layers.
     pub hidden: usize,
-    /// Side of P2's square anchor, in pixels of the resized picture; each level doubles it.
-    pub anchor_size: f32,
+    /// Where boxes start from, level by level.
+    pub anchors: AnchorLayout,
+    /// Number of the finest level: 2 for P2.
+    pub first_level: usize,
+    /// Anchors of each level that proposals are made of.
+    pub proposals_per_level: usize,
     /// Side of the boxes that belong to P4, in pixels of the resized picture.
     pub canonical_size: f32,
     /// Classes, background included.
@@ -39,21 +43,24 @@ pub struct FasterRcnnConfig {
 }
 
 impl FasterRcnnConfig {
-    /// torchvision's. `bn_eps` is 1e-5, but 0 for its COCO checkpoints.
-    pub fn torchvision(depth: Depth, classes: usize, bn_eps: f64) -> Self {
+    /// torchvision's. The `eps` of batch norms is 1e-5, but 0 for its COCO checkpoints.
+    pub fn torchvision(depth: Depth, config: &ModelConfig) -> Self {
+        let architecture = config.architecture;
         Self {
-            body: ResNetConfig::torchvision(depth, bn_eps),
+            body: ResNetConfig::torchvision(depth, config.bn_eps),
             pyramid_channels: 256,
             hidden: 1024,
-            anchor_size: 32.0,
+            anchors: architecture.anchors(),
+            first_level: architecture.first_level(),
+            proposals_per_level: architecture.specification().proposals_per_level,
             canonical_size: 224.0,
-            classes,
+            classes: config.classes,
         }
     }
 
     /// `pyramid_tiny`: for pictures of some 400 pixels, where things are half as large as in
     /// torchvision's 800, and for integrated GPUs and browsers. 1.9 million parameters.
-    pub fn tiny(classes: usize, bn_eps: f64) -> Self {
+    pub fn tiny(config: &ModelConfig) -> Self {
         Self {
             body: ResNetConfig {
                 stem_kernel: 3,
@@ -61,14 +68,13 @@ impl FasterRcnnConfig {
                 blocks: [1, 2, 2, 2],
                 widths: [24, 48, 96, 160],
                 is_bottleneck: false,
-                bn_eps,
+                bn_eps: config.bn_eps,
             },
             pyramid_channels: 48,
             hidden: 224,
-            anchor_size: 16.0,
             // Half of torchvision's would be 112. Finer levels tell shapes better than these slim coarse ones.
             canonical_size: 160.0,
-            classes,
+            ..Self::torchvision(Depth::R18, config)
         }
     }
 }
@@ -79,7 +85,10 @@ pub struct FasterRcnn {
     backbone: Backbone,
     rpn: Rpn,
     roi_heads: RoiHeads,
-    anchor_size: f32,
+    #[module(skip)]
+    anchors: AnchorLayout,
+    first_level: usize,
+    proposals_per_level: usize,
     canonical_size: f32,
 }
 
@@ -100,17 +109,14 @@ struct RoiHeads {
     box_predictor: BoxPredictor,
 }
 
-/// Most proposals that can be asked for: there are no more, since each of five levels gives its best 1000
-/// anchors.
-pub const MAX_PROPOSALS: usize = 5000;
-
 /// Size of a RoI on the feature map, in cells.
 const ROI_SIZE: usize = 7;
 
 impl FasterRcnn {
     /// The model with unloaded weights.
     pub fn new(config: &FasterRcnnConfig, device: &Device) -> Self {
-        let anchors = AnchorGrid::pyramid(config.anchor_size).anchors_per_cell();
+        // One head is for all levels, whose cells have as many anchors each.
+        let anchors = config.anchors.per_cell(0);
         let channels = config.pyramid_channels;
         Self {
             backbone: Backbone {
@@ -124,7 +130,9 @@ impl FasterRcnn {
                 box_head: BoxHead::new(channels * ROI_SIZE * ROI_SIZE, config.hidden, device),
                 box_predictor: BoxPredictor::new(config.hidden, config.classes, device),
             },
-            anchor_size: config.anchor_size,
+            anchors: config.anchors,
+            first_level: config.first_level,
+            proposals_per_level: config.proposals_per_level,
             canonical_size: config.canonical_size,
         }
     }
@@ -135,27 +143,26 @@ impl FasterRcnn {
     pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, request: &Request) -> Outputs {
         let mut outputs = Outputs::new(request, &image);
         let [_, _, height, width] = image.dims();
+        let first = self.first_level;
         let features = self.bottom_up(image);
-        outputs.levels(MapKind::Features, 2, &features, |n| format!("C{n}"));
+        outputs.levels(MapKind::Features, first, &features, |n| format!("C{n}"));
         let pyramid = self.pyramid(features);
-        outputs.levels(MapKind::Pyramid, 2, &pyramid, |n| format!("P{n}"));
+        outputs.levels(MapKind::Pyramid, first, &pyramid, |n| format!("P{n}"));
         if !request.needs_heads() {
             return outputs;
         }
         let maps = self.rpn_maps(pyramid.clone());
-        outputs.levels(MapKind::Heads, 2, &maps.logits, |n| {
+        outputs.levels(MapKind::Heads, first, &maps.logits, |n| {
             format!("P{n} objectness")
         });
-        outputs.levels(MapKind::Heads, 2, &maps.deltas, |n| format!("P{n} deltas"));
+        outputs.levels(MapKind::Heads, first, &maps.deltas, |n| {
+            format!("P{n} deltas")
+        });
         let Some(selection) = request.selection else {
             return outputs;
         };
-        let options = ProposalOptions {
-            limit: selection.proposals,
-            anchor_size: self.anchor_size,
-            ..ProposalOptions::torchvision([height, width])
-        };
-        let proposals = select_proposals(maps, frame.clone(), options);
+        let limit = selection.proposals;
+        let proposals = self.proposals(maps, [height, width], frame.clone(), limit);
         outputs.proposals(&proposals);
         let rois = self.roi_features(pyramid, &proposals);
         let (logits, deltas) = self.box_outputs(rois);
@@ -182,38 +189,46 @@ impl FasterRcnn {
         self.backbone.fpn.forward(features)
     }
 
-    /// The anchors of P2…P6.
-    pub fn anchors(&self) -> AnchorGrid {
-        AnchorGrid::pyramid(self.anchor_size)
+    /// The anchors of P2…P6 over an input of `padded` height and width.
+    pub fn anchors(&self, maps: &RpnMaps, padded: [usize; 2]) -> AnchorGrid {
+        self.anchors.grid(self.first_level, padded, &maps.sizes())
     }
 
-    /// P2…P6 → objectness logits `[1, 3, H, W]` and deltas `[1, 12, H, W]` of each level.
+    /// P2…P6 → objectness logits `[1, A, H, W]` and deltas `[1, 4A, H, W]` of each level.
     pub fn rpn_maps(&self, pyramid: [Tensor<4>; 5]) -> RpnMaps {
-        let [p2, p3, p4, p5, p6] = pyramid.map(|level| self.rpn.head.forward(level));
-        RpnMaps {
-            logits: [p2.0, p3.0, p4.0, p5.0, p6.0],
-            deltas: [p2.1, p3.1, p4.1, p5.1, p6.1],
-        }
+        let maps = pyramid
+            .into_iter()
+            .map(|level| self.rpn.head.forward(level));
+        let (logits, deltas) = maps.unzip();
+        RpnMaps { logits, deltas }
     }
 
-    /// P2…P6 → the best proposals, in pixels of the resized picture.
+    /// What [`rpn_maps`](Self::rpn_maps) says of an input of `padded` height and width → the `limit` best
+    /// proposals, in pixels of the resized picture.
     pub fn proposals(
         &self,
-        pyramid: [Tensor<4>; 5],
+        maps: RpnMaps,
+        padded: [usize; 2],
         frame: Tensor<1>,
-        options: ProposalOptions,
+        limit: usize,
     ) -> Proposals {
-        select_proposals(self.rpn_maps(pyramid), frame, options)
+        let options = ProposalOptions {
+            per_level: self.proposals_per_level,
+            limit,
+            ..ProposalOptions::torchvision(self.anchors(&maps, padded))
+        };
+        select_proposals(maps, frame, options)
     }
 
     /// RoIAlign over P2…P5: `[R, C, 7, 7]`.
     pub fn roi_features(&self, [p2, p3, p4, p5, _]: [Tensor<4>; 5], rois: &Proposals) -> Tensor<4> {
         let options = RoiAlignOptions {
+            first_level: self.first_level,
             canonical_size: self.canonical_size,
             ..RoiAlignOptions::torchvision([ROI_SIZE; 2])
         };
         roi_align(
-            [p2, p3, p4, p5],
+            vec![p2, p3, p4, p5],
             rois.boxes.clone(),
             rois.count.clone(),
             options,
@@ -263,6 +278,11 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
         proposals: 200,
         ..SELECTION
     }),
+    // Things are half as large as in torchvision's pictures.
+    anchors: Some(AnchorLayout {
+        sizes: &[&[16.0], &[32.0], &[64.0], &[128.0], &[256.0]],
+        ..AnchorLayout::torchvision()
+    }),
     // The background and the scenes' eight shapes.
     classes: Classes::Counted {
         tensor: CLASSIFIER,
@@ -275,7 +295,7 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
         rois: 128,
     }),
     build: |config, device| {
-        let config = FasterRcnnConfig::tiny(config.classes, config.bn_eps);
+        let config = FasterRcnnConfig::tiny(config);
         Model::FasterRcnn(FasterRcnn::new(&config, device))
     },
     ..TORCHVISION
@@ -341,6 +361,8 @@ const TORCHVISION: Specification = Specification {
         ("roi_heads.", Stage::BoxHead),
     ],
     levels: 2..=6,
+    anchors: Some(AnchorLayout::torchvision()),
+    proposals_per_level: 1000,
     top_down: &[Upsampling::Nearest],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
@@ -376,7 +398,7 @@ const TINY_WEIGHTS: Option<&[u8]> = Some(include_bytes!("../weights/pyramid_tiny
 const TINY_WEIGHTS: Option<&[u8]> = None;
 
 fn torchvision(depth: Depth, config: &ModelConfig, device: &Device) -> Model {
-    let config = FasterRcnnConfig::torchvision(depth, config.classes, config.bn_eps);
+    let config = FasterRcnnConfig::torchvision(depth, config);
     Model::FasterRcnn(FasterRcnn::new(&config, device))
 }
 
@@ -421,13 +443,6 @@ fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn as_many_proposals_can_be_asked_for_as_there_are() {
-        let levels = TORCHVISION.levels.count();
-        let per_level = ProposalOptions::torchvision([32, 32]).per_level;
-        assert_eq!(MAX_PROPOSALS, levels * per_level);
-    }
 
     #[test]
     fn both_layouts_of_torchvision_have_one_key() {

@@ -130,6 +130,8 @@ const TUTORIAL: Specification = Specification {
         ("smooth", Stage::Pyramid),
     ],
     levels: 2..=5,
+    anchors: None,
+    proposals_per_level: 0,
     top_down: &[Upsampling::Nearest, Upsampling::Bilinear],
     classes: Classes::Fixed(&[]),
     key,

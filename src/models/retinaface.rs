@@ -10,11 +10,11 @@ use super::conv::{ConvLayer, ConvNorm, index_in_sequence};
 use super::fpn::add_upsampled;
 use super::mobilenet::{MobileNet, SLOPE, STAGE_CHANNELS};
 use super::{
-    Architecture, Classes, Distribution, Model, Outputs, Request, Selection, Specification, Stage,
-    Upsampling,
+    Architecture, Classes, Distribution, Model, ModelConfig, Outputs, Request, Selection,
+    Specification, Stage, Upsampling,
 };
 use crate::ops::anchor_decode::{AnchorDecodeOptions, OneStageMaps, decode_anchors};
-use crate::ops::anchors::AnchorGrid;
+use crate::ops::anchors::AnchorLayout;
 use crate::ops::select::select_detections;
 use crate::plan::MapKind;
 use crate::transform::Transform;
@@ -33,16 +33,20 @@ pub struct RetinaFace {
     class_head: Vec<Conv2d>,
     bbox_head: Vec<Conv2d>,
     landmark_head: Vec<Conv2d>,
+    #[module(skip)]
+    anchors: AnchorLayout,
+    first_level: usize,
 }
 
 impl RetinaFace {
-    /// The model with unloaded weights; `eps` is that of every batch norm.
-    pub fn new(eps: f64, device: &Device) -> Self {
-        let anchors = AnchorGrid::retinaface().anchors_per_cell();
+    /// The model with unloaded weights.
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let eps = config.bn_eps;
+        let anchors = config.architecture.anchors();
         let head = |values: usize| -> Vec<Conv2d> {
             (0..3)
-                .map(|_| {
-                    ConvLayer::new(CHANNELS, anchors * values, 1)
+                .map(|level| {
+                    ConvLayer::new(CHANNELS, anchors.per_cell(level) * values, 1)
                         .bias()
                         .init(device)
                 })
@@ -57,6 +61,8 @@ impl RetinaFace {
             class_head: head(2),
             bbox_head: head(4),
             landmark_head: head(10),
+            anchors,
+            first_level: config.architecture.first_level(),
         }
     }
 
@@ -66,25 +72,30 @@ impl RetinaFace {
     /// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
     pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, request: &Request) -> Outputs {
         let mut outputs = Outputs::new(request, &image);
+        let [_, _, height, width] = image.dims();
+        let first = self.first_level;
         let features = self.body.forward(image);
-        outputs.levels(MapKind::Features, 3, &features, |n| format!("C{n}"));
+        outputs.levels(MapKind::Features, first, &features, |n| format!("C{n}"));
         let pyramid = self.fpn.forward(features);
-        outputs.levels(MapKind::Pyramid, 3, &pyramid, |n| format!("P{n}"));
+        outputs.levels(MapKind::Pyramid, first, &pyramid, |n| format!("P{n}"));
         if !request.needs_heads() {
             return outputs;
         }
         let maps = self.head_maps(self.context(pyramid));
-        outputs.levels(MapKind::Heads, 3, &maps.classes, |n| {
+        outputs.levels(MapKind::Heads, first, &maps.classes, |n| {
             format!("P{n} classes")
         });
-        outputs.levels(MapKind::Heads, 3, &maps.boxes, |n| format!("P{n} boxes"));
-        outputs.levels(MapKind::Heads, 3, &maps.landmarks, |n| {
+        outputs.levels(MapKind::Heads, first, &maps.boxes, |n| {
+            format!("P{n} boxes")
+        });
+        outputs.levels(MapKind::Heads, first, &maps.landmarks, |n| {
             format!("P{n} landmarks")
         });
         let Some(selection) = request.selection else {
             return outputs;
         };
-        let options = AnchorDecodeOptions::retinaface(selection.score_threshold);
+        let anchors = self.anchors.grid(first, [height, width], &maps.sizes());
+        let options = AnchorDecodeOptions::retinaface(anchors, selection.score_threshold);
         let candidates = decode_anchors(maps, options);
         outputs.detections = Some(select_detections(candidates, frame, selection.into()));
         outputs
@@ -105,9 +116,14 @@ impl RetinaFace {
     }
 
     /// Raw head maps of the three levels: two class logits, four box deltas and ten landmark deltas
-    /// for each of the two anchors of a cell.
+    /// for each of the anchors of a cell.
     pub fn head_maps(&self, levels: [Tensor<4>; 3]) -> OneStageMaps {
-        let run = |heads: &[Conv2d]| [0, 1, 2].map(|i| heads[i].forward(levels[i].clone()));
+        let run = |heads: &[Conv2d]| -> Vec<Tensor<4>> {
+            let pairs = heads.iter().zip(&levels);
+            pairs
+                .map(|(head, level)| head.forward(level.clone()))
+                .collect()
+        };
         OneStageMaps {
             classes: run(&self.class_head),
             boxes: run(&self.bbox_head),
@@ -212,6 +228,8 @@ pub static MOBILENET025: Architecture = Architecture(&Specification {
         ("landmark_head.", Stage::Heads),
     ],
     levels: 3..=5,
+    anchors: Some(AnchorLayout::retinaface()),
+    proposals_per_level: 0,
     top_down: &[Upsampling::Nearest],
     classes: Classes::Fixed(&["background", "face"]),
     key,
@@ -220,7 +238,7 @@ pub static MOBILENET025: Architecture = Architecture(&Specification {
     published: &[],
     builtin: None,
     training: None,
-    build: |config, device| Model::RetinaFace(RetinaFace::new(config.bn_eps, device)),
+    build: |config, device| Model::RetinaFace(RetinaFace::new(config, device)),
 });
 
 fn key(path: &str) -> String {

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 
 use super::distribution::Distribution;
 use super::{Model, ModelConfig, Selection, Stage, Upsampling};
+use crate::ops::anchors::AnchorLayout;
 use crate::transform::Transform;
 
 /// All that is particular to an architecture but its forward pass.
@@ -25,6 +26,10 @@ pub struct Specification {
     pub stages: &'static [(&'static str, Stage)],
     /// Numbers of the pyramid's levels, finest first. A pixel of level n is 2ⁿ of the input's wide.
     pub levels: RangeInclusive<usize>,
+    /// Where its boxes start from, level by level; none where it finds no boxes.
+    pub anchors: Option<AnchorLayout>,
+    /// How many anchors of each level a two-stage model makes proposals of; 0 where it makes none.
+    pub proposals_per_level: usize,
     /// How its coarse levels may be upsampled on the way down, the usual way first.
     pub top_down: &'static [Upsampling],
     /// What it tells apart.

@@ -7,39 +7,45 @@ use burn::tensor::Tensor;
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::anchors::AnchorGrid;
+use super::anchors::{AnchorGrid, AnchorLevel};
 use super::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
 use super::capture::record;
 #[cfg(feature = "verify")]
 use super::flex::Handles;
 use super::flex::{self, Map};
-use super::levels::Levels3;
+use super::levels::{self, Levels};
 use super::operation::{Arguments, Operation, one_picture};
 use super::roi_decode::softmax;
 use crate::boxes::BBox;
-use crate::kernels::{decode_anchors, words};
+use crate::kernels::{anchors, decode_anchors, words};
 use crate::plan::{Draft, PlanBuilder, Value, ValueKind};
 use crate::stage::Stage;
 
 /// Values of a face's five landmarks.
 const LANDMARKS: usize = 10;
 
-/// Anchors of a cell.
-const ANCHORS: usize = 2;
-
-/// What the heads say of P3, P4 and P5, with A anchors a cell.
+/// What the heads say of each level, finest first, with A anchors a cell.
 pub struct OneStageMaps {
     /// `[1, 2A, H, W]` a level: background and face logits of anchor 0, then of anchor 1, …
-    pub classes: [Tensor<4>; 3],
+    pub classes: Vec<Tensor<4>>,
     /// `[1, 4A, H, W]` a level.
-    pub boxes: [Tensor<4>; 3],
+    pub boxes: Vec<Tensor<4>>,
     /// `[1, 10A, H, W]` a level.
-    pub landmarks: [Tensor<4>; 3],
+    pub landmarks: Vec<Tensor<4>>,
+}
+
+impl OneStageMaps {
+    /// Height and width of each level's maps.
+    pub fn sizes(&self) -> Vec<[usize; 2]> {
+        levels::sizes(&self.classes)
+    }
 }
 
 /// How [`decode_anchors()`] reads the maps.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AnchorDecodeOptions {
+    /// Where boxes start from.
+    pub anchors: AnchorGrid,
     /// An anchor must score more than this.
     pub score_threshold: f32,
     /// What offsets and log sizes are multiplied by.
@@ -48,17 +54,18 @@ pub struct AnchorDecodeOptions {
 
 impl AnchorDecodeOptions {
     /// RetinaFace's, but for the threshold.
-    pub fn retinaface(score_threshold: f32) -> Self {
+    pub fn retinaface(anchors: AnchorGrid, score_threshold: f32) -> Self {
         Self {
+            anchors,
             score_threshold,
             variances: [0.1, 0.2],
         }
     }
 
-    fn to_scalars(self) -> Vec<ScalarIr> {
-        [self.score_threshold, self.variances[0], self.variances[1]]
-            .map(|value| ScalarIr::Float(value.into()))
-            .to_vec()
+    fn to_scalars(&self) -> Vec<ScalarIr> {
+        let own = [self.score_threshold, self.variances[0], self.variances[1]];
+        let own = own.map(|value| ScalarIr::Float(value.into()));
+        own.into_iter().chain(self.anchors.to_scalars()).collect()
     }
 
     /// As a captured graph holds them.
@@ -66,13 +73,23 @@ impl AnchorDecodeOptions {
         Self {
             score_threshold: scalars[0].elem(),
             variances: [scalars[1].elem(), scalars[2].elem()],
+            anchors: AnchorGrid::from_scalars(&scalars[3..]),
         }
     }
 }
 
 /// Every anchor whose face score passes the threshold, decoded, in pixels of the network's input;
 /// not clipped to the picture.
+///
+/// # Panics
+/// If there are not three maps for each level of the anchors.
 pub fn decode_anchors(maps: OneStageMaps, options: AnchorDecodeOptions) -> Candidates<Dispatch> {
+    let levels = options.anchors.levels.len();
+    assert_eq!(
+        [maps.classes.len(), maps.boxes.len(), maps.landmarks.len()],
+        [levels; 3],
+        "anchors are decoded from classes, boxes and landmarks of each level that has anchors"
+    );
     <Dispatch as AnchorDecodeOps>::decode_anchors(
         maps.classes.into(),
         maps.boxes.into(),
@@ -86,49 +103,37 @@ pub fn decode_anchors(maps: OneStageMaps, options: AnchorDecodeOptions) -> Candi
 pub trait AnchorDecodeOps: Backend {
     /// See [`decode_anchors()`].
     fn decode_anchors(
-        #[extension_type] classes: Levels3<Self>,
-        #[extension_type] boxes: Levels3<Self>,
-        #[extension_type] landmarks: Levels3<Self>,
+        #[extension_type] classes: Levels<Self>,
+        #[extension_type] boxes: Levels<Self>,
+        #[extension_type] landmarks: Levels<Self>,
         options: AnchorDecodeOptions,
     ) -> Candidates<Self>;
 }
 
 impl AnchorDecodeOps for Flex {
     fn decode_anchors(
-        classes: Levels3<Self>,
-        boxes: Levels3<Self>,
-        landmarks: Levels3<Self>,
+        classes: Levels<Self>,
+        boxes: Levels<Self>,
+        landmarks: Levels<Self>,
         options: AnchorDecodeOptions,
     ) -> Candidates<Self> {
-        let [classes, boxes, landmarks] =
-            [classes, boxes, landmarks].map(|maps| maps.into_array().map(flex::contiguous));
-        let candidates = decode_grid(
-            &classes.each_ref().map(flex::map),
-            &boxes.each_ref().map(flex::map),
-            &landmarks.each_ref().map(flex::map),
-            options,
-        );
+        let tensors = [classes, boxes, landmarks].map(flex::contiguous_levels);
+        let [classes, boxes, landmarks] = tensors.each_ref().map(|maps| flex::map_levels(maps));
+        let candidates = decode_grid(&classes, &boxes, &landmarks, &options);
         Candidates::from_memory(&candidates, LANDMARKS)
     }
 }
 
 impl AnchorDecodeOps for Capture {
     fn decode_anchors(
-        classes: Levels3<Self>,
-        boxes: Levels3<Self>,
-        landmarks: Levels3<Self>,
+        classes: Levels<Self>,
+        boxes: Levels<Self>,
+        landmarks: Levels<Self>,
         options: AnchorDecodeOptions,
     ) -> Candidates<Self> {
-        let classes = classes.into_array();
-        let anchors = classes
-            .iter()
-            .map(|map| map.shape().num_elements() / 2)
-            .sum();
-        let inputs = classes
-            .into_iter()
-            .chain(boxes.into_array())
-            .chain(landmarks.into_array())
-            .collect();
+        let logits = classes.0.iter().map(|map| map.shape().num_elements());
+        let anchors = logits.sum::<usize>() / 2;
+        let inputs = [classes.0, boxes.0, landmarks.0].concat();
         Candidates::from_captured(record(
             DecodeAnchors.id(),
             inputs,
@@ -156,7 +161,7 @@ impl Operation for DecodeAnchors {
 
     fn check(
         &self,
-        _scalars: &[ScalarIr],
+        scalars: &[ScalarIr],
         inputs: &[&Value],
         outputs: &[&Value],
     ) -> Result<(), String> {
@@ -169,15 +174,17 @@ impl Operation for DecodeAnchors {
             ));
         }
         let levels = inputs.len() / 3;
-        for level in 0..levels {
+        let anchors = AnchorDecodeOptions::from_scalars(scalars).anchors;
+        anchors.check(levels)?;
+        for (level, AnchorLevel { cell, .. }) in anchors.levels.iter().enumerate() {
             let [classes, boxes, landmarks] =
                 [0, 1, 2].map(|head| inputs[head * levels + level].map());
             let [_, height, width] = classes;
-            let expected = [2, 4, LANDMARKS].map(|values| [values * ANCHORS, height, width]);
+            let expected = [2, 4, LANDMARKS].map(|values| [values * cell.len(), height, width]);
             if [classes, boxes, landmarks] != expected {
                 return Err(format!(
                     "it reads maps {classes:?}, {boxes:?} and {landmarks:?} of a level, where \
-                     {expected:?} are known"
+                     {expected:?} are expected"
                 ));
             }
         }
@@ -187,21 +194,19 @@ impl Operation for DecodeAnchors {
     fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {
         let options = AnchorDecodeOptions::from_scalars(arguments.scalars);
         let (rows, found) = (arguments.outputs[0], arguments.outputs[4]);
-        let grid = AnchorGrid::retinaface();
-        let levels = arguments.inputs.len() / 3;
-        for level in 0..levels {
+        let levels = options.anchors.levels.len();
+        for (level, AnchorLevel { stride, cell }) in options.anchors.levels.iter().enumerate() {
+            let number = options.anchors.number(level);
             let [classes, boxes, landmarks] =
                 [0, 1, 2].map(|head| arguments.inputs[head * levels + level]);
-            let stride = 8 << level;
+            let priors: Vec<[f32; 4]> =
+                cell.iter().map(|anchor| Prior::of(*anchor).row()).collect();
             let params = decode_anchors::Params {
-                anchors: [0, 1].map(|a| {
-                    let prior = Prior::of(grid.anchor(level, a, [0, 0], [stride; 2]));
-                    let ([x, y], [width, height]) = (prior.centre, prior.size);
-                    [x, y, width, height]
-                }),
+                anchors: anchors::of_cell(&priors),
+                per_cell: cell.len() as u32,
                 size: words(plan.size_of(classes)),
-                stride: stride as u32,
-                level: level as u32 + 3,
+                stride: words(*stride),
+                level: number as u32,
                 class_pitch: plan.pitch(classes) as u32,
                 box_pitch: plan.pitch(boxes) as u32,
                 landmark_pitch: plan.pitch(landmarks) as u32,
@@ -210,9 +215,10 @@ impl Operation for DecodeAnchors {
                 by_offset: options.variances[0],
                 by_size: options.variances[1],
                 capacity: plan.shape(rows)[0] as u32,
+                ..Default::default()
             };
             let operands = plan.operands([classes, boxes, landmarks, rows, found]);
-            let name = format!("P{} candidates", level + 3);
+            let name = format!("P{number} candidates");
             let draft = match level + 1 == levels {
                 true => Draft::making(name, params.dispatch(), operands, rows),
                 false => Draft::step(name, params.dispatch(), operands, rows),
@@ -227,13 +233,10 @@ impl Operation for DecodeAnchors {
             .inputs
             .iter()
             .map(|input| tensors.get_float_tensor::<Flex>(input));
-        let mut levels = || {
-            Levels3::from_array(std::array::from_fn(|_| {
-                inputs.next().expect("there are nine maps")
-            }))
-        };
-        let (classes, boxes, landmarks) = (levels(), levels(), levels());
         let options = AnchorDecodeOptions::from_scalars(&call.scalars);
+        let levels = options.anchors.levels.len();
+        let mut levels = || Levels(inputs.by_ref().take(levels).collect());
+        let (classes, boxes, landmarks) = (levels(), levels(), levels());
         let candidates =
             <Flex as AnchorDecodeOps>::decode_anchors(classes, boxes, landmarks, options);
         candidates.register(&call.outputs, tensors);
@@ -242,24 +245,22 @@ impl Operation for DecodeAnchors {
 
 /// What the CPU engine does for [`decode_anchors()`], in the order of (level, cell, anchor).
 pub fn decode_grid(
-    classes: &[Map<'_>; 3],
-    boxes: &[Map<'_>; 3],
-    landmarks: &[Map<'_>; 3],
-    options: AnchorDecodeOptions,
+    classes: &[Map<'_>],
+    boxes: &[Map<'_>],
+    landmarks: &[Map<'_>],
+    options: &AnchorDecodeOptions,
 ) -> Vec<Candidate> {
-    let grid = AnchorGrid::retinaface();
-    let anchors = grid.anchors_per_cell();
+    let grid = &options.anchors;
     let mut candidates = Vec::new();
     for level in 0..classes.len() {
-        let stride = 8 << level;
         let width = classes[level].shape[2];
         for cell in 0..classes[level].cells() {
-            for a in 0..anchors {
+            for a in 0..grid.levels[level].cell.len() {
                 let logits = [0, 1].map(|class| classes[level].at(2 * a + class, cell));
                 let score = softmax(&logits)[1];
                 // NaN passes no threshold.
                 if score > options.score_threshold {
-                    let anchor = grid.anchor(level, a, [cell / width, cell % width], [stride; 2]);
+                    let anchor = grid.anchor(level, a, [cell / width, cell % width]);
                     let deltas = |map: &Map<'_>, count: usize| -> Vec<f32> {
                         (0..count).map(|k| map.at(count * a + k, cell)).collect()
                     };
@@ -270,7 +271,7 @@ pub fn decode_grid(
                             .points(&deltas(&landmarks[level], LANDMARKS), options.variances),
                         score,
                         label: 1,
-                        level: level as i32 + 3,
+                        level: grid.number(level) as i32,
                     });
                 }
             }
@@ -291,6 +292,12 @@ impl Prior {
             centre: [(x1 + x2) / 2.0, (y1 + y2) / 2.0],
             size: [x2 - x1, y2 - y1],
         }
+    }
+
+    /// As the kernel takes it.
+    fn row(&self) -> [f32; 4] {
+        let ([x, y], [width, height]) = (self.centre, self.size);
+        [x, y, width, height]
     }
 
     fn bbox(&self, deltas: &[f32], [by_offset, by_size]: [f32; 2]) -> BBox {

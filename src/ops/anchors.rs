@@ -1,75 +1,208 @@
 //! Anchors: where the boxes of each pyramid level start from.
 
-use crate::boxes::BBox;
+use burn_ir::ScalarIr;
 
-/// The anchors of one cell at every level, and how cells are laid out.
+use super::capture::size;
+use crate::boxes::BBox;
+use crate::kernels::MAX_ANCHORS;
+
+/// The anchors that a model is specified by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AnchorLayout {
+    /// Sides of each level's square anchors in pixels of the network's input, finest level first.
+    pub sizes: &'static [&'static [f32]],
+    /// Heights by widths of anchors of the same area; each size comes in all of them.
+    pub aspect_ratios: &'static [f32],
+    /// Where they lie.
+    pub rule: AnchorRule,
+}
+
+/// How anchors lie about the cells of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnchorRule {
+    /// As torchvision's `AnchorGenerator` has them: about a cell's top left corner, half of their sides
+    /// rounded half to even, and cells `input / map` pixels apart, an integer division.
+    Torchvision,
+    /// As RetinaFace has them: about a cell's centre, not rounded, and the cells of level n 2ⁿ pixels
+    /// apart.
+    Centred,
+}
+
+impl AnchorLayout {
+    /// Those of torchvision's Faster R-CNN: 32 pixels at P2, twice as many at each level up to P6, in
+    /// three shapes.
+    pub const fn torchvision() -> Self {
+        Self {
+            sizes: &[&[32.0], &[64.0], &[128.0], &[256.0], &[512.0]],
+            aspect_ratios: &[0.5, 1.0, 2.0],
+            rule: AnchorRule::Torchvision,
+        }
+    }
+
+    /// RetinaFace's squares, two sizes a level.
+    pub const fn retinaface() -> Self {
+        Self {
+            sizes: &[&[16.0, 32.0], &[64.0, 128.0], &[256.0, 512.0]],
+            aspect_ratios: &[1.0],
+            rule: AnchorRule::Centred,
+        }
+    }
+
+    /// Anchors of one cell of a level, 0 the finest.
+    pub fn per_cell(&self, level: usize) -> usize {
+        self.sizes[level].len() * self.aspect_ratios.len()
+    }
+
+    /// The anchors over an input of `padded` (height, width) pixels and maps of the sizes in `maps`, finest
+    /// first, the first of which is that of the level numbered `first_level`. A cell's are in the order of
+    /// aspect ratio and size.
+    pub fn grid(&self, first_level: usize, padded: [usize; 2], maps: &[[usize; 2]]) -> AnchorGrid {
+        let levels = self.sizes.iter().zip(maps).zip(first_level..);
+        let levels = levels.map(|((sizes, map), number)| {
+            let stride = match self.rule {
+                AnchorRule::Torchvision => [padded[0] / map[0], padded[1] / map[1]],
+                AnchorRule::Centred => [1 << number; 2],
+            };
+            let shapes = self.aspect_ratios.iter();
+            let shapes = shapes.flat_map(|&ratio| sizes.iter().map(move |&size| (ratio, size)));
+            AnchorLevel {
+                stride,
+                cell: shapes
+                    .map(|(ratio, size)| self.anchor(ratio, size, stride))
+                    .collect(),
+            }
+        });
+        AnchorGrid {
+            first_level,
+            levels: levels.collect(),
+        }
+    }
+
+    /// An anchor of the cell at the origin.
+    fn anchor(&self, ratio: f32, size: f32, stride: [usize; 2]) -> BBox {
+        let height = ratio.sqrt();
+        let width = 1.0 / height;
+        let [w, h] = [width * size / 2.0, height * size / 2.0];
+        match self.rule {
+            AnchorRule::Torchvision => {
+                let [w, h] = [w, h].map(f32::round_ties_even);
+                [-w, -h, w, h]
+            }
+            AnchorRule::Centred => {
+                let [y, x] = stride.map(|pixels| pixels as f32 / 2.0);
+                [x - w, y - h, x + w, y + h]
+            }
+        }
+    }
+}
+
+/// The anchors of all levels of a pyramid over one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnchorGrid {
-    size: f32,
-    cells: Vec<Vec<BBox>>,
+    /// Number of the finest level: 2 for P2.
+    pub first_level: usize,
+    /// The levels, finest first.
+    pub levels: Vec<AnchorLevel>,
+}
+
+/// The anchors of one level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnchorLevel {
+    /// Pixels between cells, down and across.
+    pub stride: [usize; 2],
+    /// The anchors of the cell at the origin, in pixels of the network's input.
+    pub cell: Vec<BBox>,
 }
 
 impl AnchorGrid {
-    /// torchvision's `AnchorGenerator`: `size` pixels at P2, twice as many at each level up to P6,
-    /// aspect ratios (height / width) 0.5, 1 and 2; a cell's anchors rounded half to even and centred
-    /// on the cell's top left corner. Faster R-CNN's `size` is 32.
-    pub fn pyramid(size: f32) -> Self {
-        let cells = [1.0_f32, 2.0, 4.0, 8.0, 16.0].map(|scale| {
-            let size = size * scale;
-            [0.5_f32, 1.0, 2.0]
-                .map(|ratio| {
-                    let height = ratio.sqrt();
-                    let width = 1.0 / height;
-                    let half = [width * size / 2.0, height * size / 2.0];
-                    let [w, h] = half.map(f32::round_ties_even);
-                    [-w, -h, w, h]
-                })
-                .to_vec()
-        });
-        Self {
-            size,
-            cells: cells.into(),
-        }
-    }
-
-    /// RetinaFace's squares of 16, 32; 64, 128; 256, 512 pixels at strides 8, 16, 32, centred on
-    /// the cell.
-    pub fn retinaface() -> Self {
-        let cells = [
-            (8.0_f32, [16.0_f32, 32.0]),
-            (16.0, [64.0, 128.0]),
-            (32.0, [256.0, 512.0]),
-        ]
-        .map(|(stride, sizes)| {
-            let centre = stride / 2.0;
-            sizes
-                .map(|size| {
-                    let (low, high) = (centre - size / 2.0, centre + size / 2.0);
-                    [low, low, high, high]
-                })
-                .to_vec()
-        });
-        Self {
-            size: 16.0,
-            cells: cells.into(),
-        }
-    }
-
-    /// Side of the finest level's least square anchor, in pixels.
-    pub fn size(&self) -> f32 {
-        self.size
-    }
-
-    /// Anchors of one cell; the same number at every level.
-    pub fn anchors_per_cell(&self) -> usize {
-        self.cells[0].len()
-    }
-
-    /// Anchor `a` of the cell at (`x`, `y`) of a level (0 the finest), cells `stride` pixels
-    /// (height, width) apart.
-    pub fn anchor(&self, level: usize, a: usize, [y, x]: [usize; 2], stride: [usize; 2]) -> BBox {
+    /// Anchor `a` of the cell at (`y`, `x`) of a level (0 the finest).
+    pub fn anchor(&self, level: usize, a: usize, [y, x]: [usize; 2]) -> BBox {
+        let AnchorLevel { stride, cell } = &self.levels[level];
         let (dy, dx) = ((y * stride[0]) as f32, (x * stride[1]) as f32);
-        let [x1, y1, x2, y2] = self.cells[level][a];
+        let [x1, y1, x2, y2] = cell[a];
         [x1 + dx, y1 + dy, x2 + dx, y2 + dy]
+    }
+
+    /// The number of a level (0 the finest), as boxes are told to come from it.
+    pub fn number(&self, level: usize) -> usize {
+        self.first_level + level
+    }
+
+    /// Whether there are anchors for so many levels, 1 to [`MAX_ANCHORS`] a cell.
+    ///
+    /// # Errors
+    /// If there are not, in words.
+    pub(super) fn check(&self, levels: usize) -> Result<(), String> {
+        if levels != self.levels.len() || levels == 0 {
+            return Err(format!(
+                "it reads maps of {levels} levels, where there are anchors of {}",
+                self.levels.len()
+            ));
+        }
+        let mut per_cell = self.levels.iter().map(|level| level.cell.len());
+        match per_cell.find(|count| !(1..=MAX_ANCHORS).contains(count)) {
+            Some(count) => Err(format!(
+                "it reads {count} anchors a cell, where 1 to {MAX_ANCHORS} are known"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn to_scalars(&self) -> Vec<ScalarIr> {
+        let count = |count: usize| ScalarIr::UInt(count as u64);
+        let levels = self.levels.iter().flat_map(|AnchorLevel { stride, cell }| {
+            let sizes = [stride[0], stride[1], cell.len()].map(count);
+            let sides = cell.as_flattened().iter();
+            let sides = sides.map(|&side| ScalarIr::Float(side.into()));
+            sizes.into_iter().chain(sides)
+        });
+        let head = [self.first_level, self.levels.len()].map(count);
+        head.into_iter().chain(levels).collect()
+    }
+
+    /// As a captured graph holds them, behind what else an operation records.
+    pub(super) fn from_scalars(scalars: &[ScalarIr]) -> Self {
+        let mut scalars = scalars.iter().copied();
+        let mut next = || scalars.next().expect("all of the anchors are recorded");
+        let (first_level, levels) = (size(next()), size(next()));
+        let levels = (0..levels).map(|_| {
+            let stride = [size(next()), size(next())];
+            let anchors = size(next());
+            let mut side = || next().elem();
+            let cell = (0..anchors).map(|_| [side(), side(), side(), side()]);
+            AnchorLevel {
+                stride,
+                cell: cell.collect(),
+            }
+        });
+        let levels = levels.collect();
+        Self {
+            first_level,
+            levels,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorded_grid_is_the_grid() {
+        let maps = [[25, 34], [13, 17], [7, 9], [4, 5], [2, 3]];
+        let torchvision = AnchorLayout::torchvision().grid(2, [100, 136], &maps);
+        let retinaface = AnchorLayout::retinaface().grid(3, [100, 136], &maps[1..4]);
+        for grid in [torchvision, retinaface] {
+            assert_eq!(AnchorGrid::from_scalars(&grid.to_scalars()), grid);
+        }
+    }
+
+    #[test]
+    fn retinaface_has_squares_about_the_centres() {
+        let grid = AnchorLayout::retinaface().grid(3, [33, 40], &[[5, 5], [3, 3], [2, 2]]);
+        assert_eq!(grid.levels[1].stride, [16, 16]);
+        assert_eq!(grid.anchor(0, 0, [0, 0]), [-4.0, -4.0, 12.0, 12.0]);
+        assert_eq!(grid.anchor(2, 1, [1, 0]), [-240.0, -208.0, 272.0, 304.0]);
+        assert_eq!(grid.number(2), 5);
     }
 }

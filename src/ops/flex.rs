@@ -3,6 +3,8 @@
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{Element, TensorData};
 
+use super::levels::Levels;
+
 /// A tensor of the CPU engine, of any element type.
 pub(super) type FlexTensor = FloatTensor<Flex>;
 
@@ -48,6 +50,16 @@ pub(super) fn map(tensor: &FlexTensor) -> Map<'_> {
         values: values(tensor),
         shape: [shape[1], shape[2], shape[3]],
     }
+}
+
+/// The maps of levels, each with its values in row-major order.
+pub(super) fn contiguous_levels(levels: Levels<Flex>) -> Vec<FlexTensor> {
+    levels.0.into_iter().map(contiguous).collect()
+}
+
+/// The maps of levels that are contiguous tensors `[1, C, H, W]`.
+pub(super) fn map_levels(levels: &[FlexTensor]) -> Vec<Map<'_>> {
+    levels.iter().map(map).collect()
 }
 
 /// The maps of a contiguous tensor `[N, C, H, W]`.

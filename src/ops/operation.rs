@@ -26,8 +26,8 @@ pub trait Operation: Sync {
     /// What its inputs hold, given how many there are, and what its outputs hold.
     fn signature(&self, inputs: usize) -> (Vec<ValueKind>, Vec<ValueKind>);
 
-    /// How many of its inputs, from the first, are maps that may be stored in 16 bits.
-    fn maps(&self) -> usize {
+    /// How many of so many inputs, from the first, are maps that may be stored in 16 bits.
+    fn maps(&self, _inputs: usize) -> usize {
         0
     }
 

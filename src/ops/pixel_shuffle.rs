@@ -95,8 +95,8 @@ impl Operation for PixelShuffle {
         (vec![ValueKind::Floats], vec![ValueKind::Floats])
     }
 
-    fn maps(&self) -> usize {
-        1
+    fn maps(&self, inputs: usize) -> usize {
+        inputs
     }
 
     fn dtypes(&self) -> &'static [Dtypes] {

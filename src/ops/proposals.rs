@@ -9,24 +9,31 @@ use burn_ir::ScalarIr;
 #[cfg(feature = "verify")]
 use burn_ir::CustomOpIr;
 
-use super::anchors::AnchorGrid;
+use super::anchors::{AnchorGrid, AnchorLevel};
 use super::capture::{record, size};
 #[cfg(feature = "verify")]
 use super::flex::Handles;
 use super::flex::{self, Map};
-use super::levels::Levels5;
+use super::levels::{self, Levels};
 use super::operation::{Arguments, Operation, one_picture};
 use crate::boxes::{BBox, clip, decode, is_at_least, nms};
-use crate::kernels::{decode_proposals, merge_proposals, nms_levels, top_anchors, words};
+use crate::kernels::{anchors, decode_proposals, merge_proposals, nms_levels, top_anchors, words};
 use crate::plan::{Draft, Operand, PlanBuilder, Value, ValueId, ValueKind};
 use crate::stage::Stage;
 
-/// What the RPN head says of P2…P6.
+/// What the RPN head says of each level, finest first, with A anchors a cell.
 pub struct RpnMaps {
     /// Objectness logits, `[1, A, H, W]` a level.
-    pub logits: [Tensor<4>; 5],
+    pub logits: Vec<Tensor<4>>,
     /// Box deltas, `[1, 4A, H, W]` a level: dx, dy, dw, dh of anchor 0, then of anchor 1, …
-    pub deltas: [Tensor<4>; 5],
+    pub deltas: Vec<Tensor<4>>,
+}
+
+impl RpnMaps {
+    /// Height and width of each level's maps.
+    pub fn sizes(&self) -> Vec<[usize; 2]> {
+        levels::sizes(&self.logits)
+    }
 }
 
 /// Boxes that may hold an object.
@@ -34,20 +41,17 @@ pub struct RpnMaps {
 pub struct Proposals {
     /// `[R, 4]` in pixels of the resized picture, best first.
     pub boxes: Tensor<2>,
-    /// `[R]`, the level (2 for P2) whose anchor each started from.
+    /// `[R]`, the number of the level (2 for P2) whose anchor each started from.
     pub levels: Tensor<1, Int>,
     /// `[1]`, how many rows are meant.
     pub count: Tensor<1, Int>,
 }
 
-/// The thresholds of [`select_proposals`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What [`select_proposals`] goes by.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProposalOptions {
-    /// Height and width of the network's input, padding included: anchors are spaced by
-    /// `padded / map`, an integer division.
-    pub padded: [usize; 2],
-    /// Side of P2's square anchor, in pixels; see [`AnchorGrid::pyramid`].
-    pub anchor_size: f32,
+    /// Where boxes start from.
+    pub anchors: AnchorGrid,
     /// Best anchors taken from each level.
     pub per_level: usize,
     /// Best boxes kept over all levels.
@@ -60,10 +64,9 @@ pub struct ProposalOptions {
 
 impl ProposalOptions {
     /// torchvision's at inference.
-    pub fn torchvision(padded: [usize; 2]) -> Self {
+    pub fn torchvision(anchors: AnchorGrid) -> Self {
         Self {
-            padded,
-            anchor_size: 32.0,
+            anchors,
             per_level: 1000,
             limit: 1000,
             nms_threshold: 0.7,
@@ -71,27 +74,24 @@ impl ProposalOptions {
         }
     }
 
-    fn to_scalars(self) -> Vec<ScalarIr> {
-        vec![
-            ScalarIr::UInt(self.padded[0] as u64),
-            ScalarIr::UInt(self.padded[1] as u64),
+    fn to_scalars(&self) -> Vec<ScalarIr> {
+        let own = [
             ScalarIr::UInt(self.per_level as u64),
             ScalarIr::UInt(self.limit as u64),
             ScalarIr::Float(self.nms_threshold.into()),
             ScalarIr::Float(self.min_side.into()),
-            ScalarIr::Float(self.anchor_size.into()),
-        ]
+        ];
+        own.into_iter().chain(self.anchors.to_scalars()).collect()
     }
 
     /// As a captured graph holds them.
     pub(crate) fn from_scalars(scalars: &[ScalarIr]) -> Self {
         Self {
-            padded: [size(scalars[0]), size(scalars[1])],
-            per_level: size(scalars[2]),
-            limit: size(scalars[3]),
-            nms_threshold: scalars[4].elem(),
-            min_side: scalars[5].elem(),
-            anchor_size: scalars[6].elem(),
+            per_level: size(scalars[0]),
+            limit: size(scalars[1]),
+            nms_threshold: scalars[2].elem(),
+            min_side: scalars[3].elem(),
+            anchors: AnchorGrid::from_scalars(&scalars[4..]),
         }
     }
 }
@@ -101,7 +101,16 @@ impl ProposalOptions {
 /// finer level, the earlier anchor).
 ///
 /// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
+///
+/// # Panics
+/// If there are not two maps for each level of the anchors.
 pub fn select_proposals(maps: RpnMaps, frame: Tensor<1>, options: ProposalOptions) -> Proposals {
+    let levels = options.anchors.levels.len();
+    assert_eq!(
+        [maps.logits.len(), maps.deltas.len()],
+        [levels; 2],
+        "proposals are made of logits and deltas of each level that has anchors"
+    );
     let proposals = <Dispatch as ProposalOps>::select_proposals(
         maps.logits.into(),
         maps.deltas.into(),
@@ -131,8 +140,8 @@ pub struct ProposalTensors<B: Backend> {
 pub trait ProposalOps: Backend {
     /// See [`select_proposals`].
     fn select_proposals(
-        #[extension_type] logits: Levels5<Self>,
-        #[extension_type] deltas: Levels5<Self>,
+        #[extension_type] logits: Levels<Self>,
+        #[extension_type] deltas: Levels<Self>,
         frame: FloatTensor<Self>,
         options: ProposalOptions,
     ) -> ProposalTensors<Self>;
@@ -140,20 +149,19 @@ pub trait ProposalOps: Backend {
 
 impl ProposalOps for Flex {
     fn select_proposals(
-        logits: Levels5<Self>,
-        deltas: Levels5<Self>,
+        logits: Levels<Self>,
+        deltas: Levels<Self>,
         frame: FloatTensor<Self>,
         options: ProposalOptions,
     ) -> ProposalTensors<Self> {
-        let logits = logits.into_array().map(flex::contiguous);
-        let deltas = deltas.into_array().map(flex::contiguous);
+        let [logits, deltas] = [logits, deltas].map(flex::contiguous_levels);
         let frame = flex::contiguous(frame);
         let frame = flex::values::<f32>(&frame);
         let (boxes, levels) = select(
-            &logits.each_ref().map(flex::map),
-            &deltas.each_ref().map(flex::map),
+            &flex::map_levels(&logits),
+            &flex::map_levels(&deltas),
             [frame[0], frame[1]],
-            options,
+            &options,
         );
         let count = boxes.len();
         ProposalTensors {
@@ -166,17 +174,13 @@ impl ProposalOps for Flex {
 
 impl ProposalOps for Capture {
     fn select_proposals(
-        logits: Levels5<Self>,
-        deltas: Levels5<Self>,
+        logits: Levels<Self>,
+        deltas: Levels<Self>,
         frame: FloatTensor<Self>,
         options: ProposalOptions,
     ) -> ProposalTensors<Self> {
-        let inputs = logits
-            .into_array()
-            .into_iter()
-            .chain(deltas.into_array())
-            .chain([frame])
-            .collect();
+        let maps = logits.0.into_iter().chain(deltas.0);
+        let inputs = maps.chain([frame]).collect();
         let outputs = [
             (Shape::from([options.limit, 4]), DType::F32),
             (Shape::from([options.limit]), DType::I32),
@@ -248,15 +252,15 @@ impl Operation for SelectProposals {
                 options.limit
             ));
         }
-        for (logits, deltas) in logits.iter().zip(deltas) {
+        options.anchors.check(logits.len())?;
+        let levels = options.anchors.levels.iter();
+        for ((logits, deltas), level) in logits.iter().zip(deltas).zip(levels) {
             let [anchors, height, width] = logits.map();
-            if anchors != decode_proposals::ANCHORS || deltas.map() != [4 * anchors, height, width]
-            {
+            let expected = level.cell.len();
+            if anchors != expected || deltas.map() != [4 * expected, height, width] {
                 return Err(format!(
-                    "it reads logits {:?} and deltas {:?}, where {} anchors a cell are known",
-                    logits.shape,
-                    deltas.shape,
-                    decode_proposals::ANCHORS
+                    "it reads logits {:?} and deltas {:?}, where there are {expected} anchors a cell",
+                    logits.shape, deltas.shape,
                 ));
             }
         }
@@ -275,7 +279,7 @@ impl Operation for SelectProposals {
         let slot_keys = plan.temporary(slots * 4);
         for (level, maps) in logits.iter().zip(deltas).enumerate() {
             let maps = [*maps.0, *maps.1];
-            schedule_level(options, level, maps, [slot_boxes, slot_keys], boxes, plan);
+            schedule_level(&options, level, maps, [slot_boxes, slot_keys], boxes, plan);
         }
         let suppression = nms_levels::Params {
             limit: options.per_level as u32,
@@ -292,7 +296,7 @@ impl Operation for SelectProposals {
             slots: slots as u32,
             slots_a_level: options.per_level as u32,
             limit: options.limit as u32,
-            ..Default::default()
+            first_level: options.anchors.first_level as u32,
         };
         let [proposals, levels, count] = plan.operands([boxes, levels, count]);
         let operands = [slot_boxes, slot_keys, proposals, levels, count];
@@ -310,14 +314,11 @@ impl Operation for SelectProposals {
             .inputs
             .iter()
             .map(|input| tensors.get_float_tensor::<Flex>(input));
-        let mut levels = || {
-            Levels5::from_array(std::array::from_fn(|_| {
-                inputs.next().expect("there are ten maps and the frame")
-            }))
-        };
-        let (logits, deltas) = (levels(), levels());
-        let frame = inputs.next().expect("the frame is the last");
         let options = ProposalOptions::from_scalars(&call.scalars);
+        let levels = options.anchors.levels.len();
+        let logits = Levels(inputs.by_ref().take(levels).collect());
+        let deltas = Levels(inputs.by_ref().take(levels).collect());
+        let frame = inputs.next().expect("the frame is the last");
         let found = Flex::select_proposals(logits, deltas, frame, options);
         let [boxes, levels, count] = &call.outputs[..] else {
             unreachable!("proposal selection has three outputs")
@@ -330,7 +331,7 @@ impl Operation for SelectProposals {
 
 /// The slots of one level, filled: its best anchors, then their boxes in order.
 fn schedule_level(
-    options: ProposalOptions,
+    options: &ProposalOptions,
     level: usize,
     [logits, deltas]: [ValueId; 2],
     [slot_boxes, slot_keys]: [Operand; 2],
@@ -346,16 +347,16 @@ fn schedule_level(
         pitch: plan.pitch(logits) as u32,
         limit: options.per_level as u32,
     };
-    let name = format!("P{} top anchors", level + 2);
+    let number = options.anchors.number(level);
+    let name = format!("P{number} top anchors");
     let draft = Draft::step(name, choice.dispatch(), [logit_map, chosen], boxes);
     plan.push(draft.waiting(choice.waits()));
 
-    let grid = AnchorGrid::pyramid(options.anchor_size);
-    let stride = [options.padded[0] / height, options.padded[1] / width];
+    let AnchorLevel { stride, cell } = &options.anchors.levels[level];
     let decode = decode_proposals::Params {
-        anchors: [0, 1, 2].map(|a| grid.anchor(level, a, [0, 0], stride)),
+        anchors: anchors::of_cell(cell),
         size: words([height, width]),
-        stride: words(stride),
+        stride: words(*stride),
         logit_pitch: plan.pitch(logits) as u32,
         delta_pitch: plan.pitch(deltas) as u32,
         limit: options.per_level as u32,
@@ -371,25 +372,24 @@ fn schedule_level(
         slot_boxes,
         slot_keys,
     ];
-    let name = format!("P{} proposals", level + 2);
+    let name = format!("P{number} proposals");
     plan.push(Draft::step(name, decode.dispatch(), operands, boxes));
 }
 
 /// What the CPU engine does for [`select_proposals`]: boxes and their levels. `resized` is the unpadded picture's
 /// height and width.
 pub fn select(
-    logits: &[Map<'_>; 5],
-    deltas: &[Map<'_>; 5],
+    logits: &[Map<'_>],
+    deltas: &[Map<'_>],
     resized: [f32; 2],
-    options: ProposalOptions,
+    options: &ProposalOptions,
 ) -> (Vec<BBox>, Vec<i32>) {
-    let grid = AnchorGrid::pyramid(options.anchor_size);
     let mut kept: Vec<(f32, BBox, i32)> = Vec::new();
     for level in 0..logits.len() {
         let mut scored: Vec<(f32, BBox)> = top_anchors(&logits[level], options.per_level)
             .into_iter()
             .map(|anchor| {
-                let bbox = decode_anchor(&grid, level, anchor, &deltas[level], options.padded);
+                let bbox = decode_anchor(&options.anchors, level, anchor, &deltas[level]);
                 (anchor.logit, clip(bbox, resized))
             })
             .collect();
@@ -398,7 +398,7 @@ pub fn select(
         let survivors = nms(&boxes, |_| 0, options.nms_threshold, options.limit);
         kept.extend(survivors.into_iter().map(|index| {
             let (logit, bbox) = scored[index];
-            (logit, bbox, level as i32 + 2)
+            (logit, bbox, options.anchors.number(level) as i32)
         }));
     }
     // Stable, so that ties stay in the order of level and anchor.
@@ -446,17 +446,10 @@ fn top_anchors(logits: &Map<'_>, limit: usize) -> Vec<ScoredAnchor> {
     scored
 }
 
-fn decode_anchor(
-    grid: &AnchorGrid,
-    level: usize,
-    anchor: ScoredAnchor,
-    deltas: &Map<'_>,
-    padded: [usize; 2],
-) -> BBox {
-    let [_, height, width] = deltas.shape;
-    let stride = [padded[0] / height, padded[1] / width];
+fn decode_anchor(grid: &AnchorGrid, level: usize, anchor: ScoredAnchor, deltas: &Map<'_>) -> BBox {
+    let width = deltas.shape[2];
     let cell = [anchor.cell / width, anchor.cell % width];
-    let start = grid.anchor(level, anchor.a, cell, stride);
+    let start = grid.anchor(level, anchor.a, cell);
     let channel = 4 * anchor.a;
     let deltas = [0, 1, 2, 3].map(|k| deltas.at(channel + k, anchor.cell));
     decode(start, deltas, [1.0; 4])

@@ -2,7 +2,7 @@
 //! level assignment: Lin et al., 2016), as torchvision's `MultiScaleRoIAlign`.
 //!
 //! One difference: torchvision infers each level's scale from the map's and the unpadded picture's
-//! sizes, which goes wrong for tiny pictures; here P2…P5 are 1/4…1/32.
+//! sizes, which goes wrong for tiny pictures; here they are given.
 
 use std::ops::Range;
 
@@ -14,19 +14,23 @@ use rayon::prelude::*;
 
 use super::capture::{record, size};
 use super::flex::{self, FlexTensor, Map};
-use super::levels::Levels4;
+use super::levels::Levels;
 use super::operation::Operation;
 use crate::boxes::{BBox, area};
 
+#[cfg(feature = "train-gpu")]
+mod cube;
+#[cfg(feature = "train")]
+mod gradient;
 mod schedule;
 
 pub(super) use schedule::RoiAlign;
 
-#[cfg(feature = "train-gpu")]
-mod cube;
+/// Most levels that RoIs are cropped from.
+const MAX_LEVELS: usize = 6;
 
-/// How a RoI is laid over a map.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How a RoI is laid over a map, and which.
+#[derive(Clone, Debug, PartialEq)]
 pub struct RoiAlignOptions {
     /// Cells of the output, height and width.
     pub output: [usize; 2],
@@ -34,29 +38,65 @@ pub struct RoiAlignOptions {
     pub sampling_ratio: usize,
     /// Whether pixel centres sit at half coordinates (detectron2) or at whole ones (torchvision).
     pub aligned: bool,
-    /// Side of the boxes that belong to P4, in pixels of the resized picture.
+    /// Pixels of the resized picture between the cells of each level's map, finest level first.
+    pub strides: Vec<usize>,
+    /// Number of the finest level: 2 for P2.
+    pub first_level: usize,
+    /// Number of the level that boxes of the canonical size belong to.
+    pub canonical_level: usize,
+    /// Side of these boxes, in pixels of the resized picture.
     pub canonical_size: f32,
 }
 
 impl RoiAlignOptions {
-    /// torchvision's detectors: two samples a side, not aligned.
+    /// torchvision's detectors: P2…P5, two samples a side, not aligned; boxes of the size of an ImageNet
+    /// picture belong to P4.
     pub fn torchvision(output: [usize; 2]) -> Self {
         Self {
             output,
             sampling_ratio: 2,
             aligned: false,
+            strides: vec![4, 8, 16, 32],
+            first_level: 2,
+            canonical_level: 4,
             canonical_size: 224.0,
         }
     }
 
-    fn to_scalars(self) -> Vec<ScalarIr> {
-        vec![
-            ScalarIr::UInt(self.output[0] as u64),
-            ScalarIr::UInt(self.output[1] as u64),
-            ScalarIr::UInt(self.sampling_ratio as u64),
+    /// Whether RoIs of maps of so many levels can be cropped so.
+    ///
+    /// # Errors
+    /// If they cannot, in words.
+    fn check(&self, levels: usize) -> Result<(), String> {
+        let strides = &self.strides;
+        if !(1..=MAX_LEVELS).contains(&levels) || strides.len() != levels {
+            return Err(format!(
+                "RoIs are cropped from {levels} maps at strides {strides:?}, where 1 to {MAX_LEVELS} maps \
+                 with a stride each are expected"
+            ));
+        }
+        match strides.iter().chain(&self.output).all(|&side| side > 0) {
+            true => Ok(()),
+            false => Err(format!(
+                "RoIs of {:?} cells are cropped at strides {strides:?}, where none is 0",
+                self.output
+            )),
+        }
+    }
+
+    fn to_scalars(&self) -> Vec<ScalarIr> {
+        let count = |count: usize| ScalarIr::UInt(count as u64);
+        let own = [
+            count(self.output[0]),
+            count(self.output[1]),
+            count(self.sampling_ratio),
             ScalarIr::Bool(self.aligned),
+            count(self.first_level),
+            count(self.canonical_level),
             ScalarIr::Float(self.canonical_size.into()),
-        ]
+        ];
+        let strides = self.strides.iter().map(|&stride| count(stride));
+        own.into_iter().chain(strides).collect()
     }
 
     /// As a captured graph holds them.
@@ -65,14 +105,35 @@ impl RoiAlignOptions {
             output: [size(scalars[0]), size(scalars[1])],
             sampling_ratio: size(scalars[2]),
             aligned: scalars[3].elem(),
-            canonical_size: scalars[4].elem(),
+            first_level: size(scalars[4]),
+            canonical_level: size(scalars[5]),
+            canonical_size: scalars[6].elem(),
+            strides: scalars[7..].iter().map(|&stride| size(stride)).collect(),
         }
+    }
+
+    /// The level, 0 the finest, that a box of this size is cropped from: the canonical one for the
+    /// canonical size, a level up or down for each doubling. The finest for a box that has no size.
+    pub fn level_of(&self, bbox: BBox) -> usize {
+        let side = area(bbox).sqrt();
+        let level = self.canonical_level as f32 + (side / self.canonical_size).log2() + 1e-6;
+        let coarsest = self.first_level + self.strides.len() - 1;
+        let level = level
+            .floor()
+            .clamp(self.first_level as f32, coarsest as f32);
+        // NaN becomes 0.
+        (level as usize).saturating_sub(self.first_level)
+    }
+
+    /// Cells a pixel of a level's map, 0 the finest.
+    fn scale(&self, level: usize) -> f32 {
+        1.0 / self.strides[level] as f32
     }
 }
 
 /// Crop each RoI from the level that suits its size.
 ///
-/// - `levels`: P2…P5, each `[N, C, H, W]`;
+/// - `levels`: the pyramid's maps, finest first, each `[N, C, H, W]`;
 /// - `boxes`: `[R, 4]` in pixels of the resized picture, those of the first picture first; `count`:
 ///   `[N]`, how many rows are each picture's;
 /// - returns `[R, C, output…]`.
@@ -84,12 +145,18 @@ impl RoiAlignOptions {
 /// pooler gives no level, and zeros, too).
 ///
 /// The levels have gradients, the boxes have none, as in torchvision. Captured, `N` is 1.
+///
+/// # Panics
+/// If there are not 1 to 6 levels with a stride each, or the output has no cells.
 pub fn roi_align(
-    levels: [Tensor<4>; 4],
+    levels: Vec<Tensor<4>>,
     boxes: Tensor<2>,
     count: Tensor<1, Int>,
     options: RoiAlignOptions,
 ) -> Tensor<4> {
+    if let Err(problem) = options.check(levels.len()) {
+        panic!("{problem}");
+    }
     Tensor::from_dispatch(<Dispatch as RoiAlignOps>::roi_align(
         levels.into(),
         boxes.into_dispatch(),
@@ -108,7 +175,7 @@ pub fn roi_align(
 pub trait RoiAlignOps: Backend {
     /// See [`roi_align`].
     fn roi_align(
-        #[extension_type] levels: Levels4<Self>,
+        #[extension_type] levels: Levels<Self>,
         boxes: FloatTensor<Self>,
         count: IntTensor<Self>,
         options: RoiAlignOptions,
@@ -119,27 +186,27 @@ pub trait RoiAlignOps: Backend {
         gradient: FloatTensor<Self>,
         boxes: FloatTensor<Self>,
         count: IntTensor<Self>,
-        shapes: [[usize; 4]; 4],
+        shapes: Vec<[usize; 4]>,
         options: RoiAlignOptions,
-    ) -> Levels4<Self>;
+    ) -> Levels<Self>;
 }
 
 impl RoiAlignOps for Flex {
     fn roi_align(
-        levels: Levels4<Self>,
+        levels: Levels<Self>,
         boxes: FloatTensor<Self>,
         count: IntTensor<Self>,
         options: RoiAlignOptions,
     ) -> FloatTensor<Self> {
-        let levels = levels.into_array().map(flex::contiguous);
-        let levels = levels.each_ref().map(flex::maps);
+        let levels = flex::contiguous_levels(levels);
+        let levels: Vec<Vec<Map<'_>>> = levels.iter().map(flex::maps).collect();
         let boxes = flex::contiguous(boxes);
         let boxes = flex::boxes(&boxes);
         let channels = levels[0][0].shape[0];
         let mut rois = Vec::new();
         for (picture, rows) in rows_of(&count).enumerate() {
-            let maps = levels.each_ref().map(|maps| maps[picture]);
-            rois.extend(align_levels(&maps, &boxes[rows], options));
+            let maps: Vec<Map<'_>> = levels.iter().map(|maps| maps[picture]).collect();
+            rois.extend(align_levels(&maps, &boxes[rows], &options));
         }
         let [rows, columns] = options.output;
         flex::tensor(rois, [boxes.len(), channels, rows, columns])
@@ -149,9 +216,9 @@ impl RoiAlignOps for Flex {
         gradient: FloatTensor<Self>,
         boxes: FloatTensor<Self>,
         count: IntTensor<Self>,
-        shapes: [[usize; 4]; 4],
+        shapes: Vec<[usize; 4]>,
         options: RoiAlignOptions,
-    ) -> Levels4<Self> {
+    ) -> Levels<Self> {
         let gradient = flex::contiguous(gradient);
         let boxes = flex::contiguous(boxes);
         let pictures: Vec<Range<usize>> = rows_of(&count).collect();
@@ -159,14 +226,15 @@ impl RoiAlignOps for Flex {
             flex::values(&gradient),
             flex::boxes(&boxes),
             &pictures,
-            shapes,
-            options,
+            &shapes,
+            &options,
         );
-        let mut levels = gradients.into_iter().zip(shapes);
-        Levels4::from_array(std::array::from_fn(|_| {
-            let (values, shape) = levels.next().expect("there are four levels");
-            flex::tensor(values, shape)
-        }))
+        let levels = gradients.into_iter().zip(shapes);
+        Levels(
+            levels
+                .map(|(values, shape)| flex::tensor(values, shape))
+                .collect(),
+        )
     }
 }
 
@@ -180,90 +248,16 @@ fn rows_of(count: &FlexTensor) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-#[cfg(feature = "train")]
-mod gradient {
-    use burn::backend::Autodiff;
-    use burn::backend::autodiff::checkpoint::base::Checkpointer;
-    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-    use burn::backend::autodiff::grads::Gradients;
-    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-
-    use super::*;
-
-    #[derive(Debug)]
-    struct Align;
-
-    impl<B: RoiAlignOps> Backward<B, 4> for Align {
-        type State = (
-            FloatTensor<B>,
-            IntTensor<B>,
-            [[usize; 4]; 4],
-            RoiAlignOptions,
-        );
-
-        fn backward(
-            self,
-            ops: Ops<Self::State, 4>,
-            gradients: &mut Gradients,
-            _checkpointer: &mut Checkpointer,
-        ) {
-            let gradient = gradients.consume::<B>(&ops.node);
-            let (boxes, count, shapes, options) = ops.state;
-            let levels = B::roi_align_backward(gradient, boxes, count, shapes, options);
-            for (node, level) in ops.parents.into_iter().zip(levels.into_array()) {
-                if let Some(node) = node {
-                    gradients.register::<B>(node.id, level);
-                }
-            }
-        }
-    }
-
-    impl<B: RoiAlignOps, C: CheckpointStrategy> RoiAlignOps for Autodiff<B, C> {
-        fn roi_align(
-            levels: Levels4<Self>,
-            boxes: FloatTensor<Self>,
-            count: IntTensor<Self>,
-            options: RoiAlignOptions,
-        ) -> FloatTensor<Self> {
-            let levels = levels.into_array();
-            let shapes = levels.each_ref().map(|level| level.shape().dims());
-            let nodes = levels.each_ref().map(|level| level.node());
-            let boxes = boxes.into_primitive();
-            let levels = Levels4::from_array(levels.map(|level| level.into_primitive()));
-            match Align.prepare::<C>(nodes).compute_bound().stateful() {
-                OpsKind::Tracked(prepared) => {
-                    let rois = B::roi_align(levels, boxes.clone(), count.clone(), options);
-                    prepared.finish((boxes, count, shapes, options), rois)
-                }
-                OpsKind::UnTracked(prepared) => {
-                    prepared.finish(B::roi_align(levels, boxes, count, options))
-                }
-            }
-        }
-
-        fn roi_align_backward(
-            _gradient: FloatTensor<Self>,
-            _boxes: FloatTensor<Self>,
-            _count: IntTensor<Self>,
-            _shapes: [[usize; 4]; 4],
-            _options: RoiAlignOptions,
-        ) -> Levels4<Self> {
-            unreachable!("RoIAlign has no second derivative")
-        }
-    }
-}
-
 impl RoiAlignOps for Capture {
     fn roi_align(
-        levels: Levels4<Self>,
+        levels: Levels<Self>,
         boxes: FloatTensor<Self>,
         count: IntTensor<Self>,
         options: RoiAlignOptions,
     ) -> FloatTensor<Self> {
-        let [p2, p3, p4, p5] = levels.into_array();
         let [rows, columns] = options.output;
-        let shape = Shape::from([boxes.shape()[0], p2.shape()[1], rows, columns]);
-        let inputs = vec![p2, p3, p4, p5, boxes, count];
+        let shape = Shape::from([boxes.shape()[0], levels.0[0].shape()[1], rows, columns]);
+        let inputs = levels.0.into_iter().chain([boxes, count]).collect();
         let outputs = [(shape, DType::F32)];
         let [rois] = record(RoiAlign.id(), inputs, options.to_scalars(), outputs);
         rois
@@ -273,9 +267,9 @@ impl RoiAlignOps for Capture {
         _gradient: FloatTensor<Self>,
         _boxes: FloatTensor<Self>,
         _count: IntTensor<Self>,
-        _shapes: [[usize; 4]; 4],
+        _shapes: Vec<[usize; 4]>,
         _options: RoiAlignOptions,
-    ) -> Levels4<Self> {
+    ) -> Levels<Self> {
         unreachable!("graphs are captured for inference")
     }
 }
@@ -290,25 +284,15 @@ fn makes_sense(bbox: BBox) -> bool {
     bbox.iter().all(|side| side.abs() <= FARTHEST) && x1 <= x2 && y1 <= y2
 }
 
-/// The level, 0 for P2 … 3 for P5, that a box of this size is cropped from: P4 for the canonical
-/// size (224, that of an ImageNet picture), a level up or down for each doubling. P2 for a box that has
-/// no size.
-pub fn level_of(bbox: BBox, canonical_size: f32) -> usize {
-    let side = area(bbox).sqrt();
-    let level = (4.0 + (side / canonical_size).log2() + 1e-6).floor();
-    // NaN becomes 0.
-    (level.clamp(2.0, 5.0) as usize).saturating_sub(2)
-}
-
 /// What the CPU engine does for [`roi_align`]: `[R, C, rows, columns]`, row-major.
-pub fn align_levels(maps: &[Map<'_>; 4], boxes: &[BBox], options: RoiAlignOptions) -> Vec<f32> {
+fn align_levels(maps: &[Map<'_>], boxes: &[BBox], options: &RoiAlignOptions) -> Vec<f32> {
     let size = maps[0].shape[0] * options.output[0] * options.output[1];
     let mut rois = vec![0.0; boxes.len() * size];
     rois.par_chunks_exact_mut(size.max(1))
         .zip(boxes)
         .for_each(|(out, &bbox)| {
-            let level = level_of(bbox, options.canonical_size);
-            align(&maps[level], bbox, 1.0 / (4 << level) as f32, options, out);
+            let level = options.level_of(bbox);
+            align(&maps[level], bbox, options.scale(level), options, out);
         });
     rois
 }
@@ -319,41 +303,38 @@ fn scatter_levels(
     gradient: &[f32],
     boxes: &[BBox],
     pictures: &[Range<usize>],
-    shapes: [[usize; 4]; 4],
-    options: RoiAlignOptions,
-) -> [Vec<f32>; 4] {
-    let channels = shapes[0][1];
+    shapes: &[[usize; 4]],
+    options: &RoiAlignOptions,
+) -> Vec<Vec<f32>> {
     let cells = options.output[0] * options.output[1];
-    let sizes = shapes.map(|[_, _, height, width]| [height, width]);
     let rois: Vec<(usize, Samples)> = boxes
         .iter()
         .map(|&bbox| {
-            let level = level_of(bbox, options.canonical_size);
-            let scale = 1.0 / (4 << level) as f32;
-            (level, Samples::of(sizes[level], bbox, scale, options))
+            let level = options.level_of(bbox);
+            let [_, _, height, width] = shapes[level];
+            let scale = options.scale(level);
+            (level, Samples::of([height, width], bbox, scale, options))
         })
         .collect();
-    let mut gradients = shapes.map(|shape| vec![0.0; shape.iter().product()]);
-    let [p2, p3, p4, p5] = &mut gradients;
-    let planes = |level: usize| sizes[level][0] * sizes[level][1];
+    let zeros = |shape: &[usize; 4]| vec![0.0; shape.iter().product()];
+    let mut gradients: Vec<Vec<f32>> = shapes.iter().map(zeros).collect();
+    let levels = gradients.iter_mut().zip(shapes).enumerate();
+    let planes = levels.flat_map(|(level, (values, &[_, channels, height, width]))| {
+        let planes = values.chunks_exact_mut(height * width).enumerate();
+        planes.map(move |(plane, values)| (level, plane / channels, plane % channels, values))
+    });
     // Each plane is one thread's, so that sums do not depend on how the work is shared.
-    p2.par_chunks_exact_mut(planes(0))
-        .zip(p3.par_chunks_exact_mut(planes(1)))
-        .zip(p4.par_chunks_exact_mut(planes(2)))
-        .zip(p5.par_chunks_exact_mut(planes(3)))
-        .enumerate()
-        .for_each(|(plane, (((p2, p3), p4), p5))| {
-            let (picture, channel) = (plane / channels, plane % channels);
-            let levels = [p2, p3, p4, p5];
+    let planes: Vec<_> = planes.collect();
+    planes
+        .into_par_iter()
+        .for_each(|(level, picture, channel, values)| {
+            let [_, channels, _, width] = shapes[level];
             for roi in pictures[picture].clone() {
-                let gradient = &gradient[(roi * channels + channel) * cells..][..cells];
-                let (level, samples) = &rois[roi];
-                samples.scatter(
-                    gradient,
-                    levels[*level],
-                    sizes[*level][1],
-                    options.output[1],
-                );
+                let (of_level, samples) = &rois[roi];
+                if *of_level == level {
+                    let gradient = &gradient[(roi * channels + channel) * cells..][..cells];
+                    samples.scatter(gradient, values, width, options.output[1]);
+                }
             }
         });
     gradients
@@ -361,7 +342,7 @@ fn scatter_levels(
 
 /// RoIAlign of one box over one map whose cells are `1 / scale` pixels apart; `out` is
 /// `[C, rows, columns]`.
-pub fn align(map: &Map<'_>, bbox: BBox, scale: f32, options: RoiAlignOptions, out: &mut [f32]) {
+pub fn align(map: &Map<'_>, bbox: BBox, scale: f32, options: &RoiAlignOptions, out: &mut [f32]) {
     let [channels, map_h, map_w] = map.shape;
     let [rows, columns] = options.output;
     let samples = Samples::of([map_h, map_w], bbox, scale, options);
@@ -384,7 +365,7 @@ struct Samples {
 
 impl Samples {
     /// On a map of `size` (height, width).
-    fn of(size: [usize; 2], bbox: BBox, scale: f32, options: RoiAlignOptions) -> Self {
+    fn of(size: [usize; 2], bbox: BBox, scale: f32, options: &RoiAlignOptions) -> Self {
         let [rows, columns] = options.output;
         if !makes_sense(bbox) {
             return Self {
@@ -521,6 +502,21 @@ mod tests {
     #[test]
     fn a_box_of_a_border_size_belongs_to_the_coarser_level() {
         let square = |side: f32| [10.0, 10.0, 10.0 + side, 10.0 + side];
+        let torchvision = RoiAlignOptions::torchvision([7, 7]);
+        let halved = RoiAlignOptions {
+            canonical_size: 112.0,
+            ..torchvision.clone()
+        };
+        let extended = RoiAlignOptions {
+            strides: vec![2, 4, 8, 16, 32, 64],
+            first_level: 1,
+            ..torchvision.clone()
+        };
+        let single = RoiAlignOptions {
+            strides: vec![16],
+            first_level: 4,
+            ..torchvision.clone()
+        };
         for (side, level) in [
             (0.0, 0),
             (111.9, 0),
@@ -529,8 +525,12 @@ mod tests {
             (448.0, 3),
             (5000.0, 3),
         ] {
-            assert_eq!(level_of(square(side), 224.0), level, "{side}");
-            assert_eq!(level_of(square(side / 2.0), 112.0), level, "{side}");
+            assert_eq!(torchvision.level_of(square(side)), level, "{side}");
+            assert_eq!(halved.level_of(square(side / 2.0)), level, "{side}");
+            assert_eq!(single.level_of(square(side)), 0, "{side}");
+        }
+        for (side, level) in [(20.0, 0), (56.0, 1), (448.0, 4), (895.0, 4), (896.0, 5)] {
+            assert_eq!(extended.level_of(square(side)), level, "{side}");
         }
     }
 }

@@ -1,8 +1,6 @@
 //! From a batch to the four losses of Faster R-CNN, as torchvision's `GeneralizedRCNN` computes them in
 //! training. In four parts, so that what chance picks can be looked at, or given.
 
-use std::array::from_fn;
-
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -117,7 +115,7 @@ pub fn losses(
 ) -> Losses {
     let pyramid = model.pyramid(model.bottom_up(batch.images.clone()));
     let maps = model.rpn_maps(pyramid.clone());
-    let anchors = Anchors::new(model.anchors(), &maps, batch.frames[0].padded);
+    let anchors = Anchors::new(model.anchors(&maps, batch.frames[0].padded), &maps);
     // A stream for each picture, so that they can be worked on at once.
     let seeds: Vec<u64> = batch.frames.iter().map(|_| chance.next_u64()).collect();
     let sampled = choose_anchors(&anchors, batch, options, &seeds);
@@ -135,7 +133,7 @@ pub fn losses(
 
 /// All anchors of a picture, in the order of level, cell and anchor of the cell.
 pub struct Anchors {
-    size: f32,
+    grid: AnchorGrid,
     boxes: Vec<BBox>,
     /// Anchors of a cell, height and width of each level.
     shapes: Vec<[usize; 3]>,
@@ -144,26 +142,26 @@ pub struct Anchors {
 }
 
 impl Anchors {
-    /// Those of the cells of `maps`, over an input of `padded` (height, width) pixels.
-    pub fn new(grid: AnchorGrid, maps: &RpnMaps, padded: [usize; 2]) -> Self {
-        let mut anchors = Self {
-            size: grid.size(),
-            boxes: Vec::new(),
-            shapes: Vec::new(),
-            starts: vec![0],
-        };
+    /// Those of the cells of `maps`.
+    pub fn new(grid: AnchorGrid, maps: &RpnMaps) -> Self {
+        let mut boxes = Vec::new();
+        let mut shapes = Vec::new();
+        let mut starts = vec![0];
         for (level, logits) in maps.logits.iter().enumerate() {
             let [_, per_cell, height, width] = logits.dims();
-            let stride = [padded[0] / height, padded[1] / width];
             for cell in 0..height * width {
                 let place = [cell / width, cell % width];
-                let boxes = (0..per_cell).map(|a| grid.anchor(level, a, place, stride));
-                anchors.boxes.extend(boxes);
+                boxes.extend((0..per_cell).map(|a| grid.anchor(level, a, place)));
             }
-            anchors.shapes.push([per_cell, height, width]);
-            anchors.starts.push(anchors.boxes.len());
+            shapes.push([per_cell, height, width]);
+            starts.push(boxes.len());
         }
-        anchors
+        Self {
+            grid,
+            boxes,
+            shapes,
+            starts,
+        }
     }
 
     /// The boxes, in pixels of the resized picture.
@@ -189,19 +187,14 @@ impl Anchors {
     }
 
     /// The maps of one picture, `channels` an anchor, out of the levels' `[N, A · channels, H, W]`.
-    fn maps_of<'a>(
-        &self,
-        levels: &'a [Vec<f32>; 5],
-        picture: usize,
-        channels: usize,
-    ) -> [Map<'a>; 5] {
-        from_fn(|level| {
-            let [per_cell, height, width] = self.shapes[level];
+    fn maps_of<'a>(&self, levels: &'a [Vec<f32>], picture: usize, channels: usize) -> Vec<Map<'a>> {
+        let map = |(values, &[per_cell, height, width]): (&'a Vec<f32>, &[usize; 3])| {
             let shape = [per_cell * channels, height, width];
             let size: usize = shape.iter().product();
-            let values = &levels[level][picture * size..][..size];
+            let values = &values[picture * size..][..size];
             Map { values, shape }
-        })
+        };
+        levels.iter().zip(&self.shapes).map(map).collect()
     }
 }
 
@@ -281,7 +274,7 @@ pub fn rpn_losses(
 }
 
 /// The values at those places of each level's map, one after the other; none where there are none.
-fn gathered(maps: [Tensor<4>; 5], places: Vec<Vec<i32>>) -> Option<Tensor<1>> {
+fn gathered(maps: Vec<Tensor<4>>, places: Vec<Vec<i32>>) -> Option<Tensor<1>> {
     let picked: Vec<Tensor<1>> = maps
         .into_iter()
         .zip(places)
@@ -315,23 +308,22 @@ pub fn propose(
         let map = map.clone().inner().into_data();
         map.try_to_vec().expect("maps are f32")
     };
-    let logits = maps.logits.each_ref().map(values);
-    let deltas = maps.deltas.each_ref().map(values);
+    let logits: Vec<Vec<f32>> = maps.logits.iter().map(values).collect();
+    let deltas: Vec<Vec<f32>> = maps.deltas.iter().map(values).collect();
     batch
         .frames
         .par_iter()
         .enumerate()
         .map(|(picture, frame)| {
             let options = ProposalOptions {
-                anchor_size: anchors.size,
                 per_level: options.proposals,
                 limit: options.proposals,
-                ..ProposalOptions::torchvision(frame.padded)
+                ..ProposalOptions::torchvision(anchors.grid.clone())
             };
             let resized = frame.resized.map(|side| side as f32);
             let logits = anchors.maps_of(&logits, picture, 1);
             let deltas = anchors.maps_of(&deltas, picture, 4);
-            select(&logits, &deltas, resized, options).0
+            select(&logits, &deltas, resized, &options).0
         })
         .collect()
 }

@@ -14,7 +14,7 @@ use fpn_wgpu::kernels::upsample::ResizeShape;
 use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
 use fpn_wgpu::kernels::{self, Dtypes, Shader};
 use fpn_wgpu::ops::Map;
-use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align, level_of};
+use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align};
 use fpn_wgpu::verify;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -45,13 +45,11 @@ fn top_anchors_are_the_first_when_sorted() {
         let [cells, anchors, pitch, limit] = case.dispatch.params[..] else {
             panic!("{}: four parameters", case.about)
         };
-        let logit = |anchor: u32| {
-            let index = anchor / anchors * pitch + anchor % anchors;
-            // -0 is no less than 0.
-            f32::from_bits(case.bindings[0][index as usize]) + 0.0
-        };
+        // -0 is no less than 0.
+        let logit = |place: u32| f32::from_bits(case.bindings[0][place as usize]) + 0.0;
         let mut sorted: Vec<u32> = (0..cells * anchors)
-            .filter(|&a| !logit(a).is_nan())
+            .map(|anchor| anchor / anchors * pitch + anchor % anchors)
+            .filter(|&place| !logit(place).is_nan())
             .collect();
         sorted.sort_by(|&a, &b| logit(b).total_cmp(&logit(a)));
         sorted.truncate(limit as usize);
@@ -104,10 +102,9 @@ fn roi_align_is_that_of_the_cpu_engine() {
     ];
     for (sampling_ratio, aligned) in [(2, false), (0, false), (0, true)] {
         let options = RoiAlignOptions {
-            output: [7, 5],
             sampling_ratio,
             aligned,
-            canonical_size: 224.0,
+            ..RoiAlignOptions::torchvision([7, 5])
         };
         let random = &mut Random::new(5);
         let boxes: Vec<[f32; 4]> = (0..capacity - others.len())
@@ -116,20 +113,24 @@ fn roi_align_is_that_of_the_cpu_engine() {
             .collect();
         let shape = RoiAlignShape {
             finest,
+            levels: 4,
+            bound: [0, 4],
             channels,
             capacity,
             cells: options.output,
             sampling_ratio,
             aligned,
+            canonical_level: options.canonical_level,
             canonical_size: options.canonical_size,
         };
         let case = kernels::roi_align::case(shape, &boxes, random);
-        let found = &case.expected()[6];
+        // Behind boxes and count, before the levels.
+        let found = &case.expected()[2];
         let cells = options.output[0] * options.output[1];
         for (roi, &bbox) in boxes.iter().enumerate() {
-            let level = level_of(bbox, options.canonical_size);
+            let level = options.level_of(bbox);
             let size = finest.map(|side: usize| side.div_ceil(1 << level));
-            let stored = &case.bindings[level];
+            let stored = &case.bindings[3 + level];
             let values: Vec<f32> = (0..channels)
                 .flat_map(|channel| stored.iter().skip(channel).step_by(channels))
                 .map(|&bits| f32::from_bits(bits))
@@ -143,7 +144,7 @@ fn roi_align_is_that_of_the_cpu_engine() {
                 &map,
                 bbox,
                 1.0 / (4 << level) as f32,
-                options,
+                &options,
                 &mut expected,
             );
             for (index, expected) in expected.into_iter().enumerate() {
@@ -373,22 +374,38 @@ proptest! {
         cells in sides(8),
         sampling_ratio in 0..4_usize,
         aligned: bool,
+        (levels, first, most) in (1..=6_usize, 0..6_usize, 1..=4_usize),
+        canonical_level in 1..6_usize,
         seed: u64,
     ) {
+        let first = first.min(levels - 1);
+        let bound = [first, most.min(levels - first)];
         let random = &mut Random::new(seed);
         let picture = finest.map(|side| 4 * side);
         let boxes: Vec<[f32; 4]> = (0..count).map(|_| random.bbox(picture, 300.0)).collect();
-        let shape = RoiAlignShape { finest, channels, capacity: 20, cells, sampling_ratio, aligned, canonical_size: 112.0 };
+        let shape = RoiAlignShape {
+            finest,
+            levels,
+            bound,
+            channels,
+            capacity: 20,
+            cells,
+            sampling_ratio,
+            aligned,
+            canonical_level,
+            canonical_size: 112.0,
+        };
         check(&kernels::roi_align::case(shape, &boxes, random));
     }
 
     #[test]
     fn top_anchors(
         logits in proptest::collection::vec(select(vec![0.0_f32, -0.0, 1.0, 1.5, -3.0, f32::NAN, 1e-20]), 1..400),
+        per_cell in 1..=16_usize,
         limit in 1..300_usize,
     ) {
-        let logits: Vec<f32> = logits.repeat(3);
-        check(&kernels::top_anchors::case(&logits, 3, limit, "few values"));
+        let logits: Vec<f32> = logits.repeat(per_cell);
+        check(&kernels::top_anchors::case(&logits, per_cell, limit, "few values"));
     }
 
     #[test]
@@ -398,19 +415,19 @@ proptest! {
     }
 
     #[test]
-    fn decode_proposals(size in sides(12), chosen in 0..300_usize, spare in 0..50_usize, first_slot in 0..100_usize, seed: u64) {
-        let shape = ProposalsShape { size, chosen, limit: chosen + spare + 1, first_slot };
+    fn decode_proposals(size in sides(12), per_cell in 1..=16_usize, chosen in 0..300_usize, spare in 0..50_usize, first_slot in 0..100_usize, seed: u64) {
+        let shape = ProposalsShape { size, per_cell, chosen, limit: chosen + spare + 1, first_slot };
         check(&kernels::decode_proposals::case(shape, &mut Random::new(seed)));
     }
 
     #[test]
-    fn nms_levels(levels in 1..6_usize, slots in 1..400_usize, filled in 0..400_usize, threshold in 0.0..1.0_f32, seed: u64) {
+    fn nms_levels(levels in 1..=6_usize, slots in 1..1500_usize, filled in 0..1500_usize, threshold in 0.0..1.0_f32, seed: u64) {
         check(&kernels::nms_levels::case(levels, slots, filled, threshold, &mut Random::new(seed)));
     }
 
     #[test]
-    fn merge_proposals(slots in 1..200_usize, filled in 0..200_usize, limit in 1..400_usize, seed: u64) {
-        check(&kernels::merge_proposals::case(slots, filled, limit, &mut Random::new(seed)));
+    fn merge_proposals(first in 0..5_usize, levels in 1..=6_usize, slots in 1..200_usize, filled in 0..200_usize, limit in 1..400_usize, seed: u64) {
+        check(&kernels::merge_proposals::case(first..first + levels, slots, filled, limit, &mut Random::new(seed)));
     }
 
     #[test]
@@ -420,8 +437,8 @@ proptest! {
     }
 
     #[test]
-    fn decode_anchors(size in sides(30), capacity in 1..2000_usize, before in proptest::option::of(0..50_usize), seed: u64) {
-        let shape = AnchorsShape { size, capacity, before, threshold: 0.5 };
+    fn decode_anchors(size in sides(20), per_cell in 1..=16_usize, capacity in 1..2000_usize, before in proptest::option::of(0..50_usize), seed: u64) {
+        let shape = AnchorsShape { size, per_cell, capacity, before, threshold: 0.5 };
         check(&kernels::decode_anchors::case(shape, &mut Random::new(seed)));
     }
 

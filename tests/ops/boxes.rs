@@ -1,7 +1,7 @@
 //! Anchors, decoding and non-maximum suppression against torchvision's.
 
 use fpn_wgpu::boxes::{BBox, decode, nms};
-use fpn_wgpu::ops::anchors::AnchorGrid;
+use fpn_wgpu::ops::anchors::AnchorLayout;
 
 use crate::golden;
 use crate::support::assert_close;
@@ -41,16 +41,16 @@ fn deltas_decode_to_the_same_boxes() {
 #[test]
 fn anchors_are_the_same() {
     let golden = golden();
-    let grid = AnchorGrid::pyramid(32.0);
-    let per_cell = grid.anchors_per_cell();
-    let padded = [224, 352];
+    let layout = AnchorLayout::torchvision();
+    let per_cell = layout.per_cell(0);
     let sizes = golden.counts("anchors.map_sizes");
+    let maps: Vec<[usize; 2]> = sizes.as_chunks().0.to_vec();
+    let grid = layout.grid(2, [224, 352], &maps);
     let mut anchors: Vec<BBox> = Vec::new();
-    for (level, size) in sizes.chunks(2).enumerate() {
-        let stride = [padded[0] / size[0], padded[1] / size[1]];
+    for (level, size) in maps.iter().enumerate() {
         for cell in 0..size[0] * size[1] {
             let place = [cell / size[1], cell % size[1]];
-            anchors.extend((0..per_cell).map(|a| grid.anchor(level, a, place, stride)));
+            anchors.extend((0..per_cell).map(|a| grid.anchor(level, a, place)));
         }
     }
     assert_eq!([anchors.len()], *golden.counts("anchors.count"));
@@ -60,7 +60,7 @@ fn anchors_are_the_same() {
 
     let cells = (0..5).flat_map(|level| (0..per_cell).map(move |a| (level, a)));
     let cells: Vec<BBox> = cells
-        .map(|(level, a)| grid.anchor(level, a, [0, 0], [1, 1]))
+        .map(|(level, a)| grid.anchor(level, a, [0, 0]))
         .collect();
     assert_eq!(cells, golden.boxes("anchors.cells"));
 }

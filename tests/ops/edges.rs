@@ -7,6 +7,7 @@ use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{ModelConfig, Request, Selection, Upsampling};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::anchor_decode::{AnchorDecodeOptions, decode_grid};
+use fpn_wgpu::ops::anchors::AnchorLayout;
 use fpn_wgpu::ops::candidates::Candidates;
 use fpn_wgpu::ops::proposals::{self, ProposalOptions, Proposals};
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, roi_align};
@@ -60,6 +61,7 @@ fn no_proposals_give_no_rois_and_no_candidates() {
         count: integers(vec![0]),
     };
     let levels = [8, 4, 2, 1].map(|size| random::tensor(1, "map", [1, 6, size, size]));
+    let levels = levels.to_vec();
     let rois = roi_align(
         levels,
         proposals.boxes.clone(),
@@ -269,11 +271,12 @@ fn nan_is_not_proposed() {
     // … and that of one cell of P4 a better score, but no width.
     logits[2][5] = 2.0;
     deltas[2][2 * 16 + 5] = f32::NAN;
+    let anchors = AnchorLayout::torchvision().grid(2, [64, 64], &sides.map(|side| [side; 2]));
     let (boxes, levels) = proposals::select(
         &maps(sides, 3, &logits),
         &maps(sides, 12, &deltas),
         [64.0, 64.0],
-        ProposalOptions::torchvision([64, 64]),
+        &ProposalOptions::torchvision(anchors),
     );
     // 90×46 pixels about (32, 24), cut to the picture.
     assert_eq!(boxes, [[0.0, 1.0, 64.0, 47.0]]);
@@ -315,11 +318,12 @@ fn nan_is_no_detection_of_an_anchor() {
     // Background and face of the second anchor of the last cell of P4.
     classes[1][2 * 4 + 3] = 0.0;
     classes[1][3 * 4 + 3] = 3.0;
+    let anchors = AnchorLayout::retinaface().grid(3, [32, 32], &sides.map(|side| [side; 2]));
     let found = decode_grid(
         &maps(sides, 4, &classes),
         &maps(sides, 8, &boxes),
         &maps(sides, 20, &landmarks),
-        AnchorDecodeOptions::retinaface(0.5),
+        &AnchorDecodeOptions::retinaface(anchors, 0.5),
     );
     let [face] = found.as_slice() else {
         panic!("{found:?}")

@@ -120,7 +120,7 @@ fn roi_align() {
                 output: ["output_height", "output_width"].map(|side| vector.count(side)),
                 sampling_ratio: vector.count("sampling_ratio"),
                 aligned,
-                canonical_size: 224.0,
+                ..RoiAlignOptions::torchvision([1, 1])
             };
             let scale = vector
                 .attribute("spatial_scale")
@@ -135,7 +135,7 @@ fn roi_align() {
             let boxes = file.boxes("in1");
             let mut found = vec![0.0; boxes.len() * size];
             for (bbox, roi) in boxes.into_iter().zip(found.chunks_mut(size)) {
-                align(&map, bbox, scale, options, roi);
+                align(&map, bbox, scale, &options, roi);
             }
             assert_close(vector.name, &found, &file.floats("out0"), ROI_TOLERANCE);
         },

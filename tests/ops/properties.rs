@@ -2,7 +2,7 @@
 
 use fpn_wgpu::boxes::{BBox, clip, decode, iou, is_at_least, nms};
 use fpn_wgpu::ops::Map;
-use fpn_wgpu::ops::anchors::AnchorGrid;
+use fpn_wgpu::ops::anchors::{AnchorGrid, AnchorLevel};
 use fpn_wgpu::ops::proposals::{self, ProposalOptions};
 use proptest::prelude::*;
 
@@ -40,40 +40,56 @@ proptest! {
     #[test]
     fn proposals_are_those_of_a_full_sort(
         seed in any::<u64>(),
-        // Up to 160 pixels, which P6 does not divide.
+        // Up to 160 pixels, which coarse levels do not divide.
         [height, width] in prop::array::uniform2(1..6_usize),
+        first_level in 1..5_usize,
+        per_cell in prop::collection::vec(1..17_usize, 1..7),
         per_level in 0..300_usize,
         limit in 0..400_usize,
         nms_threshold in 0.2..0.9_f32,
     ) {
-        let maps = RpnMaps::random(seed, [32 * height, 32 * width]);
+        let maps = RpnMaps::random(seed, [32 * height, 32 * width], first_level, &per_cell);
         let options = ProposalOptions {
-            padded: [32 * height, 32 * width],
+            anchors: maps.grid.clone(),
             per_level,
             limit,
             nms_threshold,
             min_side: 1e-3,
-            anchor_size: 32.0,
         };
         // The picture ends within the padding.
         let resized = [32 * height - 5, 32 * width - 9].map(|side| side as f32);
-        let found = proposals::select(&maps.logits(), &maps.deltas(), resized, options);
-        prop_assert_eq!(found, maps.select_by_full_sort(resized, options));
+        let found = proposals::select(&maps.logits(), &maps.deltas(), resized, &options);
+        prop_assert_eq!(found, maps.select_by_full_sort(resized, &options));
     }
 }
 
-/// Values of the RPN's maps at all five levels.
+/// Values of the RPN's maps at all levels, and their anchors.
 struct RpnMaps {
+    grid: AnchorGrid,
     /// Height and width of each level.
-    sizes: [[usize; 2]; 5],
-    logits: [Vec<f32>; 5],
-    deltas: [Vec<f32>; 5],
+    sizes: Vec<[usize; 2]>,
+    logits: Vec<Vec<f32>>,
+    deltas: Vec<Vec<f32>>,
 }
 
 impl RpnMaps {
-    /// Logits of which many are equal and some NaN, and deltas of which some are NaN.
-    fn random(seed: u64, padded: [usize; 2]) -> Self {
-        let sizes = [4_usize, 8, 16, 32, 64].map(|stride| padded.map(|side| side.div_ceil(stride)));
+    /// Logits of which many are equal and some NaN, and deltas of which some are NaN; the first level's
+    /// cells are two pixels apart where it is level 1, and each level has as many anchors a cell as
+    /// `per_cell` says.
+    fn random(seed: u64, padded: [usize; 2], first_level: usize, per_cell: &[usize]) -> Self {
+        let levels = per_cell.iter().zip(first_level..);
+        let levels = levels.map(|(&per_cell, number)| {
+            let size = padded.map(|side| side.div_ceil(1 << number));
+            // Oblong, upright, square, of many sizes.
+            let half = |a: usize| [7.0 + 5.0 * a as f32, 30.0 - a as f32].map(f32::round);
+            let cell = (0..per_cell).map(half).map(|[w, h]| [-w, -h, w, h]);
+            let anchors = AnchorLevel {
+                stride: [padded[0] / size[0], padded[1] / size[1]],
+                cell: cell.collect(),
+            };
+            (size, anchors)
+        });
+        let (sizes, levels): (Vec<[usize; 2]>, Vec<AnchorLevel>) = levels.unzip();
         let values = |name: &str, level: usize, channels: usize| {
             let [height, width] = sizes[level];
             random::values(seed, &format!("{name}.{level}"), channels * height * width)
@@ -84,41 +100,53 @@ impl RpnMaps {
             _ => (value * 20.0) as i32 as f32,
         };
         let delta = |value: f32| if value < -0.99 { f32::NAN } else { value };
+        let all = per_cell.iter().enumerate();
+        let logits = all.clone().map(|(level, &anchors)| {
+            let values = values("logits", level, anchors);
+            values.into_iter().map(logit).collect()
+        });
+        let deltas = all.map(|(level, &anchors)| {
+            let values = values("deltas", level, 4 * anchors);
+            values.into_iter().map(delta).collect()
+        });
         Self {
+            logits: logits.collect(),
+            deltas: deltas.collect(),
+            grid: AnchorGrid {
+                first_level,
+                levels,
+            },
             sizes,
-            logits: std::array::from_fn(|level| {
-                values("logits", level, 3).into_iter().map(logit).collect()
-            }),
-            deltas: std::array::from_fn(|level| {
-                values("deltas", level, 12).into_iter().map(delta).collect()
-            }),
         }
     }
 
-    fn logits(&self) -> [Map<'_>; 5] {
-        self.maps(&self.logits, 3)
+    fn logits(&self) -> Vec<Map<'_>> {
+        self.maps(&self.logits, 1)
     }
 
-    fn deltas(&self) -> [Map<'_>; 5] {
-        self.maps(&self.deltas, 12)
+    fn deltas(&self) -> Vec<Map<'_>> {
+        self.maps(&self.deltas, 4)
     }
 
-    fn maps<'a>(&self, values: &'a [Vec<f32>; 5], channels: usize) -> [Map<'a>; 5] {
-        std::array::from_fn(|level| Map {
-            values: &values[level],
-            shape: [channels, self.sizes[level][0], self.sizes[level][1]],
-        })
+    fn maps<'a>(&self, values: &'a [Vec<f32>], channels: usize) -> Vec<Map<'a>> {
+        let levels = values.iter().zip(&self.sizes).zip(&self.grid.levels);
+        levels
+            .map(|((values, &[height, width]), level)| Map {
+                values,
+                shape: [channels * level.cell.len(), height, width],
+            })
+            .collect()
     }
 
     /// The same selection in the plainest way: sort everything, and cut late.
     fn select_by_full_sort(
         &self,
         resized: [f32; 2],
-        options: ProposalOptions,
+        options: &ProposalOptions,
     ) -> (Vec<BBox>, Vec<i32>) {
         let mut kept: Vec<(f32, BBox, i32)> = Vec::new();
-        for level in 0..5 {
-            let mut anchors = self.anchors(level, options.padded);
+        for level in 0..self.sizes.len() {
+            let mut anchors = self.anchors(level);
             anchors.retain(|(logit, _)| !logit.is_nan());
             sort_by_logit(&mut anchors, |anchor| anchor.0);
             anchors.truncate(options.per_level);
@@ -133,7 +161,7 @@ impl RpnMaps {
                     let overlap = iou(best, *bbox);
                     overlap.is_nan() || overlap <= options.nms_threshold
                 });
-                kept.push((logit, best, level as i32 + 2));
+                kept.push((logit, best, (level + self.grid.first_level) as i32));
             }
         }
         sort_by_logit(&mut kept, |proposal| proposal.0);
@@ -144,19 +172,23 @@ impl RpnMaps {
     }
 
     /// Logit and decoded box of every anchor, by cell and anchor.
-    fn anchors(&self, level: usize, padded: [usize; 2]) -> Vec<(f32, BBox)> {
-        let grid = AnchorGrid::pyramid(32.0);
+    fn anchors(&self, level: usize) -> Vec<(f32, BBox)> {
+        let AnchorLevel {
+            stride,
+            cell: boxes,
+        } = &self.grid.levels[level];
         let [height, width] = self.sizes[level];
-        let stride = [padded[0] / height, padded[1] / width];
         let cells = height * width;
         let anchor = |index: usize| {
-            let (cell, a) = (index / 3, index % 3);
+            let (cell, a) = (index / boxes.len(), index % boxes.len());
             let deltas = [0, 1, 2, 3].map(|k| self.deltas[level][(4 * a + k) * cells + cell]);
-            let start = grid.anchor(level, a, [cell / width, cell % width], stride);
-            let bbox = decode(start, deltas, [1.0; 4]);
+            let (x, y) = (cell % width * stride[1], cell / width * stride[0]);
+            let [x1, y1, x2, y2] = boxes[a];
+            let (x, y) = (x as f32, y as f32);
+            let bbox = decode([x1 + x, y1 + y, x2 + x, y2 + y], deltas, [1.0; 4]);
             (self.logits[level][a * cells + cell], bbox)
         };
-        (0..3 * cells).map(anchor).collect()
+        (0..boxes.len() * cells).map(anchor).collect()
     }
 }
 

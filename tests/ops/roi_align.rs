@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use fpn_wgpu::ops::Map;
-use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align, level_of, roi_align};
+use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align, roi_align};
+use proptest::prelude::*;
 
 use crate::support::{assert_close, sample};
 use crate::{golden, random};
@@ -25,7 +26,8 @@ fn over_one_map() {
                 output,
                 sampling_ratio,
                 aligned,
-                canonical_size: 224.0,
+                strides: vec![4],
+                ..RoiAlignOptions::torchvision(output)
             };
             let [rows, columns] = output;
             let kind = if aligned { "aligned" } else { "plain" };
@@ -33,10 +35,18 @@ fn over_one_map() {
             let mut found = Vec::new();
             for bbox in golden.boxes("roi_align.boxes") {
                 let mut roi = vec![0.0; shape[1] * rows * columns];
-                align(&map, bbox, 0.25, options, &mut roi);
+                align(&map, bbox, 0.25, &options, &mut roi);
                 found.extend(roi);
             }
             assert_close(&name, &found, &golden.floats(&name), TOLERANCE);
+
+            // The same as a pyramid of one level.
+            let boxes: Tensor<2> = golden.tensor("roi_align.boxes");
+            let count = Tensor::from_data([boxes.dims()[0] as i32], &Device::flex());
+            let level = golden.tensor("roi_align.input");
+            let rois = roi_align(vec![level], boxes, count, options);
+            let rois: Vec<f32> = rois.to_data().try_to_vec().expect("f32");
+            assert_eq!(rois, found, "{name}");
         }
     }
 }
@@ -54,18 +64,19 @@ fn over_the_levels_of_a_pyramid() {
         assert_eq!(sample(&values, 64), expected, "{name}");
         map
     });
+    let options = RoiAlignOptions::torchvision([7, 7]);
     let boxes = golden.boxes("multiscale.boxes");
     let found: Vec<usize> = boxes
         .iter()
-        .map(|&bbox| level_of(bbox, 224.0) + 2)
+        .map(|&bbox| options.level_of(bbox) + 2)
         .collect();
     assert_eq!(found, golden.counts("multiscale.levels"));
 
     let rois = roi_align(
-        levels,
+        levels.to_vec(),
         golden.tensor("multiscale.boxes"),
         Tensor::from_data([boxes.len() as i32], &Device::flex()),
-        RoiAlignOptions::torchvision([7, 7]),
+        options,
     );
     let expected = golden.shape("multiscale.output");
     assert_eq!(rois.dims().to_vec(), expected);
@@ -97,10 +108,10 @@ const SENSELESS: [[f32; 4]; 10] = [
 fn ways() -> impl Iterator<Item = RoiAlignOptions> {
     let ways = [(false, 0), (false, 2), (true, 0), (true, 2)].into_iter();
     ways.map(|(aligned, sampling_ratio)| RoiAlignOptions {
-        output: [2, 3],
         sampling_ratio,
         aligned,
         canonical_size: 32.0,
+        ..RoiAlignOptions::torchvision([2, 3])
     })
 }
 
@@ -108,11 +119,17 @@ fn ways() -> impl Iterator<Item = RoiAlignOptions> {
 fn a_box_of_no_sense_is_cropped_as_zeros() {
     let device = Device::flex();
     let levels = [32, 16, 8, 4].map(|side| Tensor::ones([1, 2, side, side], &device));
+    let levels = levels.to_vec();
     let values = SENSELESS.as_flattened().to_vec();
     let boxes = Tensor::from_data(TensorData::new(values, [SENSELESS.len(), 4]), &device);
     let count = Tensor::from_data([SENSELESS.len() as i32], &device);
     for options in ways() {
-        let rois = roi_align(levels.clone(), boxes.clone(), count.clone(), options);
+        let rois = roi_align(
+            levels.clone(),
+            boxes.clone(),
+            count.clone(),
+            options.clone(),
+        );
         let rois: Vec<f32> = rois.to_data().try_to_vec().expect("f32");
         for (bbox, roi) in SENSELESS.iter().zip(rois.chunks_exact(2 * 6)) {
             assert_eq!(roi, [0.0; 2 * 6], "{bbox:?}, {options:?}");
@@ -122,7 +139,7 @@ fn a_box_of_no_sense_is_cropped_as_zeros() {
 
 /// The mean of all samples of each cell, as torchvision has it, those off the map as 0: they are far too
 /// many to be looked at one by one in two dimensions, so their weights are added up along each axis.
-fn mean_of_all(map: &Map<'_>, bbox: [f32; 4], scale: f32, options: RoiAlignOptions) -> Vec<f32> {
+fn mean_of_all(map: &Map<'_>, bbox: [f32; 4], scale: f32, options: &RoiAlignOptions) -> Vec<f32> {
     let offset = if options.aligned { 0.5 } else { 0.0 };
     let least = if options.aligned { 0.0 } else { 1.0 };
     let [_, height, width] = map.shape;
@@ -177,9 +194,9 @@ fn samples_beyond_the_map_count_in_the_mean_and_cost_nothing() {
         [1e6, 1e6, 1e7, 1e7],
     ] {
         for options in ways() {
-            let expected = mean_of_all(&map, bbox, 0.25, options);
+            let expected = mean_of_all(&map, bbox, 0.25, &options);
             let mut found = vec![0.0; 6];
-            align(&map, bbox, 0.25, options, &mut found);
+            align(&map, bbox, 0.25, &options, &mut found);
             let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
             for (a, b) in found.iter().zip(&expected) {
                 assert!(
@@ -187,6 +204,90 @@ fn samples_beyond_the_map_count_in_the_mean_and_cost_nothing() {
                     "{bbox:?}, {options:?}: {a:e} instead of {b:e}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn levels_and_strides_that_do_not_belong_together_are_told() {
+    let device = Device::flex();
+    let told = |levels: usize, options: RoiAlignOptions| {
+        let maps = vec![Tensor::ones([1, 1, 2, 2], &device); levels];
+        let boxes = Tensor::ones([1, 4], &device);
+        let count = Tensor::from_data([1], &device);
+        let cropped = std::panic::catch_unwind(|| roi_align(maps, boxes, count, options));
+        let told = cropped.expect_err("it means nothing");
+        *told.downcast::<String>().expect("a sentence")
+    };
+    let torchvision = RoiAlignOptions::torchvision([7, 7]);
+    for levels in [0, 3, 7] {
+        let told = told(levels, torchvision.clone());
+        assert!(told.contains("1 to 6 maps with a stride each"), "{told}");
+    }
+    let no_cells = RoiAlignOptions {
+        output: [7, 0],
+        ..torchvision
+    };
+    assert!(told(4, no_cells).contains("[7, 0] cells"));
+}
+
+proptest! {
+    /// Each box from the map of the level that suits its size, by a formula of its own.
+    #[test]
+    fn of_any_levels_a_box_has_one(
+        seed in any::<u64>(),
+        (first_level, count) in (0..5_usize, 1..=6_usize),
+        canonical_level in 0..8_usize,
+        output in prop::array::uniform2(1..6_usize),
+        sampling_ratio in 0..4_usize,
+        aligned: bool,
+        sides in prop::collection::vec(1..400_u32, 1..12),
+    ) {
+        let strides: Vec<usize> = (0..count).map(|level| 3 << level).collect();
+        let maps: Vec<Tensor<4>> = (0..count)
+            .map(|level| {
+                let side = 48_usize.div_ceil(1 << level);
+                random::tensor(seed, &format!("level {level}"), [1, 2, side, side + 1])
+            })
+            .collect();
+        let boxes: Vec<[f32; 4]> = sides
+            .iter()
+            .enumerate()
+            .map(|(index, &side)| {
+                let (x, y) = (5.0 * index as f32 - 10.0, 40.0 - 3.0 * index as f32);
+                // Never at a border of two levels: these are at 2ⁿ · 10 pixels.
+                let side = side as f32 + 0.37;
+                [x, y, x + side, y + side]
+            })
+            .collect();
+        let options = RoiAlignOptions {
+            output,
+            sampling_ratio,
+            aligned,
+            strides: strides.clone(),
+            first_level,
+            canonical_level,
+            canonical_size: 40.0,
+        };
+        let device = Device::flex();
+        let values = TensorData::new(boxes.as_flattened().to_vec(), [boxes.len(), 4]);
+        let number = Tensor::from_data([boxes.len() as i32], &device);
+        let rois = roi_align(maps.clone(), Tensor::from_data(values, &device), number, options.clone());
+        prop_assert_eq!(rois.dims(), [boxes.len(), 2, output[0], output[1]]);
+        let found: Vec<f32> = rois.to_data().try_to_vec().expect("f32");
+
+        let size = 2 * output[0] * output[1];
+        for (bbox, found) in boxes.iter().zip(found.chunks_exact(size)) {
+            let doublings = f64::from((bbox[2] - bbox[0]) / 40.0).log2().floor() as isize;
+            let level = canonical_level as isize + doublings - first_level as isize;
+            let level = level.clamp(0, count as isize - 1) as usize;
+            prop_assert_eq!(options.level_of(*bbox), level);
+            let [_, channels, height, width] = maps[level].dims();
+            let values: Vec<f32> = maps[level].to_data().try_to_vec().expect("f32");
+            let map = Map { values: &values, shape: [channels, height, width] };
+            let mut expected = vec![0.0; size];
+            align(&map, *bbox, 1.0 / strides[level] as f32, &options, &mut expected);
+            prop_assert_eq!(found, &expected[..]);
         }
     }
 }

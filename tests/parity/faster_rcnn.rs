@@ -7,7 +7,7 @@ use fpn_wgpu::boxes::BBox;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig, Upsampling};
-use fpn_wgpu::ops::proposals::{ProposalOptions, Proposals};
+use fpn_wgpu::ops::proposals::Proposals;
 use fpn_wgpu::transform::{ResizeBounds, Transform};
 use fpn_wgpu::{Detector, weights};
 use image::{DynamicImage, RgbaImage};
@@ -139,8 +139,7 @@ impl Case {
         stages.compare_levels(|level| format!("rpn.logits.{level}"), &maps.logits, 2);
         stages.compare_levels(|level| format!("rpn.deltas.{level}"), &maps.deltas, 2);
 
-        let options = ProposalOptions::torchvision(frame.padded);
-        let proposals = model.proposals(pyramid.clone(), frame.tensor(&device), options);
+        let proposals = model.proposals(maps, frame.padded, frame.tensor(&device), 1000);
         self.check_proposals(&proposals);
         self.check_head(&stages, &model, pyramid);
     }

@@ -10,29 +10,40 @@ use crate::{golden, random, values};
 const TOLERANCE: f32 = 1e-6;
 
 /// The goldens' cases.
-const CASES: [(&str, RoiAlignOptions); 3] = [
-    ("plain.s2", options([7, 7], 2, false)),
-    ("plain.s0", options([3, 5], 0, false)),
-    ("aligned.s0", options([3, 5], 0, true)),
-];
+fn cases() -> [(&'static str, RoiAlignOptions); 3] {
+    [
+        ("plain.s2", options([7, 7], 2, false)),
+        ("plain.s0", options([3, 5], 0, false)),
+        ("aligned.s0", options([3, 5], 0, true)),
+    ]
+}
 
-const fn options(output: [usize; 2], sampling_ratio: usize, aligned: bool) -> RoiAlignOptions {
+fn options(output: [usize; 2], sampling_ratio: usize, aligned: bool) -> RoiAlignOptions {
     RoiAlignOptions {
-        output,
         sampling_ratio,
         aligned,
         canonical_size: 32.0,
+        ..RoiAlignOptions::torchvision(output)
     }
 }
 
 /// Two pictures' maps.
-fn levels(golden: &TensorFile) -> [Tensor<4>; 4] {
+fn levels(golden: &TensorFile) -> Vec<Tensor<4>> {
     let sizes = golden.counts("roi.shapes");
-    std::array::from_fn(|index| {
+    let level = |index: usize| {
         let shape = [2, 3, sizes[2 * index], sizes[2 * index + 1]];
         let name = format!("roi.p{}", index + 2);
         random::tensor(golden.number("seed"), &name, shape)
-    })
+    };
+    (0..4).map(level).collect()
+}
+
+/// The same maps, their gradients asked for.
+fn learning(levels: &[Tensor<4>]) -> Vec<Tensor<4>> {
+    let levels = levels.iter().cloned();
+    levels
+        .map(|level| level.autodiff().require_grad())
+        .collect()
 }
 
 fn counts(counts: &[i32]) -> Tensor<1, Int> {
@@ -53,8 +64,8 @@ fn values_and_gradients_are_those_of_torchvision() {
     let golden = golden();
     let of_picture = golden.integers("roi.counts");
     let of_picture: Vec<i32> = of_picture.into_iter().map(|count| count as i32).collect();
-    for (case, options) in CASES {
-        let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+    for (case, options) in cases() {
+        let levels = learning(&levels(&golden));
         let boxes = golden.tensor("roi.boxes");
         let rois = roi_align(levels.clone(), boxes, counts(&of_picture), options);
         let name = format!("roi.{case}.output");
@@ -80,14 +91,18 @@ fn gradients_are_finite_differences() {
             for aligned in [false, true] {
                 let options = options(output, sampling_ratio, aligned);
                 let case = format!("{output:?}, {sampling_ratio} samples, aligned: {aligned}");
-                let sum = |levels: [Tensor<4>; 4]| {
-                    let rois =
-                        roi_align(levels, golden.tensor("roi.boxes"), counts(&[9, 7]), options);
+                let sum = |levels: Vec<Tensor<4>>| {
+                    let rois = roi_align(
+                        levels,
+                        golden.tensor("roi.boxes"),
+                        counts(&[9, 7]),
+                        options.clone(),
+                    );
                     let weights = random::tensor(seed, &case, rois.dims());
                     (rois * weights).sum()
                 };
                 let levels = levels(&golden);
-                let learning = levels.clone().map(|level| level.autodiff().require_grad());
+                let learning = learning(&levels);
                 let gradients = sum(learning.clone()).backward();
                 let before = sum(levels.clone()).into_scalar::<f32>();
                 for level in 0..4 {
@@ -119,9 +134,9 @@ fn a_picture_without_boxes_has_no_gradient() {
     let golden = golden();
     let options = RoiAlignOptions::torchvision([7, 7]);
     for of_picture in [[0, 16], [16, 0]] {
-        let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+        let levels = learning(&levels(&golden));
         let boxes = golden.tensor("roi.boxes");
-        let rois = roi_align(levels.clone(), boxes, counts(&of_picture), options);
+        let rois = roi_align(levels.clone(), boxes, counts(&of_picture), options.clone());
         let gradients = rois.sum().backward();
         let of_p2 = values(&levels[0].grad(&gradients).expect("P2 learns"));
         let halves = of_p2.split_at(of_p2.len() / 2);
@@ -134,7 +149,7 @@ fn a_picture_without_boxes_has_no_gradient() {
 #[test]
 fn no_boxes_at_all() {
     let golden = golden();
-    let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+    let levels = learning(&levels(&golden));
     let boxes = Tensor::zeros([0, 4], &Device::flex());
     let options = RoiAlignOptions::torchvision([7, 7]);
     let rois = roi_align(levels.clone(), boxes, counts(&[0, 0]), options);
@@ -152,9 +167,19 @@ fn a_picture_of_a_batch_is_as_one_alone() {
     let options = RoiAlignOptions::torchvision([7, 7]);
     let levels = levels(&golden);
     let boxes: Tensor<2> = golden.tensor("roi.boxes");
-    let together = roi_align(levels.clone(), boxes.clone(), counts(&[9, 7]), options);
-    let second = levels.map(|level| level.narrow(0, 1, 1));
-    let alone = roi_align(second, boxes.narrow(0, 9, 7), counts(&[7]), options);
+    let together = roi_align(
+        levels.clone(),
+        boxes.clone(),
+        counts(&[9, 7]),
+        options.clone(),
+    );
+    let second = levels.into_iter().map(|level| level.narrow(0, 1, 1));
+    let alone = roi_align(
+        second.collect(),
+        boxes.narrow(0, 9, 7),
+        counts(&[7]),
+        options,
+    );
     assert_eq!(values(&together.narrow(0, 9, 7)), values(&alone));
 }
 
@@ -162,12 +187,15 @@ fn a_picture_of_a_batch_is_as_one_alone() {
 fn gradients_are_the_same_each_time() {
     let golden = golden();
     let gradient = || {
-        let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+        let levels = learning(&levels(&golden));
         let boxes = golden.tensor("roi.boxes");
-        let rois = roi_align(levels.clone(), boxes, counts(&[9, 7]), CASES[0].1);
-        let weights = weights(&golden, CASES[0].0, rois.dims());
+        let [(case, options), ..] = cases();
+        let rois = roi_align(levels.clone(), boxes, counts(&[9, 7]), options);
+        let weights = weights(&golden, case, rois.dims());
         let gradients = (rois * weights).sum().backward();
-        levels.map(|level| values(&level.grad(&gradients).expect("the level learns")))
+        let gradient =
+            |level: &Tensor<4>| values(&level.grad(&gradients).expect("the level learns"));
+        levels.iter().map(gradient).collect::<Vec<_>>()
     };
     let first = gradient();
     for _ in 0..5 {
@@ -192,11 +220,11 @@ fn boxes_of_no_sense_have_no_gradient_and_large_ones_that_of_their_samples() {
         let data = TensorData::new(boxes.as_flattened().to_vec(), [boxes.len(), 4]);
         Tensor::from_data(data, &Device::flex())
     };
-    for (_, options) in CASES {
+    for (_, options) in cases() {
         for (boxes, is_zero) in [(&huge[..], false), (&senseless[..], true)] {
-            let levels = levels(&golden).map(|level| level.autodiff().require_grad());
+            let levels = learning(&levels(&golden));
             let count = counts(&[boxes.len() as i32, 0]);
-            let rois = roi_align(levels.clone(), tensor(boxes), count, options);
+            let rois = roi_align(levels.clone(), tensor(boxes), count, options.clone());
             let sum = rois.sum();
             let gradients = sum.backward();
             let mut again = 0.0;
@@ -210,6 +238,56 @@ fn boxes_of_no_sense_have_no_gradient_and_large_ones_that_of_their_samples() {
             assert!(
                 (sum - again).abs() <= 1e-6 * sum.abs().max(1e-3),
                 "{sum} {again}"
+            );
+        }
+    }
+}
+
+/// RoIAlign is linear in the maps: what moves by a difference of the maps is their gradient times it.
+#[test]
+fn of_any_number_of_levels_all_learn() {
+    let golden = golden();
+    let seed = golden.number("seed");
+    for count in 1..=6 {
+        let maps = |name: &str| -> Vec<Tensor<4>> {
+            let map = |level: usize| {
+                let side = 32_usize.div_ceil(1 << level);
+                random::tensor(seed, &format!("{name}.{level}"), [2, 3, side, side + 1])
+            };
+            (0..count).map(map).collect()
+        };
+        // From below the first level's size to above the last one's.
+        let sides = (0..14).map(|index| 3.0 * 1.5_f32.powi(index));
+        let boxes: Vec<f32> = sides
+            .flat_map(|side| [1.0, 2.0, 1.0 + side, 2.0 + side])
+            .collect();
+        let boxes: Tensor<2> = Tensor::from_data(TensorData::new(boxes, [14, 4]), &Device::flex());
+        let options = RoiAlignOptions {
+            strides: (0..count).map(|level| 2 << level).collect(),
+            first_level: 1,
+            canonical_level: 3,
+            ..options([3, 2], 2, true)
+        };
+        let sum = |maps: Vec<Tensor<4>>| {
+            let rois = roi_align(maps, boxes.clone(), counts(&[7, 7]), options.clone());
+            let weights = random::tensor(seed, "weights", rois.dims());
+            (rois * weights).sum()
+        };
+        let (from, step) = (maps("from"), maps("step"));
+        let learning = learning(&from);
+        let gradients = sum(learning.clone()).backward();
+        for level in 0..count {
+            let mut moved = from.clone();
+            moved[level] = moved[level].clone() + step[level].clone();
+            let difference =
+                sum(moved).into_scalar::<f32>() - sum(from.clone()).into_scalar::<f32>();
+            let gradient = learning[level].grad(&gradients).expect("the level learns");
+            let expected = (gradient.inner() * step[level].clone()).sum();
+            let expected = expected.into_scalar::<f32>();
+            assert!(expected != 0.0, "level {level} of {count}");
+            assert!(
+                (difference - expected).abs() < 1e-4,
+                "level {level} of {count}: {expected} instead of {difference}"
             );
         }
     }

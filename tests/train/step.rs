@@ -150,7 +150,7 @@ fn losses_and_gradients_are_those_of_torchvision() {
     let (golden, model, batch) = (&case.golden, &case.model, &case.batch);
     let pyramid = model.pyramid(model.bottom_up(batch.images.clone()));
     let maps = model.rpn_maps(pyramid.clone());
-    let anchors = Anchors::new(model.anchors(), &maps, [256, 256]);
+    let anchors = Anchors::new(model.anchors(&maps, [256, 256]), &maps);
 
     let proposals = propose(&anchors, &maps, batch, &options);
     let sampled: Vec<Sampled> = (0..SIZES.len()).map(|index| case.sampled(index)).collect();

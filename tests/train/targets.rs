@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 use fpn_wgpu::boxes::{BBox, decode, encode};
-use fpn_wgpu::ops::anchors::AnchorGrid;
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::ops::proposals::RpnMaps;
 use fpn_wgpu::train::assign::{Match, Thresholds, assign, sample};
 use fpn_wgpu::train::step::{Anchors, LossOptions};
@@ -47,12 +47,14 @@ fn proposals_are_assigned_as_by_torchvision() {
 fn anchors_come_in_the_order_of_torchvision() {
     let map =
         |height, width| -> Tensor<4> { Tensor::zeros([1, 3, height, width], &Device::flex()) };
-    let maps = || [map(16, 24), map(8, 12), map(4, 6), map(2, 3), map(1, 2)];
+    let maps = || vec![map(16, 24), map(8, 12), map(4, 6), map(2, 3), map(1, 2)];
     let maps = RpnMaps {
         logits: maps(),
         deltas: maps(),
     };
-    let anchors = Anchors::new(AnchorGrid::pyramid(16.0), &maps, [64, 96]);
+    // From 16 pixels on.
+    let grid = PYRAMID_TINY.anchors().grid(2, [64, 96], &maps.sizes());
+    let anchors = Anchors::new(grid, &maps);
     assert_eq!(anchors.boxes(), golden().boxes("anchors.boxes"));
 }
 

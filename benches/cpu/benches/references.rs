@@ -33,11 +33,14 @@ fn all(criterion: &mut Criterion) {
 
     let shape = RoiAlignShape {
         finest: [80, 80],
+        levels: 4,
+        bound: [0, 4],
         channels: 64,
         capacity: 100,
         cells: [7, 7],
         sampling_ratio: 2,
         aligned: false,
+        canonical_level: 4,
         canonical_size: 224.0,
     };
     let boxes: Vec<[f32; 4]> = (0..shape.capacity)

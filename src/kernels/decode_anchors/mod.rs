@@ -11,10 +11,7 @@ pub use checks::{AnchorsShape, case};
 
 use super::kernel::shader;
 use super::params::params;
-use super::{Dispatch, Dtypes, Kernel, Role};
-
-/// Anchors of a cell.
-pub const ANCHORS: usize = 2;
+use super::{Dispatch, Dtypes, Kernel, MAX_ANCHORS, Role};
 
 /// vec4 of a candidate: its box; ten values of landmarks and two unused; its score, label and level.
 pub const BLOCKS: usize = 5;
@@ -23,11 +20,13 @@ params! {
     /// What the kernel is told.
     pub struct Params {
         /// Centre and size of those of the cell at the origin, in pixels: `x`, `y`, width, height.
-        anchors: [[f32; 4]; ANCHORS],
+        anchors: [[f32; 4]; MAX_ANCHORS],
         /// Height and width of the level's maps.
         size: [u32; 2],
-        /// Pixels between cells.
-        stride: u32,
+        /// Pixels between cells, down and across.
+        stride: [u32; 2],
+        /// Anchors of a cell.
+        per_cell: u32,
         /// What the candidates are said to come from: 3 for P3.
         level: u32,
         /// Floats between the logits of a cell and those of the next.
@@ -46,6 +45,8 @@ params! {
         by_size: f32,
         /// Candidates that fit.
         capacity: u32,
+        /// Alignment.
+        unused: [u32; 2],
     }
 }
 
@@ -80,6 +81,6 @@ impl Params {
     /// At most: two looks at an invocation's share of the logits, and one at what else there is.
     pub fn waits(&self) -> u64 {
         let [height, width] = self.size.map(u64::from);
-        (height * width * ANCHORS as u64).div_ceil(256) * (2 + 1)
+        (height * width * u64::from(self.per_cell)).div_ceil(256) * (2 + 1)
     }
 }

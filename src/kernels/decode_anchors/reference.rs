@@ -5,8 +5,6 @@ use std::array::from_fn;
 use super::{BLOCKS, Params};
 use crate::kernels::checks::{Call, Vec4, floats, vec4_mut};
 
-const ANCHORS: u32 = super::ANCHORS as u32;
-
 /// The anchors of one level of a one-stage detector that score enough, decoded, behind those of the
 /// levels before, in the order of cell and anchor. A candidate is five vec4: its box; ten values of
 /// landmarks and two unused; its score, label and level.
@@ -30,20 +28,22 @@ fn decode_anchors(
     count: &mut [u32],
 ) {
     let [height, width] = params.size;
+    let [stride_down, stride_across] = params.stride;
     let score_of = |anchor: u32| {
-        let start = (anchor / ANCHORS * params.class_pitch + anchor % ANCHORS * 2) as usize;
+        let start =
+            (anchor / params.per_cell * params.class_pitch + anchor % params.per_cell * 2) as usize;
         let logits = [classes[start], classes[start + 1]];
         let exponentials = logits.map(|logit| (logit - logits[0].max(logits[1])).exp());
         exponentials[1] / (exponentials[0] + exponentials[1])
     };
     let mut store = |anchor: u32, score: f32, place: u32| {
-        let cell = anchor / ANCHORS;
-        let a = anchor % ANCHORS;
+        let cell = anchor / params.per_cell;
+        let a = anchor % params.per_cell;
         let [x, y, w, h] = params.anchors[a as usize];
         let size = [w, h];
         let centre = [
-            x + (cell % width * params.stride) as f32,
-            y + (cell / width * params.stride) as f32,
+            x + (cell % width * stride_across) as f32,
+            y + (cell / width * stride_down) as f32,
         ];
         let out = &mut candidates[place as usize * BLOCKS..][..BLOCKS];
 
@@ -69,7 +69,7 @@ fn decode_anchors(
     };
 
     let mut next = if params.is_first == 1 { 0 } else { count[0] };
-    for anchor in 0..height * width * ANCHORS {
+    for anchor in 0..height * width * params.per_cell {
         let score = score_of(anchor);
         if score > params.score_threshold {
             if next < params.capacity {

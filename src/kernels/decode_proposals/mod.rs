@@ -11,16 +11,13 @@ pub use checks::{ProposalsShape, case};
 
 use super::kernel::{shader, workgroups};
 use super::params::params;
-use super::{Dispatch, Dtypes, Kernel, Role};
-
-/// Anchors of a cell.
-pub const ANCHORS: usize = 3;
+use super::{Dispatch, Dtypes, Kernel, MAX_ANCHORS, Role};
 
 params! {
     /// What the kernel is told.
     pub struct Params {
         /// The boxes of the cell at the origin, in pixels: `x1`, `y1`, `x2`, `y2`.
-        anchors: [[f32; 4]; ANCHORS],
+        anchors: [[f32; 4]; MAX_ANCHORS],
         /// Height and width of the level's maps.
         size: [u32; 2],
         /// Pixels between cells, down and across.
@@ -67,8 +64,8 @@ pub fn kernels() -> Vec<&'static Kernel> {
 }
 
 impl Params {
-    /// An invocation fills a slot. Binds the frame, logits, deltas, the chosen anchors, and the boxes
-    /// and keys of all levels' slots.
+    /// An invocation fills a slot. Binds the frame, logits, deltas, where the chosen logits lie, and the
+    /// boxes and keys of all levels' slots.
     pub fn dispatch(&self) -> Dispatch {
         let workgroups = workgroups(self.limit as usize);
         Dispatch::new(KERNEL.shader(Dtypes::F32), self, workgroups)

@@ -8,13 +8,11 @@ use crate::kernels::FrameUniform;
 use crate::kernels::checks::{Call, Vec4, floats, frame, vec4_mut};
 use crate::kernels::order::key;
 
-const ANCHORS: u32 = super::ANCHORS as u32;
-
 /// The chosen anchors of one level, decoded, clipped and put in order: best logit first, ties to the
 /// earlier anchor. A slot of key 0 is empty.
 ///
 /// - `logits`: `[cell][anchor]`; `deltas`: `[cell][anchor][4]`;
-/// - `chosen`: the anchors' number, then the anchors; `boxes`, `keys`: by slot.
+/// - `chosen`: their number, then their places in `logits`; `boxes`, `keys`: by slot.
 pub(super) fn run(call: Call<'_>) {
     let (params, [picture, logits, deltas, chosen, boxes, keys]) = call.split::<Params, 6>();
     decode_proposals(
@@ -37,9 +35,7 @@ fn decode_proposals(
     boxes: &mut [Vec4],
     keys: &mut [u32],
 ) {
-    let key_of = |anchor: u32| {
-        key(logits[(anchor / ANCHORS * params.logit_pitch + anchor % ANCHORS) as usize])
-    };
+    let key_of = |place: u32| key(logits[place as usize]);
     let [_, width] = params.size;
     let [stride_down, stride_across] = params.stride;
     for index in 0..params.limit {
@@ -48,17 +44,17 @@ fn decode_proposals(
             keys[(params.first_slot + index) as usize] = 0;
             continue;
         }
-        let anchor = chosen[1 + index as usize];
-        let own = key_of(anchor);
+        let place = chosen[1 + index as usize];
+        let own = key_of(place);
         let mut rank = 0;
         for other in 0..count {
             let candidate = chosen[1 + other as usize];
             let k = key_of(candidate);
-            rank += u32::from(k > own || (k == own && candidate < anchor));
+            rank += u32::from(k > own || (k == own && candidate < place));
         }
 
-        let a = anchor % ANCHORS;
-        let cell = anchor / ANCHORS;
+        let a = place % params.logit_pitch;
+        let cell = place / params.logit_pitch;
         let (dx, dy) = (
             (cell % width * stride_across) as f32,
             (cell / width * stride_down) as f32,

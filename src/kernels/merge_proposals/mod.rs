@@ -22,8 +22,8 @@ params! {
         slots_a_level: u32,
         /// Most proposals that are kept, at most as many as slots.
         limit: u32,
-        /// Alignment.
-        unused: u32,
+        /// Number of the first level: 2 for P2.
+        first_level: u32,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
 /// earlier slot.
 ///
 /// - `boxes`, `keys`: by slot, key 0 for empty ones;
-/// - `proposals`, `levels` (2 for P2), `count`: what is kept.
+/// - `proposals`, the numbers of their `levels`, `count`: what is kept.
 pub(super) fn run(call: Call<'_>) {
     let (params, [boxes, keys, proposals, levels, count]) = call.split::<Params, 5>();
     let (boxes, proposals) = (vec4(boxes), vec4_mut(proposals));
@@ -37,12 +37,12 @@ fn merge_proposals(
         }
         if own != 0 && rank < params.limit {
             proposals[rank as usize] = boxes[slot as usize];
-            levels[rank as usize] = slot / params.slots_a_level + 2;
+            levels[rank as usize] = params.first_level + slot / params.slots_a_level;
         }
         // What is not meant is at least finite.
         if slot >= kept && slot < params.limit {
             proposals[slot as usize] = [0.0; 4];
-            levels[slot as usize] = 2;
+            levels[slot as usize] = params.first_level;
         }
     }
 }

@@ -34,6 +34,9 @@ fn cases(random: &mut Random) -> Vec<Case> {
     vec![
         case(5, 300, 280, 0.7, random),
         case(1, 1024, 1024, 0.3, random),
+        case(1, 1025, 1025, 0.7, random),
+        case(2, 6000, 5000, 0.7, random),
+        case(1, 8193 + 300, 8193 + 290, 0.2, random),
         case(2, 100, 0, 0.7, random),
         case(3, 1, 1, 0.0, random),
     ]

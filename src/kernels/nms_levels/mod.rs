@@ -12,8 +12,8 @@ use super::kernel::shader;
 use super::params::params;
 use super::{Dispatch, Dtypes, Kernel, Role};
 
-/// Most slots of a level: as many as a workgroup has memory for.
-pub const MAX_SLOTS: usize = 1024;
+/// Most slots of a level: a bit for each is what a workgroup keeps in 4 KiB.
+pub const MAX_SLOTS: usize = 32 * 1024;
 
 params! {
     /// What the kernel is told.

@@ -2,19 +2,23 @@
 
 use super::{Params, reference};
 use crate::kernels::checks::{Case, Checks, Random, UNWRITTEN, bits, unwritten};
-use crate::kernels::{Dtypes, blocks, words};
+use crate::kernels::{Dtypes, Kernel, Role, blocks, words};
 
 pub(super) const CHECKS: Checks = Checks {
     reference: reference::run,
-    cases: |_, random| cases(random),
+    cases,
     tolerance: 1e-5,
 };
 
-/// RoIAlign over P2…P5.
+/// RoIAlign over levels of a pyramid, the first of which is P2 at stride 4.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoiAlignShape {
     /// Height and width of P2; each level after it has half of both, rounded up.
     pub finest: [usize; 2],
+    /// Levels of the pyramid.
+    pub levels: usize,
+    /// The first that is bound, 0 for P2, and how many are, at most [`MAX_LEVELS`].
+    pub bound: [usize; 2],
     /// Channels.
     pub channels: usize,
     /// Boxes that fit.
@@ -25,40 +29,46 @@ pub struct RoiAlignShape {
     pub sampling_ratio: usize,
     /// Whether pixel centres sit at half coordinates.
     pub aligned: bool,
-    /// Side of the boxes that belong to P4, in pixels.
+    /// Number of the level that boxes of the canonical size belong to: 4 for P4.
+    pub canonical_level: usize,
+    /// Side of these boxes, in pixels.
     pub canonical_size: f32,
 }
 
 /// The kernel over random maps; what is missing of `boxes` up to the capacity is not meant.
 pub fn case(shape: RoiAlignShape, boxes: &[[f32; 4]], random: &mut Random) -> Case {
-    let sizes = [0, 1, 2, 3].map(|level| shape.finest.map(|side| side.div_ceil(1 << level)));
-    let [p2, p3, p4, p5] = sizes.map(words);
-    let pair = |[a, b]: [u32; 2], [c, d]: [u32; 2]| [a, b, c, d];
+    let [first, bound] = shape.bound;
+    let level = |level: usize| {
+        let size = shape.finest.map(|side| side.div_ceil(1 << level));
+        (size, 4 << level)
+    };
+    let levels: Vec<([usize; 2], usize)> = (first..first + bound).map(level).collect();
     let blocks = blocks(shape.channels);
     let params = Params {
-        sizes: [pair(p2, p3), pair(p4, p5)],
         rois: shape.capacity as u32,
         blocks: blocks as u32,
         sampling_ratio: shape.sampling_ratio as u32,
         aligned: shape.aligned.into(),
         cells: words(shape.cells),
         canonical_size: shape.canonical_size,
-        unused: 0,
+        canonical_level: shape.canonical_level as f32,
+        finest: 2.0,
+        coarsest: (2 + shape.levels - 1) as f32,
+        first: 2 + first as u32,
+        ..Params::over(&levels)
     };
-    let mut bindings: Vec<Vec<u32>> = sizes
-        .iter()
-        .map(|[height, width]| random.floats(height * width * blocks * 4))
-        .collect();
     let mut sides = bits(boxes.as_flattened());
     sides.resize(4 * shape.capacity, UNWRITTEN);
     let cells = shape.capacity * shape.cells[0] * shape.cells[1];
-    bindings.extend([
+    let mut bindings = vec![
         sides,
         vec![boxes.len() as u32],
         unwritten(cells * blocks * 4),
-    ]);
+    ];
+    let maps = levels.iter();
+    bindings.extend(maps.map(|([height, width], _)| random.floats(height * width * blocks * 4)));
     let about = format!("{shape:?}, {} boxes", boxes.len());
-    Case::new(about, params.dispatch(Dtypes::F32), bindings)
+    Case::new(about, params.dispatch(bound, Dtypes::F32), bindings)
 }
 
 /// What no picture has: not finite, too far out, inverted.
@@ -79,14 +89,19 @@ const HUGE: [[f32; 4]; 3] = [
     [30.0, -1e5, 200.0, 1e5],
 ];
 
-fn cases(random: &mut Random) -> Vec<Case> {
+fn cases(kernel: &Kernel, random: &mut Random) -> Vec<Case> {
+    let bound = kernel.roles.iter().filter(|role| **role == Role::MapIn);
+    let bound = bound.count();
     let shape = RoiAlignShape {
         finest: [50, 61],
+        levels: bound,
+        bound: [0, bound],
         channels: 10,
         capacity: 40,
         cells: [7, 7],
         sampling_ratio: 2,
         aligned: false,
+        canonical_level: 4,
         canonical_size: 224.0,
     };
     let boxes = boxes(random);
@@ -115,6 +130,16 @@ fn cases(random: &mut Random) -> Vec<Case> {
         finest: [1, 1],
         ..shape
     };
+    let behind_others = RoiAlignShape {
+        levels: bound + 2,
+        bound: [2, bound],
+        ..shape
+    };
+    let before_others = RoiAlignShape {
+        levels: bound + 1,
+        canonical_level: 3,
+        ..shape
+    };
     vec![
         case(shape, &with_senseless, random),
         case(adaptive_plain, &with_huge, random),
@@ -124,6 +149,8 @@ fn cases(random: &mut Random) -> Vec<Case> {
         case(oblong, &boxes, random),
         case(single, &boxes, random),
         case(shape, &[], random),
+        case(behind_others, &boxes, random),
+        case(before_others, &with_senseless, random),
     ]
 }
 

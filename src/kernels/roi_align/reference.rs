@@ -6,14 +6,18 @@ use super::Params;
 use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
 use crate::kernels::kernel::sizes;
 
-/// RoIAlign over the levels of a pyramid.
+/// RoIAlign over levels of a pyramid, neighbours of each other: RoIs of others are left as they are.
 ///
-/// - `levels`: P2…P5, each `[y][x][block]`; `boxes`: `[roi]`; `count`: how many of them are meant;
-/// - `result`: `[roi][row][column][block]`, zeros from the count on, and of boxes that no picture has.
+/// - `boxes`: `[roi]`; `count`: how many of them are meant;
+/// - `result`: `[roi][row][column][block]`, zeros from the count on, and of boxes that no picture has;
+/// - `levels`: each `[y][x][block]`.
 pub(super) fn run(call: Call<'_>) {
-    let (params, [p2, p3, p4, p5, boxes, count, result]) = call.split::<Params, 7>();
-    let levels = [p2, p3, p4, p5].map(|words| vec4(words));
-    roi_align(&params, levels, vec4(boxes), count, vec4_mut(result));
+    let params = call.params();
+    let [boxes, count, result, levels @ ..] = call.bindings else {
+        unreachable!("it binds boxes, their number and a result")
+    };
+    let levels: Vec<&[Vec4]> = levels.iter().map(|words| vec4(words)).collect();
+    roi_align(&params, &levels, vec4(boxes), count, vec4_mut(result));
 }
 
 /// Whether a picture can have the box: no value is NaN or further out than 2²⁴ pixels, and no side is
@@ -25,11 +29,11 @@ fn makes_sense(bbox: Vec4) -> bool {
     bbox.into_iter().all(is_near) && x1 <= x2 && y1 <= y2
 }
 
-/// The level for a box of this size: P4 (2) for the canonical size.
-fn level_of([x1, y1, x2, y2]: Vec4, canonical_size: f32) -> usize {
+/// The number of the level for a box of this size.
+fn level_of(params: &Params, [x1, y1, x2, y2]: Vec4) -> u32 {
     let side = ((x2 - x1) * (y2 - y1)).sqrt();
-    let level = (4.0 + (side / canonical_size).log2() + 1e-6).floor();
-    level.clamp(2.0, 5.0) as usize - 2
+    let level = (params.canonical_level + (side / params.canonical_size).log2() + 1e-6).floor();
+    level.clamp(params.finest, params.coarsest) as u32
 }
 
 /// The first of a cell's samples that can lie on a map of `size`, and the end of these, where there is
@@ -76,7 +80,7 @@ fn tap(position: f32, size: usize) -> Tap {
 
 fn roi_align(
     params: &Params,
-    levels: [&[Vec4]; 4],
+    levels: &[&[Vec4]],
     boxes: &[Vec4],
     count: &[u32],
     result: &mut [Vec4],
@@ -97,13 +101,17 @@ fn roi_align(
         let row = (cell / columns) as f32;
         let column = (cell % columns) as f32;
 
-        let level = level_of(boxes[roi], params.canonical_size);
+        // A level before the first becomes one far behind the last.
+        let level = level_of(params, boxes[roi]).wrapping_sub(params.first) as usize;
+        if level >= levels.len() {
+            continue;
+        }
         let pair = sizes(params.sizes[level / 2]);
         let [height, width] = [pair[level % 2 * 2], pair[level % 2 * 2 + 1]];
         let load = |y: usize, x: usize| levels[level][(y * width + x) * blocks + block];
         let offset = if params.aligned == 1 { 0.5 } else { 0.0 };
         let least = if params.aligned == 1 { 0.0 } else { 1.0 };
-        let [x1, y1, x2, y2] = boxes[roi].map(|side| side * (1.0 / (4 << level) as f32) - offset);
+        let [x1, y1, x2, y2] = boxes[roi].map(|side| side * params.scales[level] - offset);
         let extent = [(y2 - y1).max(least), (x2 - x1).max(least)];
         let cell_size = [extent[0] / rows as f32, extent[1] / columns as f32];
         let samples = match sampling_ratio {

@@ -1,4 +1,4 @@
-//! The anchors of one level with the highest logits, ties to the earlier one, in no order.
+//! Where the highest logits of one level's anchors lie, ties to the earlier anchor, in no order.
 
 #[cfg(feature = "verify")]
 mod checks;

@@ -4,9 +4,9 @@ use super::Params;
 use crate::kernels::checks::{Call, floats};
 use crate::kernels::order::key;
 
-/// The anchors of one level with the highest logits, ties to the earlier one, in no order.
+/// Where the highest logits of one level's anchors lie, ties to the earlier anchor, in no order.
 ///
-/// - `logits`: `[cell][anchor]`; `chosen`: their number, then the anchors.
+/// - `logits`: `[cell][anchor]`; `chosen`: their number, then their places in `logits`.
 pub(super) fn run(call: Call<'_>) {
     let (params, [logits, chosen]) = call.split::<Params, 2>();
     top_anchors(&params, floats(logits), chosen);
@@ -21,9 +21,8 @@ fn leading(word: u32, count: u32) -> u32 {
 }
 
 fn top_anchors(params: &Params, logits: &[f32], chosen: &mut [u32]) {
-    let logit = |anchor: u32| {
-        logits[(anchor / params.anchors * params.pitch + anchor % params.anchors) as usize]
-    };
+    let place_of = |anchor: u32| anchor / params.anchors * params.pitch + anchor % params.anchors;
+    let logit = |anchor: u32| logits[place_of(anchor) as usize];
     let total = params.cells * params.anchors;
     let mut key_prefix = 0;
     let mut anchor_prefix = 0;
@@ -74,7 +73,7 @@ fn top_anchors(params: &Params, logits: &[f32], chosen: &mut [u32]) {
             takes = digits <= 4 || leading(!anchor, digits - 4) >= anchor_prefix;
         }
         if k != 0 && takes {
-            chosen[1 + taken as usize] = anchor;
+            chosen[1 + taken as usize] = place_of(anchor);
             taken += 1;
         }
     }

@@ -7,7 +7,7 @@ use burn::backend::{Cube, Flex, TensorMetadata};
 
 use super::{RoiAlignOps, RoiAlignOptions};
 use crate::ops::flex::FlexTensor;
-use crate::ops::levels::Levels4;
+use crate::ops::levels::Levels;
 
 fn fetched(tensor: FloatTensor<Cube>) -> FlexTensor {
     let data = pollster::block_on(Cube::float_into_data(tensor));
@@ -21,13 +21,13 @@ fn fetched_int(tensor: IntTensor<Cube>) -> FlexTensor {
 
 impl RoiAlignOps for Cube {
     fn roi_align(
-        levels: Levels4<Self>,
+        levels: Levels<Self>,
         boxes: FloatTensor<Self>,
         count: IntTensor<Self>,
         options: RoiAlignOptions,
     ) -> FloatTensor<Self> {
         let device = boxes.device();
-        let levels = Levels4::from_array(levels.into_array().map(fetched));
+        let levels = Levels(levels.0.into_iter().map(fetched).collect());
         let rois = Flex::roi_align(levels, fetched(boxes), fetched_int(count), options);
         Self::float_from_data(rois.into_data(), &device)
     }
@@ -36,9 +36,9 @@ impl RoiAlignOps for Cube {
         gradient: FloatTensor<Self>,
         boxes: FloatTensor<Self>,
         count: IntTensor<Self>,
-        shapes: [[usize; 4]; 4],
+        shapes: Vec<[usize; 4]>,
         options: RoiAlignOptions,
-    ) -> Levels4<Self> {
+    ) -> Levels<Self> {
         let device = gradient.device();
         let levels = Flex::roi_align_backward(
             fetched(gradient),
@@ -48,6 +48,6 @@ impl RoiAlignOps for Cube {
             options,
         );
         let sent = |level: FlexTensor| Self::float_from_data(level.into_data(), &device);
-        Levels4::from_array(levels.into_array().map(sent))
+        Levels(levels.0.into_iter().map(sent).collect())
     }
 }
