@@ -57,7 +57,7 @@ macro_rules! shared {
 }
 
 /// The modules that shaders import, those first that others import.
-const SHARED: [(&str, &str); 10] = [
+const SHARED: [(&str, &str); 12] = [
     shared!("activation.wgsl"),
     shared!("bilinear.wgsl"),
     shared!("boxes.wgsl"),
@@ -65,6 +65,8 @@ const SHARED: [(&str, &str); 10] = [
     shared!("conv.wgsl"),
     shared!("frame.wgsl"),
     shared!("functions.wgsl"),
+    shared!("lanes.wgsl"),
+    shared!("axis.wgsl"),
     shared!("order.wgsl"),
     shared!("radix.wgsl"),
     shared!("scan.wgsl"),

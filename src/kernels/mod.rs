@@ -3,6 +3,7 @@
 
 #[cfg(feature = "verify")]
 mod activation;
+mod axis;
 #[cfg(feature = "verify")]
 mod bilinear;
 #[cfg(feature = "verify")]
@@ -10,6 +11,8 @@ pub mod checks;
 mod dtype;
 mod frame;
 mod kernel;
+#[cfg(feature = "verify")]
+mod lanes;
 mod layout;
 #[cfg(feature = "verify")]
 mod order;
@@ -30,6 +33,7 @@ pub mod merge_proposals;
 pub mod nms_levels;
 pub mod pixel_shuffle;
 pub mod preprocess;
+pub mod reduce;
 pub mod roi_align;
 pub mod select_detections;
 pub mod top_anchors;
@@ -57,6 +61,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     upsample_add::kernels,
     copy::kernels,
     chain::kernels,
+    reduce::kernels,
     pixel_shuffle::kernels,
     roi_align::kernels,
     top_anchors::kernels,

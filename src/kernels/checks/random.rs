@@ -3,6 +3,8 @@
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+use crate::kernels::Layout;
+
 /// A stream of random numbers, the same on every machine.
 pub struct Random(Pcg64);
 
@@ -32,6 +34,15 @@ impl Random {
         (0..count)
             .map(|_| self.between(-1.0, 1.0).to_bits())
             .collect()
+    }
+
+    /// The bits of a tensor of floats between -1 and 1, and `filler` where channels only fill a block up.
+    pub fn tensor(&mut self, layout: &Layout, filler: u32) -> Vec<u32> {
+        let mut words = vec![filler; layout.all_blocks() * 4];
+        for (place, value) in layout.places().zip(self.floats(layout.len())) {
+            words[place] = value;
+        }
+        words
     }
 
     /// A box of sides up to `longest` whose centre lies in a picture of `[height, width]`.
