@@ -36,6 +36,7 @@ pub mod preprocess;
 pub mod reduce;
 pub mod roi_align;
 pub mod select_detections;
+pub mod softmax;
 pub mod top_anchors;
 pub mod upsample_add;
 pub mod winograd_input;
@@ -62,6 +63,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     copy::kernels,
     chain::kernels,
     reduce::kernels,
+    softmax::kernels,
     pixel_shuffle::kernels,
     roi_align::kernels,
     top_anchors::kernels,
