@@ -28,6 +28,7 @@ pub mod decode_proposals;
 pub mod decode_rois;
 pub mod depthwise;
 pub mod grouped;
+pub mod layer_norm;
 pub mod max_pool;
 pub mod merge_proposals;
 pub mod nms_levels;
@@ -64,6 +65,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     chain::kernels,
     reduce::kernels,
     softmax::kernels,
+    layer_norm::kernels,
     pixel_shuffle::kernels,
     roi_align::kernels,
     top_anchors::kernels,
