@@ -34,6 +34,7 @@ pub mod merge_proposals;
 pub mod nms_levels;
 pub mod pixel_shuffle;
 pub mod preprocess;
+pub mod product;
 pub mod reduce;
 pub mod roi_align;
 pub mod select_detections;
@@ -66,6 +67,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     reduce::kernels,
     softmax::kernels,
     layer_norm::kernels,
+    product::kernels,
     pixel_shuffle::kernels,
     roi_align::kernels,
     top_anchors::kernels,
