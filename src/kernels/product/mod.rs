@@ -52,7 +52,8 @@ static KERNEL: LazyLock<Kernel> = LazyLock::new(|| {
         checks::CHECKS,
     )
     .with_dtypes(Dtypes::MAPS_AND_PRODUCTS);
-    kernel.defs = vec![("ROWS", Def::Number(ROWS as u32))].into();
+    let rows = ("ROWS", Def::Number(ROWS as u32));
+    kernel.defs.to_mut().push(rows);
     kernel
 });
 

@@ -21,7 +21,8 @@ fn product(params: &Params, left: &[Vec4], right: &[Vec4], result: &mut [Vec4]) 
         sizes([params.rows, params.depth, params.columns, params.batches]);
     let [left_blocks, right_blocks, right_step] =
         sizes([params.left_blocks, params.right_blocks, params.right_step]);
-    for index in 0..batches * rows * right_blocks {
+    let count = batches * rows * right_blocks;
+    for (index, made) in result.iter_mut().enumerate().take(count) {
         let (row, block) = (index / right_blocks, index % right_blocks);
         let (left, right) = (
             &left[row * left_blocks..],
@@ -38,6 +39,6 @@ fn product(params: &Params, left: &[Vec4], right: &[Vec4], result: &mut [Vec4]) 
             sum = from_fn(|c| sum[c] + four[c]);
         }
         let are_columns = are_channels(block, columns);
-        result[index] = from_fn(|c| if are_columns[c] { sum[c] } else { 0.0 });
+        *made = from_fn(|c| if are_columns[c] { sum[c] } else { 0.0 });
     }
 }
