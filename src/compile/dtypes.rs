@@ -82,7 +82,7 @@ fn kernels(node: &Node) -> (&'static [Dtypes], usize) {
         Op::Conv(conv) => match conv.kind {
             ConvKind::Depthwise(_) => (depthwise::kernel(Epilogue::Bias).dtypes, all),
             ConvKind::Grouped(..) => (grouped::kernel(Epilogue::Bias).dtypes, all),
-            ConvKind::Dense(_) | ConvKind::Linear(_) => {
+            ConvKind::Dense(_) | ConvKind::Transposed(..) | ConvKind::Linear(_) => {
                 // All forms exist in the same, but for products in 16 bits.
                 let kernel = conv::kernel(ConvForm::Registers(4), Epilogue::Bias);
                 (kernel.dtypes, all)

@@ -214,6 +214,9 @@ pub enum ConvKind {
     Depthwise(Window),
     /// So many groups of input channels, each with the output channels of its own group alone.
     Grouped(Window, usize),
+    /// A transposed convolution of this stride, as a dense one that makes a stride's cells as channels, `[a, b,
+    /// out]`; the window is that one's.
+    Transposed(Window, [usize; 2]),
     /// A matrix over rows; where the rows are flattened maps, their channels, height and width.
     Linear(Option<[usize; 3]>),
 }
@@ -222,7 +225,10 @@ impl ConvKind {
     /// The window; that of a matrix is a point.
     pub fn window(self) -> Window {
         match self {
-            Self::Dense(window) | Self::Depthwise(window) | Self::Grouped(window, _) => window,
+            Self::Dense(window)
+            | Self::Depthwise(window)
+            | Self::Grouped(window, _)
+            | Self::Transposed(window, _) => window,
             Self::Linear(_) => Window::POINT,
         }
     }

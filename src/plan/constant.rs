@@ -58,6 +58,8 @@ pub enum ConstantPart {
     Weights(WeightLayout),
     /// `[out]`; zeros where the layer has none.
     Bias,
+    /// The same so many times over: a transposed convolution's, whose cells are channels.
+    CellsBias(usize),
 }
 
 /// A tensor as it is.

@@ -2,7 +2,7 @@
 
 use super::{StoredTensor, WeightsError};
 use crate::kernels::Layout;
-use crate::kernels::conv::{Fold, Packing, packed_bias};
+use crate::kernels::conv::{Fold, Packing, WeightLayout, cells, packed_bias};
 use crate::plan::{Constant, ConstantPart, ConstantSource, LayerConstant, TensorConstant};
 
 /// The parameter at a path, in PyTorch's layout.
@@ -58,7 +58,20 @@ async fn pack_layer(
             let bias = bias.unwrap_or_else(|| Ok(vec![0.0; weight.shape[0]]));
             return Ok(packed_bias(bias?, fold.as_ref()));
         }
+        ConstantPart::CellsBias(cells) => {
+            let bias = constant.bias.as_ref().map(|path| parameter(path).read());
+            let bias = bias.unwrap_or_else(|| Ok(vec![0.0; weight.shape[1]]));
+            return Ok(packed_bias(bias?.repeat(cells), None));
+        }
     };
+    if let WeightLayout::Transposed(stride) = layout {
+        let shape = weight.shape[..].try_into();
+        let shape = shape.expect("the graph knows that the weight has four dimensions");
+        let (shape, values) = cells(&weight.read()?, shape, stride);
+        let mut packing = Packing::new(layout, &shape);
+        packing.add(0, values, None);
+        return Ok(packing.finish());
+    }
     let mut packing = Packing::new(layout, &weight.shape);
     for part in weight.parts() {
         let (first, values) = part?;

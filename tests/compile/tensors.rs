@@ -400,3 +400,43 @@ fn a_parametric_relu_and_a_batch_norm_of_sequences_are_those_of_burn() {
         io.output("map", prelu(own.norm.forward(map), own.slopes.val()))
     });
 }
+
+#[test]
+fn transposed_convolutions_are_those_of_burn() {
+    use burn::nn::conv::{ConvTranspose2d, ConvTranspose2dConfig};
+    #[derive(Module, Debug)]
+    struct Own {
+        plain: ConvTranspose2d,
+        wide: ConvTranspose2d,
+        bare: ConvTranspose2d,
+        uneven: ConvTranspose2d,
+    }
+    let config = |channels, kernel| ConvTranspose2dConfig::new(channels, kernel);
+    let init = |device: &Device| Own {
+        plain: config([5, 8], [2, 2]).with_stride([2, 2]).init(device),
+        wide: config([5, 8], [4, 4])
+            .with_stride([2, 2])
+            .with_padding([1, 1])
+            .init(device),
+        bare: config([5, 3], [3, 3])
+            .with_stride([2, 2])
+            .with_padding([1, 1])
+            .with_padding_out([1, 1])
+            .with_bias(false)
+            .init(device),
+        uneven: config([5, 6], [3, 5]).with_stride([1, 3]).init(device),
+    };
+    let plan = check_traced(
+        &[("x", &[2, 5, 3, 4])],
+        &Target::webgpu(),
+        init,
+        |own, io| {
+            let x = io.input::<4>("x")?;
+            io.output("plain", relu(own.plain.forward(x.clone())))?;
+            io.output("wide", own.wide.forward(x.clone()))?;
+            io.output("bare", own.bare.forward(x.clone()))?;
+            io.output("uneven", own.uneven.forward(x))
+        },
+    );
+    assert_eq!(plan.steps.len(), 8, "{:?}", kernels(&plan));
+}

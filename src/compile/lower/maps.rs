@@ -1,12 +1,16 @@
 //! What slides a window over maps, or changes their size: convolutions, pools, interpolation.
 
 use burn_ir::{
-    AdaptiveAvgPool2dOpIr, AvgPool2dOpIr, Conv2dOpIr, InterpolateModeIr, InterpolateOpIr,
+    AdaptiveAvgPool2dOpIr, AvgPool2dOpIr, Conv2dOpIr, ConvTranspose2dOpIr, InterpolateModeIr, InterpolateOpIr,
     MaxPool2dOpIr, ModuleOperationIr, TensorIr,
 };
 
+use super::seen::Seen;
 use super::{Lowered, Lowering};
-use crate::compile::graph::{Conv, ConvKind, FusedEpilogue, Op, Window};
+use crate::compile::graph::{Conv, ConvKind, FusedEpilogue, Node, Op, Window};
+use crate::kernels::chain::{Cut, View};
+use crate::kernels::conv::reach;
+use crate::plan::ValueKind;
 use crate::kernels::upsample_add::Upsampling;
 
 impl Lowering<'_> {
@@ -14,6 +18,7 @@ impl Lowering<'_> {
         use ModuleOperationIr as Ir;
         match operation {
             Ir::Conv2d(conv) => self.conv(conv),
+            Ir::ConvTranspose2d(conv) => self.transposed(conv),
             Ir::MaxPool2d(pool) => self.max_pool(pool),
             Ir::AvgPool2d(pool) => self.average_pool(pool),
             Ir::AdaptiveAvgPool2d(pool) => self.adaptive_average_pool(pool),
@@ -55,6 +60,66 @@ impl Lowering<'_> {
             first_channel: 0,
         };
         self.node(Op::Conv(lowered), &[&conv.x], &conv.out)
+    }
+
+    /// As a convolution that makes all cells of a stride as channels, and a view that puts them in their places.
+    fn transposed(&mut self, conv: &ConvTranspose2dOpIr) -> Lowered {
+        let options = &conv.options;
+        if options.groups != 1 || options.dilation != [1, 1] {
+            return Err("of transposed convolutions only dense ones are known, not dilated".into());
+        }
+        let (weight, stride) = (&conv.weight.shape, options.stride);
+        let [items, channels, height, width] = conv.out.shape.dims::<4>();
+        let kernel = reach([weight[2], weight[3]], stride);
+        let (from, to) = (map_size(&conv.x), [height, width]);
+        // Squares of cells, as many as reach the last cell that is kept.
+        let squares = [0, 1].map(|axis| {
+            let last = options.padding[axis] + to[axis];
+            last.div_ceil(stride[axis]).max(from[axis])
+        });
+        let window = Window {
+            kernel,
+            padding: kernel.map(|cells| cells - 1),
+            padding_after: [0, 1].map(|axis| squares[axis] - from[axis]),
+            ..Window::POINT
+        };
+        let out_channels = stride[0] * stride[1] * channels;
+        let lowered = Conv {
+            weight: self.parameter(&conv.weight)?,
+            kind: ConvKind::Transposed(window, stride),
+            out_channels,
+            bias: conv
+                .bias
+                .as_ref()
+                .map(|bias| self.parameter(bias))
+                .transpose()?,
+            norm: None,
+            epilogue: FusedEpilogue::PLAIN,
+            tail: None,
+            first_channel: 0,
+        };
+        let x = self.read(&conv.x)?;
+        let [down, across] = squares;
+        let shape = vec![items, out_channels, down, across];
+        let value = self.value(shape.clone(), ValueKind::Floats);
+        self.nodes.push(Node {
+            op: Op::Conv(lowered),
+            inputs: vec![x],
+            outputs: vec![value],
+        });
+        let start = |axis: usize| Cut {
+            start: options.padding[axis],
+            step: 1,
+        };
+        let view = View::of(&shape)
+            .reshape(vec![items, stride[0], stride[1], channels, down, across])
+            .permute(vec![0, 3, 4, 1, 5, 2])
+            .reshape(vec![items, channels, down * stride[0], across * stride[1]])
+            .slice(
+                vec![Cut::WHOLE, Cut::WHOLE, start(0), start(1)],
+                conv.out.shape.to_vec(),
+            );
+        self.see(&conv.out, Seen { value, view })
     }
 
     pub(super) fn max_pool(&mut self, pool: &MaxPool2dOpIr) -> Lowered {

@@ -22,7 +22,9 @@ pub(super) fn size_with_forms(graph: &Graph, node: &Node) -> Option<ConvSize> {
                 let size = size(graph, conv, node);
                 (merged(groups, &size) == groups).then_some(size)
             }
-            ConvKind::Dense(_) | ConvKind::Linear(_) => Some(size(graph, conv, node)),
+            ConvKind::Dense(_) | ConvKind::Transposed(..) | ConvKind::Linear(_) => {
+                Some(size(graph, conv, node))
+            }
         },
         _ => None,
     }
@@ -77,6 +79,9 @@ pub(super) fn schedule(
         ConvKind::Depthwise(_) => own.depthwise(plan),
         ConvKind::Grouped(_, groups) => own.grouped(groups, target, plan)?,
         ConvKind::Dense(_) => own.dense(target, plan)?,
+        ConvKind::Transposed(_, stride) => {
+            own.direct(WeightLayout::Transposed(stride), target, plan)?;
+        }
         ConvKind::Linear(layout) => own.direct(WeightLayout::Linear(layout), target, plan)?,
     }
     Ok(())
@@ -161,7 +166,11 @@ impl<'a> Layer<'a> {
 
     /// What the epilogue binds: the bias, and a map that is added.
     fn epilogue_operands(&self, plan: &mut PlanBuilder<'_>) -> Vec<Operand> {
-        let mut operands = vec![self.constant(ConstantPart::Bias, plan)];
+        let bias = match self.conv.kind {
+            ConvKind::Transposed(_, [down, across]) => ConstantPart::CellsBias(down * across),
+            _ => ConstantPart::Bias,
+        };
+        let mut operands = vec![self.constant(bias, plan)];
         operands.extend(self.residual.map(|map| plan.operand(map)));
         operands
     }
@@ -171,7 +180,7 @@ impl<'a> Layer<'a> {
         plan.constant(Constant::Layer(LayerConstant {
             part,
             dtype: match part {
-                ConstantPart::Bias => Dtype::F32,
+                ConstantPart::Bias | ConstantPart::CellsBias(_) => Dtype::F32,
                 ConstantPart::Weights(_) => self.dtypes.stored,
             },
             weight: self.conv.weight.clone(),

@@ -8,6 +8,7 @@ mod form;
 mod pack;
 #[cfg(feature = "verify")]
 mod reference;
+mod transposed;
 mod winograd;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use form::{ConvForm, UnknownForm};
 pub use pack::{Fold, Packing, WeightLayout, packed_bias};
 #[cfg(feature = "verify")]
 pub(in crate::kernels) use reference::Residual;
+pub(crate) use transposed::{cells, reach};
 pub(crate) use winograd::FREQUENCIES;
 
 use super::kernel::shader;

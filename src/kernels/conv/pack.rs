@@ -18,6 +18,9 @@ pub enum WeightLayout {
     },
     /// Filters `[out, in, 3, 3]`, transformed for Winograd's F(4×4, 3×3), as `[36][in][out]`.
     Winograd,
+    /// Filters `[in, out, ky, kx]` of a transposed convolution of this stride, as those of a dense one that makes
+    /// a stride's cells as channels.
+    Transposed([usize; 2]),
     /// Filters `[channel, 1, ky, kx]` as `[ky][kx][channel]`.
     Depthwise,
     /// A matrix `[out, in]` as `[in][out]`; where its rows are flattened maps `[C, H, W]`, the inputs
@@ -81,7 +84,10 @@ impl Packing {
     /// Of weights of some shape in PyTorch's layout.
     pub fn new(layout: WeightLayout, shape: &[usize]) -> Self {
         let (rows, taps) = match layout {
-            WeightLayout::Dense => (shape[1].next_multiple_of(4), shape[2] * shape[3]),
+            // Its filters come as a dense one's.
+            WeightLayout::Dense | WeightLayout::Transposed(_) => {
+                (shape[1].next_multiple_of(4), shape[2] * shape[3])
+            }
             WeightLayout::Grouped { merged, .. } => {
                 ((shape[1] * merged).next_multiple_of(4), shape[2] * shape[3])
             }
