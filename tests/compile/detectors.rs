@@ -247,7 +247,7 @@ fn check<M: Module>(
         [&row[..4 + layout.landmarks], &tags[1..3]].concat()
     });
     let found: Rows = found.take(words[0] as usize).collect();
-    assert!(found.len() > 3, "{about}: {found:?}");
+    assert!(found.len() > 3, "{about}: {found:?} of {expected:?}");
     assert_same(&format!("{about}: detections"), &found, &expected);
     plan
 }
