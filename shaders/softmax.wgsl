@@ -22,11 +22,16 @@ fn larger(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
     return select(a, b, b > a);
 }
 
+// In lanes that hold no value, one that there is.
+fn filled_at(line: Line, at: u32) -> vec4<f32> {
+    let value = values_at(line, at);
+    return select(value.xxxx, value, are_values(line, at));
+}
+
 fn largest_of(line: Line) -> vec4<f32> {
-    var most = values_at(line, 0u).xxxx;
-    for (var at = 0u; at < line.count; at++) {
-        let value = values_at(line, at);
-        most = larger(most, select(value.xxxx, value, are_values(line, at)));
+    var most = filled_at(line, 0u);
+    for (var at = 1u; at < line.count; at++) {
+        most = larger(most, filled_at(line, at));
     }
 #ifdef ALONG_CHANNELS
     most = larger(most, most.zwxy);

@@ -8,11 +8,14 @@ use fpn_wgpu::kernels::decode_rois::RoisShape;
 use fpn_wgpu::kernels::pixel_shuffle::ShuffleShape;
 use fpn_wgpu::kernels::pool::{PoolShape, Pooling};
 use fpn_wgpu::kernels::preprocess::PreprocessShape;
+use fpn_wgpu::kernels::product::ProductShape;
+use fpn_wgpu::kernels::reduce::Reduction;
 use fpn_wgpu::kernels::roi_align::RoiAlignShape;
 use fpn_wgpu::kernels::select_detections::CandidatesShape;
+use fpn_wgpu::kernels::softmax::Softmax;
 use fpn_wgpu::kernels::upsample::ResizeShape;
 use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
-use fpn_wgpu::kernels::{self, Dtypes, Shader};
+use fpn_wgpu::kernels::{self, Dtypes, Layout, Shader};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align};
 use fpn_wgpu::verify;
@@ -83,6 +86,29 @@ fn more_workgroups_than_one_dimension_has_go_on_in_the_next() {
     let case = kernels::upsample_add::case(Upsampling::Nearest, shape, &mut Random::new(1));
     assert!(case.dispatch.workgroups[1] > 1);
     check(&case);
+}
+
+/// Of values whose exponentials no float holds.
+#[test]
+fn shares_sum_to_one() {
+    let layout = Layout {
+        shape: vec![9, 7],
+        inner: 1,
+    };
+    for dimension in 0..2 {
+        let random = &mut Random::new(3);
+        let case = kernels::softmax::case(Softmax::Plain, &layout, dimension, 1e4, random);
+        let made = &case.expected()[1];
+        let mut sums = vec![0.0; layout.shape[1 - dimension]];
+        for (index, place) in layout.places().enumerate() {
+            let row = [index % 7, index / 7][dimension];
+            sums[row] += f32::from_bits(made[place]);
+        }
+        assert!(
+            sums.iter().all(|sum| (sum - 1.0_f32).abs() < 1e-6),
+            "{sums:?}"
+        );
+    }
 }
 
 /// The reference in the kernel's layout is the one that is tested against torchvision.
@@ -195,6 +221,20 @@ fn slope() -> impl Strategy<Value = f32> {
 /// One map, or several.
 fn items() -> impl Strategy<Value = usize> {
     prop_oneof![Just(1), 2..5_usize]
+}
+
+/// A tensor, and one of its dimensions.
+fn layout() -> impl Strategy<Value = (Layout, usize)> {
+    let shape = proptest::collection::vec(1..9_usize, 1..6);
+    (
+        shape,
+        any::<prop::sample::Index>(),
+        any::<prop::sample::Index>(),
+    )
+        .prop_map(|(shape, inner, dimension)| {
+            let [inner, dimension] = [inner, dimension].map(|index| index.index(shape.len()));
+            (Layout { shape, inner }, dimension)
+        })
 }
 
 fn conv_shape() -> impl Strategy<Value = ConvShape> {
@@ -357,6 +397,34 @@ proptest! {
     fn pixel_shuffle(size in sides(12), channels in 1..20_usize, factor in 1..5_usize, seed: u64) {
         let shape = ShuffleShape { size, channels, factor };
         check(&kernels::pixel_shuffle::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn reduce(reduction in select(Reduction::ALL.to_vec()), (layout, dimension) in layout(), seed: u64) {
+        check(&kernels::reduce::case(reduction, &layout, dimension, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn softmax(kind in select(Softmax::ALL.to_vec()), (layout, dimension) in layout(), largest in 0.1..100.0_f32, seed: u64) {
+        check(&kernels::softmax::case(kind, &layout, dimension, largest, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn layer_norm((layout, _) in layout(), mean in -3.0..3.0_f32, seed: u64) {
+        check(&kernels::layer_norm::case(&layout, mean, 1e-5, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn product(
+        batches in proptest::collection::vec(1..5_usize, 0..4),
+        rows in prop_oneof![1..20_usize, 200..300_usize],
+        depth in 1..70_usize,
+        columns in 1..70_usize,
+        is_shared: bool,
+        seed: u64,
+    ) {
+        let shape = ProductShape { batches, rows, depth, columns, is_shared };
+        check(&kernels::product::case(&shape, &mut Random::new(seed)));
     }
 
     #[test]

@@ -48,10 +48,14 @@ fn exponential(value: f32) -> f32 {
 }
 
 fn largest_of(kind: Softmax, along: Along, line: &Line, values_at: impl Fn(usize) -> Vec4) -> Vec4 {
-    let mut most = [values_at(0)[0]; 4];
-    for at in 0..line.count {
+    let filled_at = |at: usize| -> Vec4 {
         let (value, are_values) = (values_at(at), line.are_values(at));
-        most = from_fn(|c| larger(most[c], value[if are_values[c] { c } else { 0 }]));
+        from_fn(|c| if are_values[c] { value[c] } else { value[0] })
+    };
+    let mut most = filled_at(0);
+    for at in 1..line.count {
+        let value = filled_at(at);
+        most = from_fn(|c| larger(most[c], value[c]));
     }
     if along == Along::Channels {
         most = from_fn(|c| larger(most[c], most[(c + 2) % 4]));
