@@ -14,6 +14,8 @@ mod layers;
 mod convnext;
 mod mixer;
 mod mobilenet;
+mod random;
+mod readme;
 mod resnet18;
 mod shufflenet;
 mod swin;
