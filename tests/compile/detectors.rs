@@ -21,7 +21,8 @@ use fpn_wgpu::plan::{Binding, Plan};
 use fpn_wgpu::verify::Interpreter;
 use fpn_wgpu::weights::StoredTensor;
 
-use crate::support::{compiled, number};
+use crate::seeded::number;
+use crate::support::compiled;
 
 /// Height and width of the picture, of which no coarse level's stride is a divisor.
 const SIZE: [usize; 2] = [72, 88];

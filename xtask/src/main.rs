@@ -44,7 +44,7 @@ fn main() -> Result<()> {
 }
 
 /// Tests that suit a slow second driver: every kernel, every step, and whole models at small sizes.
-const ON_SECOND_DRIVER: [&[&str]; 2] = [
+const ON_SECOND_DRIVER: [&[&str]; 3] = [
     &[
         "--test",
         "kernels",
@@ -64,6 +64,15 @@ const ON_SECOND_DRIVER: [&[&str]; 2] = [
         "gpu::resnet18_s1",
         "retinaface::gpu",
         "photos::gpu",
+    ],
+    &[
+        "--test",
+        "own",
+        "--",
+        "mixer::",
+        "shufflenet::",
+        "two_inputs::",
+        "vit::",
     ],
 ];
 

@@ -1,0 +1,128 @@
+//! Instructions that compute along dimensions: reductions, norms, products.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::{log_softmax, softmax, softmin};
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+
+use super::instructions::{Op, Reduction};
+use super::layers::{Layer, Spec};
+use super::run::Run;
+use super::tensors::{Any, both, each};
+
+impl Run<'_> {
+    pub fn norm(&mut self, x: Any, op: &Op) -> Option<Any> {
+        let shape = x.shape();
+        let last = *shape.last()?;
+        let spec = match *op {
+            Op::LayerNorm(bias) => Spec::LayerNorm(last, bias),
+            Op::GroupNorm(groups) if shape.len() > 1 && shape[1].is_multiple_of(groups) => {
+                Spec::GroupNorm(groups, shape[1])
+            }
+            Op::BatchNorm if shape.len() > 1 => Spec::BatchNorm(shape[1]),
+            _ => return None,
+        };
+        let layer = self.mode.layer(spec);
+        Some(each!(x, x => match layer {
+            Layer::LayerNorm(norm) => norm.forward(x).into(),
+            Layer::GroupNorm(norm) => norm.forward(x).into(),
+            Layer::BatchNorm(norm) => norm.forward(x).into(),
+            _ => return None,
+        }))
+    }
+
+    /// With a tensor whose rows, or else whose columns, are as long.
+    pub fn product(&self, x: Any, other: usize) -> Option<Any> {
+        let shape = x.shape();
+        let rank = shape.len();
+        if rank < 2 {
+            return None;
+        }
+        let fits = |other: &[usize]| {
+            let alike = |(a, b): (&usize, &usize)| a == b || *a == 1 || *b == 1;
+            other.len() == rank
+                && shape.iter().zip(other).take(rank - 2).all(alike)
+                && other[rank - 2..].contains(&shape[rank - 1])
+        };
+        let y = self.fitting(other, fits)?;
+        let is_transposed = y.shape()[rank - 2] != shape[rank - 1];
+        Some(both!(x, y, (x, y) => match is_transposed {
+            true => x.matmul(y.transpose()).into(),
+            false => x.matmul(y).into(),
+        }))
+    }
+
+    /// Of a map with itself.
+    pub fn attention(&self, of: usize, is_causal: bool) -> Option<Any> {
+        let x = self.map(of)?;
+        let options = AttentionModuleOptions {
+            is_causal,
+            ..AttentionModuleOptions::default()
+        };
+        Some(attention(x.clone(), x.clone(), x, None, None, options).into())
+    }
+
+    pub fn linear(&mut self, x: Any, after: usize, bias: bool) -> Option<Any> {
+        let before = *x.shape().last()?;
+        let features = [before, after];
+        match self.mode.layer(Spec::Linear { features, bias }) {
+            Layer::Linear(linear) => Some(each!(x, x => linear.forward(x).into())),
+            _ => None,
+        }
+    }
+
+    pub fn by_matrix(&mut self, x: Any, after: usize) -> Option<Any> {
+        let shape = x.shape();
+        if shape.len() < 2 {
+            return None;
+        }
+        let before = *shape.last()?;
+        match self.mode.layer(Spec::Matrix([before, after])) {
+            Layer::Matrix(matrix) => {
+                let matrix = Any::from(matrix.val()).in_front(shape.len());
+                Some(both!(x, matrix, (x, matrix) => x.matmul(matrix).into()))
+            }
+            _ => None,
+        }
+    }
+}
+
+pub fn reduce(x: Any, op: &Op) -> Option<Any> {
+    each!(x, x => match *op {
+        Op::Reduce(reduction, axis) => Some(along(x, reduction, axis).into()),
+        Op::ReduceAll(reduction) => Some(whole(x, reduction).into()),
+        Op::Softmax(kind, axis) => Some(shares(x, kind, axis).into()),
+        _ => None,
+    })
+}
+
+fn along<const D: usize>(x: Tensor<D>, reduction: Reduction, axis: usize) -> Tensor<D> {
+    let axis = axis % D;
+    match reduction {
+        Reduction::Mean => x.mean_dim(axis),
+        Reduction::Sum => x.sum_dim(axis),
+        Reduction::Max => x.max_dim(axis),
+        Reduction::Min => x.min_dim(axis),
+        Reduction::Product => x.prod_dim(axis),
+        Reduction::MaxAbs => x.max_abs_dim(axis),
+    }
+}
+
+fn whole<const D: usize>(x: Tensor<D>, reduction: Reduction) -> Tensor<1> {
+    match reduction {
+        Reduction::Mean => x.mean(),
+        Reduction::Sum => x.sum(),
+        Reduction::Max => x.max(),
+        Reduction::Min => x.min(),
+        Reduction::Product => x.prod(),
+        Reduction::MaxAbs => x.max_abs(),
+    }
+}
+
+fn shares<const D: usize>(x: Tensor<D>, kind: usize, axis: usize) -> Tensor<D> {
+    match kind {
+        0 => softmax(x, axis % D),
+        1 => log_softmax(x, axis % D),
+        _ => softmin(x, axis % D),
+    }
+}

@@ -1,0 +1,47 @@
+//! A graph of two inputs and three outputs: a picture that is told what to look for.
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::{relu, sigmoid, softmax};
+use burn::tensor::{Device, Tensor};
+
+use crate::case::Case;
+use crate::layers::ConvNorm;
+
+#[derive(Module, Debug)]
+struct Told {
+    map: ConvNorm,
+    words: Linear,
+    head: Linear,
+}
+
+impl Told {
+    fn new(device: &Device) -> Self {
+        Self {
+            map: ConvNorm::new([3, 14], 3, 2, device),
+            words: LinearConfig::new(9, 14).init(device),
+            head: LinearConfig::new(14, 4).init(device),
+        }
+    }
+}
+
+#[test]
+fn two_inputs_and_three_outputs() {
+    Case {
+        name: "two inputs",
+        init: Told::new,
+        forward: |module, io| {
+            let map = relu(module.map.forward(io.input("image")?));
+            let words = sigmoid(module.words.forward(io.input::<2>("words")?));
+            let scale = words.clone().unsqueeze_dims::<4>(&[2, 3]);
+            let scaled = map.clone() * scale;
+            let pixels: Tensor<3> = scaled.clone().flatten(2, 3);
+            let mean = pixels.mean_dim(2).squeeze_dim::<2>(2);
+            io.output("map", scaled)?;
+            io.output("words", words)?;
+            io.output("classes", softmax(module.head.forward(mean), 1))
+        },
+        inputs: &[("image", &[2, 3, 17, 22]), ("words", &[2, 9])],
+    }
+    .check();
+}
