@@ -49,8 +49,12 @@ impl PlanCommand {
         if let Some(file) = &self.file {
             let text = std::fs::read_to_string(file);
             let text = text.with_context(|| format!("{} cannot be read", file.display()))?;
-            let shown: Shown = serde_json::from_str(&text)
-                .with_context(|| format!("{} is no plan as `fpn plan --json` writes it", file.display()))?;
+            let shown: Shown = serde_json::from_str(&text).with_context(|| {
+                format!(
+                    "{} is no plan as `fpn plan --json` writes it",
+                    file.display()
+                )
+            })?;
             return print(&shown);
         }
         let model = self.model.expect("there is a file or a model");
@@ -66,7 +70,13 @@ impl PlanCommand {
         let transform = model.transform();
         let padded = transform.frame(self.size).padded;
         let request = Request::of(model);
-        Ok(compile(&config, &transform, &request, padded, &Target::webgpu())?)
+        Ok(compile(
+            &config,
+            &transform,
+            &request,
+            padded,
+            &Target::webgpu(),
+        )?)
     }
 }
 

@@ -406,6 +406,8 @@ proptest! {
 
     #[test]
     fn softmax(kind in select(Softmax::ALL.to_vec()), (layout, dimension) in layout(), largest in 0.1..100.0_f32, seed: u64) {
+        // The logarithm of a lone share is 0, and no difference is a small part of that.
+        prop_assume!(kind != Softmax::Log || layout.shape[dimension] > 1);
         check(&kernels::softmax::case(kind, &layout, dimension, largest, &mut Random::new(seed)));
     }
 

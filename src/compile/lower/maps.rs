@@ -1,8 +1,8 @@
 //! What slides a window over maps, or changes their size: convolutions, pools, interpolation.
 
 use burn_ir::{
-    AdaptiveAvgPool2dOpIr, AvgPool2dOpIr, Conv2dOpIr, ConvTranspose2dOpIr, InterpolateModeIr, InterpolateOpIr,
-    MaxPool2dOpIr, ModuleOperationIr, TensorIr,
+    AdaptiveAvgPool2dOpIr, AvgPool2dOpIr, Conv2dOpIr, ConvTranspose2dOpIr, InterpolateModeIr,
+    InterpolateOpIr, MaxPool2dOpIr, ModuleOperationIr, TensorIr,
 };
 
 use super::seen::Seen;
@@ -10,8 +10,8 @@ use super::{Lowered, Lowering};
 use crate::compile::graph::{Conv, ConvKind, FusedEpilogue, Node, Op, Window};
 use crate::kernels::chain::{Cut, View};
 use crate::kernels::conv::reach;
-use crate::plan::ValueKind;
 use crate::kernels::upsample_add::Upsampling;
+use crate::plan::ValueKind;
 
 impl Lowering<'_> {
     pub(super) fn windows(&mut self, operation: &ModuleOperationIr) -> Lowered {

@@ -19,10 +19,7 @@ pub(crate) fn cells(
         for y in 0..height {
             for x in 0..width {
                 let cell = y % stride[0] * stride[1] + x % stride[1];
-                let [my, mx] = [
-                    reach[0] - 1 - y / stride[0],
-                    reach[1] - 1 - x / stride[1],
-                ];
+                let [my, mx] = [reach[0] - 1 - y / stride[0], reach[1] - 1 - x / stride[1]];
                 let filter = (cell * outputs + output) * inputs + input;
                 let place = (filter * reach[0] + my) * reach[1] + mx;
                 made[place] = values[(index * height + y) * width + x];

@@ -43,7 +43,10 @@ fn cases(own: &'static Kernel, random: &mut Random) -> Vec<Case> {
     let mut all = KERNELS.iter();
     let variant = all.find(|(_, kernel)| *kernel == own);
     let (&(kind, along), _) = variant.expect("the kernel is one of them");
+    // The logarithm of a lone share is 0, and no difference is a small part of that.
     let layouts = layouts(along).into_iter();
+    let layouts =
+        layouts.filter(|(layout, dimension)| kind != Softmax::Log || layout.shape[*dimension] > 1);
     let mut cases: Vec<Case> = layouts
         .map(|(layout, dimension)| case(kind, &layout, dimension, 3.0, random))
         .collect();
