@@ -171,6 +171,13 @@ fn load_four(cells: Cells, block: u32) -> mat4x4<f32> {
 }
 #endif
 
+#ifdef EPILOGUE
+virtual fn finish(value: vec4<f32>) -> vec4<f32> {
+    // Nothing, unless a kernel has a chain at its end. (A comment before this would be taken for a part of it.)
+    return value;
+}
+#endif
+
 // Four channels of four pixels that follow each other, a pixel a column.
 fn store(sums: mat4x4<f32>, pixel: u32, block: u32, batch: u32) {
     store_pixel(sums[0], pixel, block, batch);
@@ -178,13 +185,6 @@ fn store(sums: mat4x4<f32>, pixel: u32, block: u32, batch: u32) {
     store_pixel(sums[2], pixel + 2u, block, batch);
     store_pixel(sums[3], pixel + 3u, block, batch);
 }
-
-// What follows: nothing, unless a kernel has a chain at its end.
-#ifdef EPILOGUE
-virtual fn finish(value: vec4<f32>) -> vec4<f32> {
-    return value;
-}
-#endif
 
 fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
     if pixel >= params.pixels || block >= params.out_blocks {
