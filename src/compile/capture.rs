@@ -123,7 +123,7 @@ pub fn record<M: Module>(
 ) -> Result<CapturedModel, CaptureError> {
     let picture = ("image".to_owned(), vec![1, 3, padded[0], padded[1]]);
     trace([picture], init, |module, tracer| {
-        let image = tracer.input("image")?;
+        let image = tracer.take("image")?;
         let sizes = tracer.sizes();
         let outputs = forward(module, image, sizes);
         (tracer.outputs, tracer.checked) = given_back(outputs);
@@ -263,10 +263,25 @@ impl Tracer {
     /// # Errors
     /// If there is none, or it is of another rank or without values.
     pub fn input<const D: usize>(&mut self, name: &str) -> Result<Tensor<D>, CaptureError> {
+        let tensor = self.take::<D>(name)?;
+        if matches!(self.mode, Mode::Records(_)) {
+            // Burn knows of no input that nothing reads.
+            let _ = tensor
+                .clone()
+                .reshape([1, tensor.shape().num_elements(), 1]);
+        }
+        Ok(tensor)
+    }
+
+    /// The input of this name, which is read.
+    fn take<const D: usize>(&mut self, name: &str) -> Result<Tensor<D>, CaptureError> {
         let name = name.to_owned();
         let Some(shape) = self.shapes.get(&name).cloned() else {
             let given: Vec<&str> = self.shapes.keys().map(String::as_str).collect();
-            let given = given.join(", ");
+            let given = match given.is_empty() {
+                true => "none".to_owned(),
+                false => given.join(", "),
+            };
             return Err(CaptureError::NoInput { name, given });
         };
         if shape.contains(&0) {

@@ -135,6 +135,23 @@ fn constants_and_parameters_are_data() {
     });
 }
 
+#[test]
+fn an_input_may_be_read_by_nothing() {
+    let shapes: &[(&str, &[usize])] = &[("x", &[2, 3]), ("unread", &[1, 4, 2, 5]), ("given", &[3])];
+    check_traced(
+        shapes,
+        &Target::webgpu(),
+        |_| Nothing {},
+        |_, io| {
+            io.input::<4>("unread")?;
+            let given = io.input::<1>("given")?;
+            io.output("given", given)?;
+            let x = io.input::<2>("x")?;
+            io.output("twice", x * 2)
+        },
+    );
+}
+
 /// As wide as there are channels, but of the last dimension.
 #[test]
 fn a_row_is_no_bias_of_channels() {
