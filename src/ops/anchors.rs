@@ -197,6 +197,31 @@ mod tests {
         }
     }
 
+    /// torchvision's `AnchorGenerator(((32, 64, 128),), ((0.5, 1.0, 2.0),))`.
+    #[test]
+    fn several_sizes_of_a_level_come_in_the_order_of_torchvision() {
+        let layout = AnchorLayout {
+            sizes: &[&[32.0, 64.0, 128.0]],
+            ..AnchorLayout::torchvision()
+        };
+        assert_eq!(layout.per_cell(0), 9);
+        let grid = layout.grid(4, [96, 160], &[[6, 10]]);
+        assert_eq!(grid.levels[0].stride, [16, 16]);
+        let half: Vec<[f32; 2]> = grid.levels[0].cell.iter().map(|b| [b[2], b[3]]).collect();
+        let expected = [
+            [23.0, 11.0],
+            [45.0, 23.0],
+            [91.0, 45.0],
+            [16.0, 16.0],
+            [32.0, 32.0],
+            [64.0, 64.0],
+            [11.0, 23.0],
+            [23.0, 45.0],
+            [45.0, 91.0],
+        ];
+        assert_eq!(half, expected);
+    }
+
     #[test]
     fn retinaface_has_squares_about_the_centres() {
         let grid = AnchorLayout::retinaface().grid(3, [33, 40], &[[5, 5], [3, 3], [2, 2]]);

@@ -174,10 +174,14 @@ impl OneStage {
 /// Values of a parameter.
 fn parameter(path: &str, shape: &[usize]) -> Vec<f32> {
     let count = shape.iter().product::<usize>();
-    // Sums of as many numbers stay near 1.
-    let inputs = (count / shape[0]).max(1) as f32;
+    // Sums of as many numbers stay near 1, and what is added to them does not decide alone.
+    let inputs = (count / shape[0]) as f32;
+    let scale = match path.ends_with("bias") {
+        true => 0.2,
+        false => 2.0 / inputs.sqrt(),
+    };
     (0..count)
-        .map(|index| number(path, index) * 2.0 / inputs.sqrt())
+        .map(|index| number(path, index) * scale)
         .collect()
 }
 
