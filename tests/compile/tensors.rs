@@ -135,6 +135,17 @@ fn constants_and_parameters_are_data() {
     });
 }
 
+/// More parts than a kernel binds.
+#[test]
+fn one_tensor_may_stand_beside_itself_many_times() {
+    of_one([2, 3], |x, io| {
+        io.output("nine", Tensor::cat(vec![x.clone(); 9], 1))?;
+        let twice = x.clone() * 2;
+        let parts = [x, twice].into_iter().cycle().take(17);
+        io.output("by turns", Tensor::cat(parts.collect(), 0))
+    });
+}
+
 #[test]
 fn an_input_may_be_read_by_nothing() {
     let shapes: &[(&str, &[usize])] = &[("x", &[2, 3]), ("unread", &[1, 4, 2, 5]), ("given", &[3])];

@@ -8,7 +8,7 @@ use super::{Lowered, Lowering};
 use crate::compile::graph::{Node, Op};
 use crate::kernels::chain::{Arg, Chain, Cut, Function, MOST_INPUTS, Padding, Read, Step, View};
 use crate::kernels::reduce::Reduction;
-use crate::plan::ValueKind;
+use crate::plan::{ValueId, ValueKind};
 
 impl Lowering<'_> {
     pub(super) fn base(&mut self, operation: &BaseOperationIr) -> Lowered {
@@ -181,18 +181,12 @@ impl Lowering<'_> {
         while parts.len() > MOST_INPUTS {
             let few: Vec<Seen> = parts.drain(..MOST_INPUTS).collect();
             let shape = output.shape.to_vec();
-            let reads = few.iter().map(|seen| seen.view.clone());
-            let chain = Chain {
-                reads: reads
-                    .enumerate()
-                    .map(|(input, view)| Read { input, view })
-                    .collect(),
-                steps: sums(MOST_INPUTS),
-            };
+            let (inputs, reads) = bound(few);
+            let steps = sums(MOST_INPUTS);
             let value = self.value(shape.clone(), kind_of(output));
             self.nodes.push(Node {
-                op: Op::Chain(chain),
-                inputs: few.iter().map(|seen| seen.value).collect(),
+                op: Op::Chain(Chain { reads, steps }),
+                inputs,
                 outputs: vec![value],
             });
             let view = View::of(&shape);
@@ -200,6 +194,21 @@ impl Lowering<'_> {
         }
         self.chain_of(sums(parts.len()), parts, output)
     }
+}
+
+/// What is read of some tensors, each of which is bound once.
+fn bound(seen: Vec<Seen>) -> (Vec<ValueId>, Vec<Read>) {
+    let mut inputs = Vec::new();
+    let mut reads = Vec::with_capacity(seen.len());
+    for Seen { value, view } in seen {
+        let known = inputs.iter().position(|input| *input == value);
+        let input = known.unwrap_or_else(|| {
+            inputs.push(value);
+            inputs.len() - 1
+        });
+        reads.push(Read { input, view });
+    }
+    (inputs, reads)
 }
 
 /// The sum of so many.

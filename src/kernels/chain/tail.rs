@@ -7,11 +7,11 @@ use std::sync::{LazyLock, Mutex};
 use super::function::Syntax;
 use super::text::call;
 use super::{Arg, Chain};
+#[cfg(feature = "verify")]
+use crate::kernels::Dtypes;
 use crate::kernels::Kernel;
 #[cfg(feature = "verify")]
-use crate::kernels::checks::{Call, Case, Checks, Random};
-#[cfg(feature = "verify")]
-use crate::kernels::{Dtypes, conv};
+use crate::kernels::checks::{Call, Case, Checks, Random, UNWRITTEN};
 
 /// Steps of a chain that goes to the end of a kernel, at most: they stand there as often as it stores.
 const MOST_STEPS: usize = 12;
@@ -124,31 +124,31 @@ fn override_of(tail: &Chain) -> String {
     )
 }
 
-/// CPU reference: that of the kernel without a tail, and then the tail over what it wrote.
+/// CPU reference: that of the kernel without a tail, and then the tail over what it wrote, which may be some of
+/// the pixels or channels only.
 #[cfg(feature = "verify")]
 fn run(call: Call<'_>) {
     let tailed = tailed(call.kernel).expect("the kernel has a tail");
-    let params: conv::Params = call.params();
     let roles = tailed.base.roles.iter();
     let result = roles.zip(0..).find(|(role, _)| role.is_written());
     let (_, result) = result.expect("it writes");
-    let mut before = call.bindings.to_vec();
+    let mut bindings = call.bindings.to_vec();
+    let before = bindings[result].clone();
+    bindings[result].fill(UNWRITTEN);
     tailed
         .base
         .shader(Dtypes::F32)
-        .run_reference(call.words(), call.workgroups, &mut before);
-    let (stride, first) = (params.out_stride as usize, params.out_first as usize);
-    let own = first..first + params.out_blocks as usize;
-    let untouched = call.bindings[result].clone();
-    for (index, word) in before[result].iter_mut().enumerate() {
-        // A kernel may make some of the pixels only.
-        if own.contains(&(index / 4 % stride)) && *word != untouched[index] {
-            let value = f32::from_bits(*word);
-            let reads = vec![value; tailed.tail.reads.len()];
-            *word = tailed.tail.apply(&reads).to_bits();
-        }
+        .run_reference(call.words(), call.workgroups, &mut bindings);
+    for (word, before) in bindings[result].iter_mut().zip(before) {
+        *word = match *word {
+            UNWRITTEN => before,
+            word => {
+                let reads = vec![f32::from_bits(word); tailed.tail.reads.len()];
+                tailed.tail.apply(&reads).to_bits()
+            }
+        };
     }
-    call.bindings.clone_from_slice(&before);
+    call.bindings.clone_from_slice(&bindings);
 }
 
 #[cfg(feature = "verify")]

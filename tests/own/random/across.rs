@@ -16,7 +16,7 @@ impl Run<'_> {
         let last = *shape.last()?;
         let spec = match *op {
             Op::LayerNorm(bias) => Spec::LayerNorm(last, bias),
-            Op::GroupNorm(groups) if shape.len() > 1 && shape[1].is_multiple_of(groups) => {
+            Op::GroupNorm(groups) if shape.len() > 2 && shape[1].is_multiple_of(groups) => {
                 Spec::GroupNorm(groups, shape[1])
             }
             Op::BatchNorm if shape.len() > 1 => Spec::BatchNorm(shape[1]),
