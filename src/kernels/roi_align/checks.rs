@@ -17,7 +17,7 @@ pub struct RoiAlignShape {
     pub finest: [usize; 2],
     /// Levels of the pyramid.
     pub levels: usize,
-    /// The first that is bound, 0 for P2, and how many are, at most [`MAX_LEVELS`].
+    /// The first that is bound, 0 for P2, and how many are, at most [`MAX_LEVELS`](super::MAX_LEVELS).
     pub bound: [usize; 2],
     /// Channels.
     pub channels: usize,
