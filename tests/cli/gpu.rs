@@ -93,6 +93,29 @@ fn a_plan_is_a_table_or_json() {
     );
 }
 
+/// As a program writes it of a module of its own, too.
+#[test]
+fn a_plan_in_a_file_is_shown_as_that_of_a_model() {
+    let folder = Folder::new();
+    let plan = "plan --model retinaface_mobilenet025 --size 97x64";
+    let shown = folder.fpn(plan).unwrap().stdout;
+    let json = folder.fpn(&format!("{plan} --json")).unwrap().stdout;
+    folder.write("plan.json", &json);
+    folder
+        .fpn("plan plan.json")
+        .assert()
+        .success()
+        .stdout(shown);
+    folder.write("none.json", b"[]");
+    for (file, told) in [
+        ("none.json", "none.json is no plan"),
+        ("nowhere.json", "nowhere.json cannot be read"),
+    ] {
+        let ran = folder.fpn(&format!("plan {file}")).assert();
+        ran.failure().code(1).stderr(contains(told));
+    }
+}
+
 #[test]
 fn a_plan_of_more_than_can_be_dispatched_is_refused() {
     let folder = Folder::new();

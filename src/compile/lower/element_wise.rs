@@ -8,7 +8,7 @@ use burn_ir::{
 use super::seen::{Seen, kind_of};
 use super::{Lowered, Lowering};
 use crate::compile::graph::{Node, Op};
-use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View};
+use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View, step};
 use crate::plan::ValueKind;
 
 /// What a function is given.
@@ -357,12 +357,5 @@ impl Lowering<'_> {
         };
         let only_moves = bias.view.is_identity() || bias.view.is_reshape();
         (fits && aligned && only_moves).then(|| path.clone())
-    }
-}
-
-pub(super) fn step<const N: usize>(function: Function, args: [Arg; N]) -> Step {
-    Step {
-        function,
-        args: args.to_vec(),
     }
 }

@@ -49,11 +49,7 @@ impl Lowering<'_> {
             weight: self.parameter(&conv.weight)?,
             kind,
             out_channels: shape[0],
-            bias: conv
-                .bias
-                .as_ref()
-                .map(|bias| self.parameter(bias))
-                .transpose()?,
+            bias: self.optional_parameter(conv.bias.as_ref())?,
             norm: None,
             epilogue: FusedEpilogue::PLAIN,
             tail: None,
@@ -88,11 +84,7 @@ impl Lowering<'_> {
             weight: self.parameter(&conv.weight)?,
             kind: ConvKind::Transposed(window, stride),
             out_channels,
-            bias: conv
-                .bias
-                .as_ref()
-                .map(|bias| self.parameter(bias))
-                .transpose()?,
+            bias: self.optional_parameter(conv.bias.as_ref())?,
             norm: None,
             epilogue: FusedEpilogue::PLAIN,
             tail: None,

@@ -15,15 +15,12 @@ use burn_ir::{
     TensorId, TensorIr,
 };
 
-use self::element_wise::step;
 use self::seen::Seen;
 use super::capture::CapturedModel;
 use super::graph::{Graph, Node, Norm, Op};
-use crate::kernels::chain::{Arg, Function};
+use crate::kernels::chain::normalize;
 use crate::ops::{self, Extension};
 use crate::plan::{ConstantSource, Value, ValueId, ValueKind};
-
-pub(super) use self::views::sums;
 
 /// What is said of an operation that has no place here.
 const UNKNOWN: &str = "no such operation is known";
@@ -267,17 +264,4 @@ impl Lowering<'_> {
         };
         self.plain(seen).map_err(of)
     }
-}
-
-/// `(x − mean) / √(variance + eps) · gamma + beta`, of what is read in this order.
-pub(super) fn normalize(eps: f32) -> Vec<crate::kernels::chain::Step> {
-    use Arg::{Read, Scalar, Step};
-    vec![
-        step(Function::Sub, [Read(0), Read(1)]),
-        step(Function::Add, [Read(2), Scalar(eps)]),
-        step(Function::Sqrt, [Step(1)]),
-        step(Function::Div, [Step(0), Step(2)]),
-        step(Function::Mul, [Step(3), Read(3)]),
-        step(Function::Add, [Step(4), Read(4)]),
-    ]
 }

@@ -2,11 +2,10 @@
 
 use burn_ir::{AttentionOpIr, LinearOpIr, MatmulOpIr, TensorIr};
 
-use super::element_wise::step;
 use super::seen::Seen;
 use super::{Lowered, Lowering};
 use crate::compile::graph::{Conv, ConvKind, FusedEpilogue, Node, Op};
-use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View};
+use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View, step};
 use crate::kernels::softmax::Softmax;
 use crate::plan::{ConstantSource, ValueId, ValueKind};
 
@@ -27,8 +26,7 @@ impl Lowering<'_> {
         let weight = self.seen(&linear.weight)?;
         match self.linear_weight(&weight) {
             Some(weight) => {
-                let bias = linear.bias.as_ref();
-                let bias = bias.map(|bias| self.parameter(bias)).transpose()?;
+                let bias = self.optional_parameter(linear.bias.as_ref())?;
                 self.rows_by(weight, bias, &linear.x, &linear.out)
             }
             None => {

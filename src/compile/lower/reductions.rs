@@ -8,7 +8,7 @@ use crate::compile::graph::{LayerNorm, Node, Op};
 use crate::kernels::chain::View;
 use crate::kernels::reduce::Reduction;
 use crate::kernels::softmax::Softmax;
-use crate::plan::{ConstantSource, ValueKind};
+use crate::plan::ValueKind;
 
 impl Lowering<'_> {
     pub(super) fn reduction(&mut self, operation: &NumericOperationIr) -> Lowered {
@@ -129,11 +129,7 @@ impl Lowering<'_> {
     pub(super) fn layer_norm(&mut self, op: &LayerNormOpIr) -> Lowered {
         let own = LayerNorm {
             weight: self.parameter(&op.gamma)?,
-            bias: op
-                .beta
-                .as_ref()
-                .map(|beta| self.parameter(beta))
-                .transpose()?,
+            bias: self.optional_parameter(op.beta.as_ref())?,
             eps: op.epsilon.elem(),
         };
         let seen = self.seen(&op.input)?;
@@ -148,25 +144,5 @@ impl Lowering<'_> {
             outputs: vec![made],
         });
         Ok(())
-    }
-
-    /// A parameter's own path.
-    pub(super) fn parameter(&self, tensor: &TensorIr) -> Lowered<String> {
-        if let Some(path) = self.captured.parameters.get(&tensor.id) {
-            return Ok(path.clone());
-        }
-        // One that is reshaped, and nothing else.
-        let seen = self.ids.get(&tensor.id);
-        let source = seen.and_then(|seen| self.constants.get(&seen.value));
-        match source {
-            Some(ConstantSource::Parameter(path))
-                if seen.is_some_and(|seen| seen.view.is_identity()) =>
-            {
-                Ok(path.clone())
-            }
-            _ => {
-                Err("it computes with something that is no parameter where one is expected".into())
-            }
-        }
     }
 }

@@ -64,6 +64,31 @@ impl Lowering<'_> {
         })
     }
 
+    /// A parameter's own path.
+    pub(super) fn parameter(&self, tensor: &TensorIr) -> Lowered<String> {
+        if let Some(path) = self.captured.parameters.get(&tensor.id) {
+            return Ok(path.clone());
+        }
+        // One that is reshaped, and nothing else.
+        let seen = self.ids.get(&tensor.id);
+        let source = seen.and_then(|seen| self.constants.get(&seen.value));
+        match source {
+            Some(ConstantSource::Parameter(path))
+                if seen.is_some_and(|seen| seen.view.is_identity()) =>
+            {
+                Ok(path.clone())
+            }
+            _ => {
+                Err("it computes with something that is no parameter where one is expected".into())
+            }
+        }
+    }
+
+    /// The path of a parameter that may be left out.
+    pub(super) fn optional_parameter(&self, tensor: Option<&TensorIr>) -> Lowered<Option<String>> {
+        tensor.map(|tensor| self.parameter(tensor)).transpose()
+    }
+
     /// A value that is there before the first node.
     fn constant(&mut self, source: ConstantSource, shape: Vec<usize>, kind: ValueKind) -> Seen {
         let view = View::of(&shape);

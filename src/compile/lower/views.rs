@@ -2,11 +2,12 @@
 
 use burn_ir::{BaseOperationIr, CatOpIr, PadModeIr, PadOpIr, SliceAssignOpIr, SliceOpIr, TensorIr};
 
-use super::element_wise::step;
 use super::seen::{Seen, kind_of};
 use super::{Lowered, Lowering};
 use crate::compile::graph::{Node, Op};
-use crate::kernels::chain::{Arg, Chain, Cut, Function, MOST_INPUTS, Padding, Read, Step, View};
+use crate::kernels::chain::{
+    Arg, Chain, Cut, Function, MOST_INPUTS, Padding, Read, View, step, sums,
+};
 use crate::kernels::reduce::Reduction;
 use crate::plan::{ValueId, ValueKind};
 
@@ -155,7 +156,7 @@ impl Lowering<'_> {
                 && self.values[seen.value.0].kind == ValueKind::Floats
                 && !self.constants.contains_key(&seen.value)
         };
-        if cat.dim == 1 && seen.iter().all(is_map) {
+        if cat.dim == 1 && seen.len() <= MOST_INPUTS && seen.iter().all(is_map) {
             let inputs: Vec<_> = seen.iter().map(|seen| seen.value).collect();
             let value = self.define(cat.out.id, &cat.out.shape.to_vec(), ValueKind::Floats);
             self.nodes.push(Node {
@@ -209,16 +210,4 @@ fn bound(seen: Vec<Seen>) -> (Vec<ValueId>, Vec<Read>) {
         reads.push(Read { input, view });
     }
     (inputs, reads)
-}
-
-/// The sum of so many.
-pub(in crate::compile) fn sums(count: usize) -> Vec<Step> {
-    let sum = |index: usize| {
-        let before = match index {
-            1 => Arg::Read(0),
-            _ => Arg::Step(index - 2),
-        };
-        step(Function::Add, [before, Arg::Read(index)])
-    };
-    (1..count).map(sum).collect()
 }

@@ -1,8 +1,7 @@
 //! What nothing took in → chains.
 
 use crate::compile::graph::{Graph, Node, Op};
-use crate::compile::lower::{normalize, sums};
-use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View};
+use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View, normalize, sums};
 use crate::kernels::upsample_add::Upsampling;
 use crate::plan::{ConstantSource, Value, ValueId, ValueKind};
 

@@ -4,6 +4,7 @@
 
 mod function;
 mod index;
+mod steps;
 mod tail;
 mod text;
 mod view;
@@ -21,6 +22,7 @@ use std::sync::{LazyLock, Mutex};
 #[cfg(feature = "verify")]
 pub use checks::case;
 pub use function::Function;
+pub use steps::{normalize, step, sums};
 pub use tail::{with_tail, with_tail_of, without_tail};
 pub use view::{Cut, Padding, View};
 
