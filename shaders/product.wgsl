@@ -131,7 +131,7 @@ fn store_all(sums: Sums, row: u32, block: u32, batch: u32) {
     store(sums.block3, row, block + 3u, batch);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(#{INVOCATIONS})
 fn main(
     @builtin(local_invocation_index) invocation: u32,
     // The right matrix's place comes from the group: drivers then see that all invocations read the same one.
@@ -139,11 +139,12 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3<u32>,
 ) {
     let tile = workgroup.x + workgroup.y * workgroups.x;
-    let row_tiles = (params.rows + 64u * #{ROWS}u - 1u) / (64u * #{ROWS}u);
+    let tile_rows = #{INVOCATIONS}u * #{ROWS}u;
+    let row_tiles = (params.rows + tile_rows - 1u) / tile_rows;
     let column_tiles = (params.right_blocks + 3u) / 4u;
     let batch = tile / row_tiles / column_tiles;
     let first_block = tile / row_tiles % column_tiles * 4u;
-    let first_row = (tile % row_tiles * 64u + invocation) * #{ROWS}u;
+    let first_row = tile % row_tiles * tile_rows + invocation * #{ROWS}u;
     if batch >= params.batches || first_row >= params.rows {
         return;
     }

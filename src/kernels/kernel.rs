@@ -227,7 +227,12 @@ pub const MAX_WORKGROUPS: usize = 65_535;
 
 /// Workgroups of 64 for as many invocations, in two dimensions where one is too short.
 pub(super) fn workgroups(invocations: usize) -> [u32; 3] {
-    let workgroups = invocations.div_ceil(INVOCATIONS).max(1);
+    folded(invocations.div_ceil(INVOCATIONS))
+}
+
+/// So many workgroups, one at least, in two dimensions where one is too short.
+pub(super) fn folded(workgroups: usize) -> [u32; 3] {
+    let workgroups = workgroups.max(1);
     let across = workgroups.min(MAX_WORKGROUPS);
     [across as u32, workgroups.div_ceil(across) as u32, 1]
 }

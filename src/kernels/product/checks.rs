@@ -2,11 +2,11 @@
 
 use super::{dispatch, output, reference};
 use crate::kernels::checks::{Case, Checks, Random, UNWRITTEN, unwritten};
-use crate::kernels::{Dtypes, Layout};
+use crate::kernels::{Dtypes, Kernel, Layout};
 
 pub(super) const CHECKS: Checks = Checks {
     reference: reference::run,
-    cases: |_, random| cases(random),
+    cases,
     tolerance: 1e-5,
 };
 
@@ -58,7 +58,7 @@ pub fn case(shape: &ProductShape, random: &mut Random) -> Case {
     )
 }
 
-fn cases(random: &mut Random) -> Vec<Case> {
+fn cases(own: &'static Kernel, random: &mut Random) -> Vec<Case> {
     let shape = |batches: &[usize], [rows, depth, columns]: [usize; 3], is_shared| ProductShape {
         batches: batches.to_vec(),
         rows,
@@ -76,17 +76,20 @@ fn cases(random: &mut Random) -> Vec<Case> {
         shape(&[2, 3], [257, 2, 70], true),
         shape(&[2, 1, 3], [1, 65, 4], false),
         shape(&[4, 1], [3, 1, 7], false),
+        shape(&[2], [32, 8, 31], true),
+        shape(&[1, 2], [33, 11, 12], false),
     ];
     let mut cases: Vec<Case> = shapes.iter().map(|shape| case(shape, random)).collect();
-    cases.push(beside_infinity(random));
+    cases.extend([3, 40].map(|rows| beside_infinity(rows, random)));
+    cases.retain(|case| case.dispatch.shader.kernel == own);
     cases
 }
 
 /// The second of two right matrices begins with what no row of the first one's may be taken for.
-fn beside_infinity(random: &mut Random) -> Case {
+fn beside_infinity(rows: usize, random: &mut Random) -> Case {
     let shape = ProductShape {
         batches: vec![2],
-        rows: 3,
+        rows,
         depth: 5,
         columns: 8,
         is_shared: false,

@@ -5,12 +5,14 @@ mod checks;
 #[cfg(feature = "verify")]
 mod reference;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 #[cfg(feature = "verify")]
 pub use checks::{ProductShape, case};
 
-use super::kernel::{shader, workgroups};
+use super::kernel::{folded, shader};
 use super::params::params;
 use super::{Def, Dispatch, Dtypes, Kernel, Layout, Role, words};
 
@@ -36,15 +38,43 @@ params! {
     }
 }
 
-/// Rows that an invocation makes.
-const ROWS: usize = 4;
+/// Invocations of a workgroup, which share nothing: few, since many products are of few rows.
+const INVOCATIONS: usize = 32;
 
 /// Channel blocks that an invocation makes.
 const BLOCKS: usize = 4;
 
-static KERNEL: LazyLock<Kernel> = LazyLock::new(|| {
+/// Rows that an invocation makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rows {
+    Four = 4,
+    Eight = 8,
+}
+
+impl Rows {
+    const ALL: [Self; 2] = [Self::Four, Self::Eight];
+
+    /// For matrices of so many. Eight are up to half as fast again, unless there are too few to occupy a CPU's
+    /// vectors (of eight invocations).
+    fn of(rows: usize) -> Self {
+        match rows {
+            0..=32 => Self::Four,
+            _ => Self::Eight,
+        }
+    }
+}
+
+static KERNELS: LazyLock<BTreeMap<Rows, Kernel>> =
+    LazyLock::new(|| Rows::ALL.map(|rows| (rows, record(rows))).into());
+
+/// All variants.
+pub fn kernels() -> Vec<&'static Kernel> {
+    KERNELS.values().collect()
+}
+
+fn record(rows: Rows) -> Kernel {
     let mut kernel = Kernel::new(
-        "product",
+        "",
         shader!("product.wgsl"),
         Params::FIELDS,
         &[Role::MapIn, Role::MapIn, Role::MapOut],
@@ -52,14 +82,16 @@ static KERNEL: LazyLock<Kernel> = LazyLock::new(|| {
         checks::CHECKS,
     )
     .with_dtypes(Dtypes::MAPS_AND_PRODUCTS);
-    let rows = ("ROWS", Def::Number(ROWS as u32));
-    kernel.defs.to_mut().push(rows);
+    kernel.name = Cow::Owned(format!("product {}×16", rows as usize));
+    let defs = kernel.defs.to_mut();
+    defs.extend([
+        ("ROWS", Def::Number(rows as u32)),
+        ("INVOCATIONS", Def::Number(INVOCATIONS as u32)),
+    ]);
+    if rows == Rows::Eight {
+        defs.push(("EIGHT_ROWS", Def::Flag));
+    }
     kernel
-});
-
-/// All variants.
-pub fn kernels() -> Vec<&'static Kernel> {
-    vec![&KERNEL]
 }
 
 /// How the product of tensors that lie so lies: `[…, M, N]`, the last dimension side by side.
@@ -74,8 +106,8 @@ pub fn output(left: &Layout, right: &Layout) -> Layout {
 }
 
 /// Of matrices `[…, M, K]` and `[…, K, N]`, the last dimension of both side by side. There are as many right ones
-/// as left ones, or one that serves all. An invocation makes 4 rows by 16 columns. Binds the left matrices, the
-/// right ones, and the [result](output).
+/// as left ones, or one that serves all. An invocation makes 4 or 8 rows by 16 columns. Binds the left
+/// matrices, the right ones, and the [result](output).
 ///
 /// # Panics
 /// If one of them is no matrix.
@@ -86,6 +118,12 @@ pub fn dispatch(left: &Layout, right: &Layout, dtypes: Dtypes) -> Dispatch {
         1 => 0,
         _ => depth * right.blocks(),
     };
+    let variant = Rows::of(rows);
+    let tiles = [
+        rows.div_ceil(INVOCATIONS * variant as usize),
+        right.blocks().div_ceil(BLOCKS),
+        batches,
+    ];
     let [rows, depth, columns, batches] = words([rows, depth, columns, batches]);
     let [left_blocks, right_blocks, right_step] =
         words([left.blocks(), right.blocks(), right_step]);
@@ -99,16 +137,8 @@ pub fn dispatch(left: &Layout, right: &Layout, dtypes: Dtypes) -> Dispatch {
         right_step,
         unused: 0,
     };
-    Dispatch::new(KERNEL.shader(dtypes), &params, params.workgroups())
-}
-
-impl Params {
-    /// One for the rows of 64 invocations in their columns, in a matrix.
-    fn workgroups(&self) -> [u32; 3] {
-        let rows = (self.rows as usize).div_ceil(64 * ROWS);
-        let columns = (self.right_blocks as usize).div_ceil(BLOCKS);
-        workgroups(64 * rows * columns * self.batches as usize)
-    }
+    let shader = KERNELS[&variant].shader(dtypes);
+    Dispatch::new(shader, &params, folded(tiles.iter().product()))
 }
 
 /// Rows and columns of a tensor's matrices.
