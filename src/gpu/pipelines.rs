@@ -66,6 +66,7 @@ const SHARED: &[(&str, &str)] = &[
     shared!("frame.wgsl"),
     shared!("functions.wgsl"),
     shared!("lanes.wgsl"),
+    shared!("nan.wgsl"),
     shared!("axis.wgsl"),
     shared!("order.wgsl"),
     shared!("pool.wgsl"),
