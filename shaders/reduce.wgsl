@@ -3,13 +3,9 @@
 
 #import fpn::axis::{Line, params, lines, line_of, block_at, are_values}
 #import fpn::dtype::{Result, packed}
+#import fpn::nan::are_nan
 
 @group(0) @binding(2) var<storage, read_write> result: array<Result>; // [before][after][block]
-
-// By bits: drivers may take it that there is none.
-fn are_nan(value: vec4<f32>) -> vec4<bool> {
-    return (bitcast<vec4<u32>>(value) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
-}
 
 fn combined(total: vec4<f32>, value: vec4<f32>) -> vec4<f32> {
     // Not max and min, which may swallow NaN.

@@ -4,6 +4,7 @@
 
 #import fpn::axis::{Line, lines, line_of, block_at, are_values}
 #import fpn::dtype::{Result, packed}
+#import fpn::nan::are_nan
 
 @group(0) @binding(2) var<storage, read_write> result: array<Result>; // as what is read
 
@@ -43,9 +44,10 @@ fn largest_of(line: Line) -> vec4<f32> {
     return most;
 }
 
-// What would be a denormal number, which drivers may take for 0 or not, is 0.
+// What would be a denormal number, which drivers may take for 0 or not, is 0. SwiftShader's exp swallows NaN.
 fn exponential(value: vec4<f32>) -> vec4<f32> {
-    return select(exp(value), vec4<f32>(), value < vec4<f32>(-87.3));
+    let normal = select(exp(value), vec4<f32>(), value < vec4<f32>(-87.3));
+    return select(normal, value, are_nan(value));
 }
 
 fn sum_of(line: Line, most: vec4<f32>) -> vec4<f32> {
@@ -73,7 +75,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     let most = largest_of(line);
     let sum = sum_of(line, most);
 #ifdef LOG
-    let log_sum = log(sum);
+    // SwiftShader's log swallows NaN.
+    let log_sum = select(log(sum), sum, are_nan(sum));
 #else
     let share = 1.0 / sum;
 #endif

@@ -57,7 +57,7 @@ macro_rules! shared {
 }
 
 /// The modules that shaders import, those first that others import.
-const SHARED: [(&str, &str); 12] = [
+const SHARED: [(&str, &str); 13] = [
     shared!("activation.wgsl"),
     shared!("bilinear.wgsl"),
     shared!("boxes.wgsl"),
@@ -67,6 +67,7 @@ const SHARED: [(&str, &str); 12] = [
     shared!("functions.wgsl"),
     shared!("lanes.wgsl"),
     shared!("axis.wgsl"),
+    shared!("nan.wgsl"),
     shared!("order.wgsl"),
     shared!("radix.wgsl"),
     shared!("scan.wgsl"),
