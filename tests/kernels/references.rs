@@ -88,6 +88,36 @@ fn more_workgroups_than_one_dimension_has_go_on_in_the_next() {
     check(&case);
 }
 
+/// In 32 bits: where SwiftShader packs NaN or an infinity in 16 bits, it spoils what stands beside it.
+#[test]
+fn nan_and_infinities_come_through() {
+    let rows = [
+        [f32::NAN, 1.0, -2.0, 0.25, 7.0],
+        [1.0, -2.0, f32::NAN, 0.25, 7.0],
+        [1.0, -2.0, 0.25, 7.0, f32::NAN],
+        [f32::INFINITY, 1.0, -1.0, 2.0, 0.5],
+        [1.0, 2.0, f32::NEG_INFINITY, 0.5, -1.0],
+        [f32::NEG_INFINITY; 5],
+    ];
+    for inner in 0..2 {
+        let shape = vec![rows.len(), rows[0].len()];
+        let layout = Layout { shape, inner };
+        let check_of = |mut case: Case| {
+            for (place, value) in layout.places().zip(rows.as_flattened()) {
+                case.bindings[0][place] = value.to_bits();
+            }
+            check(&case);
+        };
+        let random = &mut Random::new(1);
+        for reduction in Reduction::ALL {
+            check_of(kernels::reduce::case(reduction, &layout, 1, random));
+        }
+        for kind in Softmax::ALL {
+            check_of(kernels::softmax::case(kind, &layout, 1, 1.0, random));
+        }
+    }
+}
+
 /// Of values whose exponentials no float holds.
 #[test]
 fn shares_sum_to_one() {
@@ -402,6 +432,27 @@ proptest! {
     #[test]
     fn reduce(reduction in select(Reduction::ALL.to_vec()), (layout, dimension) in layout(), seed: u64) {
         check(&kernels::reduce::case(reduction, &layout, dimension, &mut Random::new(seed)));
+    }
+
+    /// Those of the tensor as it is, whatever lies where, and zeros beside them.
+    #[test]
+    fn sums_along_a_dimension((layout, dimension) in layout(), seed: u64) {
+        let case = kernels::reduce::case(Reduction::Sum, &layout, dimension, &mut Random::new(seed));
+        let made = &case.expected()[1];
+        let output = kernels::reduce::output(&layout, dimension);
+        let inside: usize = layout.shape[dimension + 1..].iter().product();
+        let mut sums = vec![0.0; output.len()];
+        for (index, place) in layout.places().enumerate() {
+            let before = index / inside / layout.shape[dimension];
+            sums[before * inside + index % inside] += f32::from_bits(case.bindings[0][place]);
+        }
+        let mut expected = vec![0.0_f32; made.len()];
+        for (place, sum) in output.places().zip(sums) {
+            expected[place] = sum;
+        }
+        for (made, expected) in made.iter().zip(expected) {
+            prop_assert!((f32::from_bits(*made) - expected).abs() < 1e-5);
+        }
     }
 
     #[test]

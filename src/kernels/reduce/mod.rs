@@ -75,6 +75,14 @@ static KERNELS: LazyLock<BTreeMap<(Reduction, Along), Kernel>> = LazyLock::new(|
     variants.map(|variant| (variant, record(variant))).collect()
 });
 
+/// Which of the variants a kernel is.
+#[cfg(feature = "verify")]
+fn variant(kernel: &Kernel) -> (Reduction, Along) {
+    let mut all = KERNELS.iter();
+    let found = all.find(|(_, own)| *own == kernel);
+    *found.expect("the kernel is one of them").0
+}
+
 /// All variants.
 pub fn kernels() -> Vec<&'static Kernel> {
     KERNELS.values().collect()

@@ -61,6 +61,14 @@ static KERNELS: LazyLock<BTreeMap<(Softmax, Along), Kernel>> = LazyLock::new(|| 
     variants.map(|variant| (variant, record(variant))).collect()
 });
 
+/// Which of the variants a kernel is.
+#[cfg(feature = "verify")]
+fn variant(kernel: &Kernel) -> (Softmax, Along) {
+    let mut all = KERNELS.iter();
+    let found = all.find(|(_, own)| *own == kernel);
+    *found.expect("the kernel is one of them").0
+}
+
 /// All variants.
 pub fn kernels() -> Vec<&'static Kernel> {
     KERNELS.values().collect()

@@ -2,7 +2,7 @@
 
 use std::array::from_fn;
 
-use super::{KERNELS, Softmax};
+use super::{Softmax, variant};
 use crate::kernels::axis::{Along, Axis, Line};
 use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
 
@@ -10,9 +10,7 @@ use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
 ///
 /// - `map`, `result`: `[before][extent][after][block]`.
 pub(super) fn run(call: Call<'_>) {
-    let mut all = KERNELS.iter();
-    let variant = all.find(|(_, own)| *own == call.kernel);
-    let (&(kind, along), _) = variant.expect("the kernel is one of them");
+    let (kind, along) = variant(call.kernel);
     let (axis, [map, result]) = call.split::<Axis, 2>();
     softmax(kind, along, &axis, vec4(map), vec4_mut(result));
 }
