@@ -10,13 +10,19 @@ use super::layers::{Layer, Spec};
 use super::run::Run;
 use super::tensors::{Any, both, each};
 
+/// Whether Burn normalizes a tensor in so many groups: it refuses fewer than three values.
+fn takes_groups(shape: &[usize], groups: usize) -> bool {
+    let values: usize = shape.iter().product();
+    shape.len() > 2 && values > 2 && shape[1].is_multiple_of(groups)
+}
+
 impl Run<'_> {
     pub fn norm(&mut self, x: Any, op: &Op) -> Option<Any> {
         let shape = x.shape();
         let last = *shape.last()?;
         let spec = match *op {
             Op::LayerNorm(bias) => Spec::LayerNorm(last, bias),
-            Op::GroupNorm(groups) if shape.len() > 2 && shape[1].is_multiple_of(groups) => {
+            Op::GroupNorm(groups) if takes_groups(&shape, groups) => {
                 Spec::GroupNorm(groups, shape[1])
             }
             Op::BatchNorm if shape.len() > 1 => Spec::BatchNorm(shape[1]),
