@@ -240,6 +240,14 @@ fn views_are_those_of_burn() {
     });
 }
 
+/// Channels that are repeated in the middle of a block.
+#[test]
+fn a_part_of_repeated_channels_is_that_of_burn() {
+    of_one([1, 5, 1, 2], |x, io| {
+        io.output("part", x.repeat_dim(1, 2).slice([0..1, 4..8]))
+    });
+}
+
 #[test]
 fn views_that_change_nothing_in_memory_are_no_steps() {
     let plan = of_one([1, 8, 4, 6], |x, io| {

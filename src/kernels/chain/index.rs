@@ -193,6 +193,8 @@ impl Index {
         match self.register(digit.register) {
             Some((Rule::Cut(cut), of))
                 if digit.divisor == 1
+                    // What is counted anew within a block does not lie side by side.
+                    && (digit.is_top || digit.extent.is_multiple_of(4))
                     && cut.step == 1
                     && cut.start.is_multiple_of(4)
                     && whole(of, CHANNEL, channels) =>

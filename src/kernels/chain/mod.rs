@@ -208,7 +208,7 @@ fn kernel(text: String, known: Known) -> &'static Kernel {
     while kernels.values().any(|(other, _)| other.name == name) {
         name.push('\'');
     }
-    let kernel: &'static Kernel = Box::leak(Box::new(record(name, &text, known.chain.inputs())));
+    let kernel: &'static Kernel = Box::leak(Box::new(record(name, &text, &known.chain)));
     kernels.insert(text, (kernel, Box::leak(Box::new(known))));
     kernel
 }
@@ -222,7 +222,7 @@ fn known(kernel: &Kernel) -> &'static Known {
     found.expect("the kernel is a chain's").1
 }
 
-fn record(name: String, text: &str, inputs: usize) -> Kernel {
+fn record(name: String, text: &str, chain: &Chain) -> Kernel {
     let words = text::vectors(text);
     let fields: [Field; 5] = [
         ("count", 0, 4),
@@ -237,11 +237,11 @@ fn record(name: String, text: &str, inputs: usize) -> Kernel {
         Box::leak(Box::new(fields)),
         &[],
         #[cfg(feature = "verify")]
-        checks::CHECKS,
+        checks::checks(chain),
     )
     .with_dtypes(DTYPES);
     kernel.name = Cow::Owned(name);
-    let roles = std::iter::repeat_n(Role::MapIn, inputs);
+    let roles = std::iter::repeat_n(Role::MapIn, chain.inputs());
     kernel.roles = Cow::Owned(roles.chain([Role::MapOut]).collect());
     kernel
 }
