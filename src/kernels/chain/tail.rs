@@ -38,7 +38,6 @@ impl Chain {
 struct Tailed {
     kernel: &'static Kernel,
     base: &'static Kernel,
-    #[cfg_attr(not(feature = "verify"), expect(dead_code))]
     tail: Chain,
 }
 
