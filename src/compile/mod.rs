@@ -7,6 +7,7 @@ mod graph;
 mod layouts;
 mod lower;
 mod passes;
+mod reads;
 mod schedule;
 mod select;
 

@@ -3,7 +3,7 @@
 use super::node::{NodeCheck, Outcome};
 use crate::compile::graph::Op;
 use crate::kernels::chain::{Arg, Chain, MOST_INPUTS};
-use crate::plan::{ValueId, ValueKind};
+use crate::plan::ValueId;
 
 impl NodeCheck<'_> {
     /// Of an operation that takes floats and numbers alike.
@@ -11,7 +11,7 @@ impl NodeCheck<'_> {
         let all = self.node.inputs.iter().chain(&self.node.outputs);
         for value in all {
             let kind = self.graph.value(*value).kind;
-            if !matches!(kind, ValueKind::Floats | ValueKind::Numbers) {
+            if !kind.is_tensor() {
                 return Err(format!("it computes with {}", kind.name()));
             }
             if self.graph.shape(*value).contains(&0) {

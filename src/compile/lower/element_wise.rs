@@ -8,8 +8,10 @@ use burn_ir::{
 use super::seen::{Seen, kind_of};
 use super::{Lowered, Lowering};
 use crate::compile::graph::{Node, Op};
-use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View, step};
-use crate::plan::ValueKind;
+use crate::compile::reads::Reads;
+use crate::kernels::chain::{Arg, Chain, Function, Step, View, step};
+use crate::kernels::upsample_add::Upsampling;
+use crate::plan::{ConstantSource, ValueKind};
 
 /// What a function is given.
 #[derive(Clone, Copy)]
@@ -233,7 +235,18 @@ impl Lowering<'_> {
         seen: Vec<Seen>,
         output: &TensorIr,
     ) -> Lowered {
-        let shape = output.shape.to_vec();
+        let made = self.computed(steps, seen, output.shape.to_vec(), kind_of(output))?;
+        self.see(output, made)
+    }
+
+    /// Steps over what is seen, expanded to a shape: what they make.
+    pub(super) fn computed(
+        &mut self,
+        steps: Vec<Step>,
+        seen: Vec<Seen>,
+        shape: Vec<usize>,
+        kind: ValueKind,
+    ) -> Lowered<Seen> {
         // Where a value is seen reshaped, it is computed with as it is: what follows it may take that in.
         let reshaped = seen.iter().find(|seen| {
             seen.view.is_reshape()
@@ -243,29 +256,24 @@ impl Lowering<'_> {
         let own = reshaped
             .map_or(&shape, |seen| &self.values[seen.value.0].shape)
             .clone();
-        let mut inputs = Vec::new();
-        let mut reads = Vec::with_capacity(seen.len());
+        let mut read = Reads::default();
         for seen in seen {
             let kind = self.values[seen.value.0].kind;
-            if !matches!(kind, ValueKind::Floats | ValueKind::Numbers) {
+            if !kind.is_tensor() {
                 return Err(format!("it computes with {}", kind.name()).into());
             }
-            let known = inputs.iter().position(|input| *input == seen.value);
-            let input = known.unwrap_or_else(|| {
-                inputs.push(seen.value);
-                inputs.len() - 1
-            });
             let view = seen.view.expand(&shape).reshape(own.clone());
-            reads.push(Read { input, view });
+            read.read(seen.value, view);
         }
-        let value = self.value(own.clone(), kind_of(output));
+        let value = self.value(own.clone(), kind);
+        let Reads { inputs, reads } = read;
         self.nodes.push(Node {
             op: Op::Chain(Chain { reads, steps }),
             inputs,
             outputs: vec![value],
         });
         let view = View::of(&own).reshape(shape);
-        self.see(output, Seen { value, view })
+        Ok(Seen { value, view })
     }
 
     /// A sum: of a map or rows and a bias, of two tensors that are alike, or of any.
@@ -285,7 +293,7 @@ impl Lowering<'_> {
                 let shape = left.view.from().to_vec();
                 let value = self.value(shape, ValueKind::Floats);
                 self.nodes.push(Node {
-                    op: Op::Add(crate::kernels::upsample_add::Upsampling::Nearest),
+                    op: Op::Add(Upsampling::Nearest),
                     inputs: vec![left.value, right.value],
                     outputs: vec![value],
                 });
@@ -321,7 +329,7 @@ impl Lowering<'_> {
     /// The path of a parameter that has a value for each channel of a map, or each column of rows, and of no
     /// other dimension.
     fn bias_of(&self, bias: &Seen, summand: &Seen) -> Option<String> {
-        let crate::plan::ConstantSource::Parameter(path) = self.constants.get(&bias.value)? else {
+        let ConstantSource::Parameter(path) = self.constants.get(&bias.value)? else {
             return None;
         };
         let [channels] = *bias.view.from() else {

@@ -5,7 +5,7 @@ use burn_ir::{AttentionOpIr, LinearOpIr, MatmulOpIr, TensorIr};
 use super::seen::Seen;
 use super::{Lowered, Lowering};
 use crate::compile::graph::{Conv, ConvKind, FusedEpilogue, Node, Op};
-use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View, step};
+use crate::kernels::chain::{Arg, Function, Step, View, step};
 use crate::kernels::softmax::Softmax;
 use crate::plan::{ConstantSource, ValueId, ValueKind};
 
@@ -190,7 +190,8 @@ impl Lowering<'_> {
                 [last(&steps), Arg::Read(reads.len() - 1)],
             ));
         }
-        let scores = self.scores(steps, reads, &shape);
+        let scores = self.computed(steps, reads, shape.clone(), ValueKind::Floats)?;
+        let scores = self.plain(scores)?;
         let shares = self.value(shape.clone(), ValueKind::Floats);
         self.nodes.push(Node {
             op: Op::Softmax(Softmax::Masked, shape.len() - 1),
@@ -214,26 +215,5 @@ impl Lowering<'_> {
         let hides = places.map(|(row, column)| f32::from(column + rows > row + columns));
         let values = hides.collect();
         self.literal(vec![rows, columns], values, ValueKind::Numbers)
-    }
-
-    fn scores(&mut self, steps: Vec<Step>, seen: Vec<Seen>, shape: &[usize]) -> ValueId {
-        let mut inputs: Vec<ValueId> = Vec::new();
-        let mut reads = Vec::new();
-        for seen in seen {
-            let known = inputs.iter().position(|input| *input == seen.value);
-            let input = known.unwrap_or_else(|| {
-                inputs.push(seen.value);
-                inputs.len() - 1
-            });
-            let view = seen.view.expand(shape);
-            reads.push(Read { input, view });
-        }
-        let value = self.value(shape.to_vec(), ValueKind::Floats);
-        self.nodes.push(Node {
-            op: Op::Chain(Chain { reads, steps }),
-            inputs,
-            outputs: vec![value],
-        });
-        value
     }
 }

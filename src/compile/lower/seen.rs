@@ -153,12 +153,11 @@ impl Lowering<'_> {
     /// A value as it is seen.
     pub(super) fn plain(&mut self, seen: Seen) -> Lowered<ValueId> {
         let kind = self.values[seen.value.0].kind;
-        let is_tensor = matches!(kind, ValueKind::Floats | ValueKind::Numbers);
         let is_constant = self.constants.contains_key(&seen.value);
         if seen.view.is_identity() && kind != ValueKind::Numbers && !is_constant {
             return Ok(seen.value);
         }
-        if !is_tensor {
+        if !kind.is_tensor() {
             return Err(format!("it takes {} apart", kind.name()).into());
         }
         let output = self.value(seen.shape().to_vec(), ValueKind::Floats);

@@ -5,11 +5,9 @@ use burn_ir::{BaseOperationIr, CatOpIr, PadModeIr, PadOpIr, SliceAssignOpIr, Sli
 use super::seen::{Seen, kind_of};
 use super::{Lowered, Lowering};
 use crate::compile::graph::{Node, Op};
-use crate::kernels::chain::{
-    Arg, Chain, Cut, Function, MOST_INPUTS, Padding, Read, View, step, sums,
-};
+use crate::kernels::chain::{Arg, Cut, Function, MOST_INPUTS, Padding, View, step, sums};
 use crate::kernels::reduce::Reduction;
-use crate::plan::{ValueId, ValueKind};
+use crate::plan::ValueKind;
 
 impl Lowering<'_> {
     pub(super) fn base(&mut self, operation: &BaseOperationIr) -> Lowered {
@@ -182,32 +180,9 @@ impl Lowering<'_> {
         while parts.len() > MOST_INPUTS {
             let few: Vec<Seen> = parts.drain(..MOST_INPUTS).collect();
             let shape = output.shape.to_vec();
-            let (inputs, reads) = bound(few);
-            let steps = sums(MOST_INPUTS);
-            let value = self.value(shape.clone(), kind_of(output));
-            self.nodes.push(Node {
-                op: Op::Chain(Chain { reads, steps }),
-                inputs,
-                outputs: vec![value],
-            });
-            let view = View::of(&shape);
-            parts.insert(0, Seen { value, view });
+            let sum = self.computed(sums(MOST_INPUTS), few, shape, kind_of(output))?;
+            parts.insert(0, sum);
         }
         self.chain_of(sums(parts.len()), parts, output)
     }
-}
-
-/// What is read of some tensors, each of which is bound once.
-fn bound(seen: Vec<Seen>) -> (Vec<ValueId>, Vec<Read>) {
-    let mut inputs = Vec::new();
-    let mut reads = Vec::with_capacity(seen.len());
-    for Seen { value, view } in seen {
-        let known = inputs.iter().position(|input| *input == value);
-        let input = known.unwrap_or_else(|| {
-            inputs.push(value);
-            inputs.len() - 1
-        });
-        reads.push(Read { input, view });
-    }
-    (inputs, reads)
 }

@@ -1,7 +1,8 @@
 //! Chain, chain → chain.
 
 use crate::compile::graph::{Graph, Op};
-use crate::kernels::chain::{Arg, Chain, MOST_INPUTS, Read, Step};
+use crate::compile::reads::Reads;
+use crate::kernels::chain::{Arg, Chain, MOST_INPUTS, Step, View};
 use crate::plan::ValueId;
 
 /// Steps of a chain that is computed again for each of several readers' views.
@@ -97,34 +98,26 @@ fn taken_in(
     made.steps(&chain.steps, &results);
     (
         Chain {
-            reads: made.reads,
+            reads: made.read.reads,
             steps: made.steps,
         },
-        made.inputs,
+        made.read.inputs,
     )
 }
 
 /// A chain that is put together.
 #[derive(Default)]
 struct Fusion {
-    inputs: Vec<ValueId>,
-    reads: Vec<Read>,
+    read: Reads,
     steps: Vec<Step>,
 }
 
 impl Fusion {
-    fn read(&mut self, value: ValueId, view: crate::kernels::chain::View) -> Arg {
-        let known = self.inputs.iter().position(|input| *input == value);
-        let input = known.unwrap_or_else(|| {
-            self.inputs.push(value);
-            self.inputs.len() - 1
-        });
-        let read = Read { input, view };
-        let known = self.reads.iter().position(|other| *other == read);
-        Arg::Read(known.unwrap_or_else(|| {
-            self.reads.push(read);
-            self.reads.len() - 1
-        }))
+    fn read(&mut self, value: ValueId, view: View) -> Arg {
+        let Reads { inputs, reads } = &self.read;
+        let mut all = reads.iter();
+        let known = all.position(|read| inputs[read.input] == value && read.view == view);
+        Arg::Read(known.unwrap_or_else(|| self.read.read(value, view)))
     }
 
     /// Steps over what was read; what the last one makes.

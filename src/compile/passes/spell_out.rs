@@ -1,7 +1,8 @@
 //! What nothing took in → chains.
 
 use crate::compile::graph::{Graph, Node, Op};
-use crate::kernels::chain::{Arg, Chain, Function, Read, Step, View, normalize, sums};
+use crate::compile::reads::Reads;
+use crate::kernels::chain::{Arg, Chain, Function, MOST_INPUTS, Read, Step, View, normalize, sums};
 use crate::kernels::upsample_add::Upsampling;
 use crate::plan::{ConstantSource, Value, ValueId, ValueKind};
 
@@ -109,20 +110,14 @@ fn channel_parameter(graph: &mut Graph, path: String, shape: &[usize]) -> (Value
 /// than can be bound.
 fn stacked(graph: &Graph, inputs: &[ValueId], output: ValueId) -> Option<(Chain, Vec<ValueId>)> {
     let whole = graph.shape(output)[1];
-    let mut bound: Vec<ValueId> = Vec::new();
-    let mut reads = Vec::new();
+    let mut read = Reads::default();
     let mut first = 0;
     for part in inputs {
         let shape = graph.shape(*part);
-        let view = View::of(shape).beside(1, first, whole);
+        read.read(*part, View::of(shape).beside(1, first, whole));
         first += shape[1];
-        let known = bound.iter().position(|input| input == part);
-        let input = known.unwrap_or_else(|| {
-            bound.push(*part);
-            bound.len() - 1
-        });
-        reads.push(Read { input, view });
     }
+    let Reads { inputs, reads } = read;
     let steps = sums(reads.len());
-    (bound.len() <= crate::kernels::chain::MOST_INPUTS).then_some((Chain { reads, steps }, bound))
+    (inputs.len() <= MOST_INPUTS).then_some((Chain { reads, steps }, inputs))
 }

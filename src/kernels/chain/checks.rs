@@ -24,19 +24,9 @@ pub(super) fn checks(chain: &Chain) -> Checks {
 pub fn case(chain: &Chain, inputs: &[Layout], output: &Layout, random: &mut Random) -> Case {
     let about = format!("{chain:?} of {inputs:?} to {output:?}");
     let dispatch = chain.dispatch(inputs, output, Dtypes::F32);
-    let mut bindings: Vec<Vec<u32>> = inputs.iter().map(|input| tensor(input, random)).collect();
+    let mut bindings: Vec<Vec<u32>> = inputs.iter().map(|input| random.tensor(input, 0)).collect();
     bindings.push(unwritten(output.all_blocks() * 4));
     Case::new(about, dispatch, bindings)
-}
-
-/// Random values, and zeros where channels only fill a block up.
-fn tensor(layout: &Layout, random: &mut Random) -> Vec<u32> {
-    let mut words = vec![0; layout.all_blocks() * 4];
-    let values = random.floats(layout.len());
-    for (place, value) in layout.places().zip(values) {
-        words[place] = value;
-    }
-    words
 }
 
 fn cases(kernel: &'static Kernel, random: &mut Random) -> Vec<Case> {
