@@ -9,7 +9,7 @@ struct Params {
     deviation: vec4<f32>,
 }
 
-#import fpn::bilinear::tap
+#import fpn::bilinear::{between, tap}
 #import fpn::dtype::{Result, packed}
 #import fpn::frame::Frame
 
@@ -38,8 +38,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     }
     let down = tap(y, frame.original.x, frame.resized.x);
     let across = tap(x, frame.original.y, frame.resized.y);
-    let top = (1.0 - across.near) * normal(across.low, down.low) + across.near * normal(across.high, down.low);
-    let bottom = (1.0 - across.near) * normal(across.low, down.high) + across.near * normal(across.high, down.high);
-    let value = (1.0 - down.near) * top + down.near * bottom;
+    let top = between(across, normal(across.low, down.low), normal(across.high, down.low));
+    let bottom = between(across, normal(across.low, down.high), normal(across.high, down.high));
+    let value = between(down, top, bottom);
     image[pixel] = packed(vec4<f32>(value.xyz, 0.0));
 }

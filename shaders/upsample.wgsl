@@ -11,7 +11,7 @@ struct Params {
     unused: u32,
 }
 
-#import fpn::bilinear::tap_near
+#import fpn::bilinear::{between, tap_near}
 #import fpn::dtype::{Stored, Result, packed, unpacked}
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -30,9 +30,9 @@ fn source_at(first_row: u32, place: vec2<u32>, block: u32) -> vec4<f32> {
     let across = tap_near(source.y, params.in_size.y);
     let low = first_row + down.low;
     let high = first_row + down.high;
-    let top = (1.0 - across.near) * load(low, across.low, block) + across.near * load(low, across.high, block);
-    let bottom = (1.0 - across.near) * load(high, across.low, block) + across.near * load(high, across.high, block);
-    return (1.0 - down.near) * top + down.near * bottom;
+    let top = between(across, load(low, across.low, block), load(low, across.high, block));
+    let bottom = between(across, load(high, across.low, block), load(high, across.high, block));
+    return between(down, top, bottom);
 #else
     let nearest = place * params.in_size / params.out_size;
     return load(first_row + nearest.x, nearest.y, block);

@@ -21,3 +21,8 @@ fn tap_near(centre: f32, source: u32) -> Tap {
     let near = clamp(place - f32(low), 0.0, 1.0);
     return Tap(low, min(low + 1u, source - 1u), near);
 }
+
+// What lies between the values of a tap's two cells.
+fn between(tap: Tap, low: vec4<f32>, high: vec4<f32>) -> vec4<f32> {
+    return (1.0 - tap.near) * low + tap.near * high;
+}

@@ -6,7 +6,7 @@ enable f16;
 // products may lie one behind the other in all buffers, weights too, as batches; a map is of one item then.
 
 #import fpn::activation::leaky
-#import fpn::bilinear::tap
+#import fpn::bilinear::{between, tap}
 #import fpn::dtype::{Stored, Result, packed, unpacked}
 
 // Four channels of what is multiplied: computed with as they are stored, or unpacked before.
@@ -215,11 +215,17 @@ fn residual_at(index: u32, block: u32) -> vec4<f32> {
     let pixel = pixel_at(index);
     let down = tap(pixel.place.x, params.residual_size.x, params.out_size.x);
     let across = tap(pixel.place.y, params.residual_size.y, params.out_size.y);
-    let top = (1.0 - across.near) * residual_cell(pixel.item, down.low, across.low, block)
-        + across.near * residual_cell(pixel.item, down.low, across.high, block);
-    let bottom = (1.0 - across.near) * residual_cell(pixel.item, down.high, across.low, block)
-        + across.near * residual_cell(pixel.item, down.high, across.high, block);
-    return (1.0 - down.near) * top + down.near * bottom;
+    let top = between(
+        across,
+        residual_cell(pixel.item, down.low, across.low, block),
+        residual_cell(pixel.item, down.low, across.high, block),
+    );
+    let bottom = between(
+        across,
+        residual_cell(pixel.item, down.high, across.low, block),
+        residual_cell(pixel.item, down.high, across.high, block),
+    );
+    return between(down, top, bottom);
 }
 
 #else
