@@ -8,18 +8,10 @@ mod adapter;
 #[path = "../seeded/mod.rs"]
 mod seeded;
 
-mod case;
-mod layers;
+mod check;
+mod networks;
 
-mod convnext;
-mod mixer;
-mod mobilenet;
+mod published;
 mod random;
 mod readme;
-mod resnet18;
-mod shufflenet;
-mod swin;
-mod two_inputs;
-mod unet;
 mod use_of_networks;
-mod vit;

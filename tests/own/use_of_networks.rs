@@ -1,5 +1,7 @@
 //! How networks are used: at several sizes, and wrongly.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::relu;
@@ -8,8 +10,9 @@ use fpn_wgpu::compile::{CaptureError, Tracer, run_eagerly};
 use fpn_wgpu::{Checkpoint, HostTensor, Network};
 
 use crate::adapter;
-use crate::case::{Case, compare, tensor};
-use crate::layers::ConvNorm;
+use crate::check::compare;
+use crate::networks::layers::ConvNorm;
+use crate::networks::{Case, tensor};
 
 #[derive(Module, Debug)]
 struct Small {
@@ -29,15 +32,15 @@ fn small() -> Case<Small> {
     }
     Case {
         name: "small",
-        init: |device: &Device| Small {
+        init: Arc::new(|device: &Device| Small {
             convs: [3, 8, 12, 16]
                 .windows(2)
                 .map(|pair| ConvNorm::new([pair[0], pair[1]], 3, 2, device))
                 .collect(),
             fc: LinearConfig::new(16, 6).init(device),
-        },
+        }),
         forward,
-        inputs: &[("image", &[1, 3, 40, 30])],
+        inputs: vec![("image", vec![1, 3, 40, 30])],
     }
 }
 

@@ -1,14 +1,13 @@
 //! An MLP mixer of two layers: perceptrons over the patches, and over their features.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::case::Case;
-use crate::layers::Mlp;
-
-const PATCHES: usize = 15;
-const FEATURES: usize = 28;
+use super::Case;
+use super::layers::Mlp;
 
 #[derive(Module, Debug)]
 struct Layer {
@@ -19,12 +18,12 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(device: &Device) -> Self {
+    fn new(patches: usize, features: usize, device: &Device) -> Self {
         Self {
-            norm1: LayerNormConfig::new(FEATURES).init(device),
-            patches: Mlp::new(PATCHES, 32, device),
-            norm2: LayerNormConfig::new(FEATURES).init(device),
-            features: Mlp::new(FEATURES, 64, device),
+            norm1: LayerNormConfig::new(features).init(device),
+            patches: Mlp::new(patches, 2 * patches, device),
+            norm2: LayerNormConfig::new(features).init(device),
+            features: Mlp::new(features, 4 * features, device),
         }
     }
 
@@ -36,25 +35,27 @@ impl Layer {
 }
 
 #[derive(Module, Debug)]
-struct Mixer {
+pub struct Mixer {
     layers: Vec<Layer>,
     head: Linear,
 }
 
-#[test]
-fn mixer() {
+/// Of rows `[N, patches, features]`.
+pub fn case(rows: [usize; 3]) -> Case<Mixer> {
+    let [_, patches, features] = rows;
     Case {
         name: "mixer",
-        init: |device| Mixer {
-            layers: vec![Layer::new(device), Layer::new(device)],
-            head: LinearConfig::new(FEATURES, 6).init(device),
-        },
+        init: Arc::new(move |device| Mixer {
+            layers: [(); 2]
+                .map(|()| Layer::new(patches, features, device))
+                .to_vec(),
+            head: LinearConfig::new(features, 6).init(device),
+        }),
         forward: |module, io| {
             let x = io.input::<3>("patches")?;
             let x = module.layers.iter().fold(x, |x, layer| layer.forward(x));
             io.output("classes", module.head.forward(x.mean_dim(1)))
         },
-        inputs: &[("patches", &[3, PATCHES, FEATURES])],
+        inputs: vec![("patches", rows.to_vec())],
     }
-    .check();
 }

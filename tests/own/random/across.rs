@@ -16,6 +16,18 @@ fn takes_groups(shape: &[usize], groups: usize) -> bool {
     shape.len() > 2 && values > 2 && shape[1].is_multiple_of(groups)
 }
 
+/// How much a norm over rows of so many values magnifies what was rounded off before it, squared: a row's mean
+/// square over its variance. Of a row of equal values nothing else is left.
+fn spread(x: &Any, row: usize) -> Any {
+    let values: usize = x.shape().iter().product();
+    each!(x.clone(), x => {
+        let x: Tensor<2> = x.reshape([values / row, row]);
+        let square = x.clone().square().mean_dim(1);
+        let variance = (x.clone() - x.mean_dim(1)).square().mean_dim(1);
+        (square / (variance + 1e-5)).into()
+    })
+}
+
 impl Run<'_> {
     pub fn norm(&mut self, x: Any, op: &Op) -> Option<Any> {
         let shape = x.shape();
@@ -28,6 +40,17 @@ impl Run<'_> {
             Op::BatchNorm if shape.len() > 1 => Spec::BatchNorm(shape[1]),
             _ => return None,
         };
+        let row = match spec {
+            Spec::LayerNorm(..) => last,
+            Spec::GroupNorm(groups, channels) => {
+                channels / groups * shape[2..].iter().product::<usize>()
+            }
+            // It takes its variance from the parameters.
+            _ => 0,
+        };
+        if row > 0 && !self.mode.all(&|| spread(&x, row), &|ratio| ratio <= 100.0) {
+            return None;
+        }
         let layer = self.mode.layer(spec);
         Some(each!(x, x => match layer {
             Layer::LayerNorm(norm) => norm.forward(x).into(),

@@ -1,7 +1,7 @@
 //! Random graphs of all operations that the compiler carries: recorded, compiled, and their plans run by the
-//! kernels' references beside Burn's CPU engine.
+//! kernels' references, and some on this machine's adapter, beside Burn's CPU engine.
 //!
-//! `FPN_GRAPHS` says how many; 2,000 otherwise.
+//! `FPN_GRAPHS` says how many; 2,000 otherwise, and 60 on the adapter.
 
 mod across;
 mod element_wise;
@@ -13,14 +13,18 @@ mod tensors;
 mod views;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use fpn_wgpu::compile::{CapturedModel, Source, Target, Tracer, compile_captured, trace};
+use fpn_wgpu::compile::{
+    CaptureError, CapturedModel, Source, Target, Tracer, compile_captured, trace,
+};
+use fpn_wgpu::gpu::{Gpu, NetworkError};
 use fpn_wgpu::kernels::FrameUniform;
 use fpn_wgpu::models::{Stage, parameters};
 use fpn_wgpu::plan::Plan;
 use fpn_wgpu::verify::Interpreter;
-use fpn_wgpu::{Checkpoint, HostTensor};
+use fpn_wgpu::{Checkpoint, HostTensor, Network};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestCaseResult};
 
@@ -28,7 +32,8 @@ use self::instructions::{Instruction, Recipe, recipe};
 use self::layers::{Layer, Spec};
 use self::run::{Mode, Run};
 use self::tensors::Any;
-use crate::case::tensor;
+use crate::adapter;
+use crate::networks::tensor;
 use crate::seeded::number;
 
 /// Part of the largest magnitude, or of 1 where that is more, that a value may be off.
@@ -145,33 +150,40 @@ impl Graph {
         }
     }
 
-    /// The same recorded, and its plan.
+    fn init(&self, device: &Device) -> Vec<Layer> {
+        self.specs.iter().map(|spec| spec.init(device)).collect()
+    }
+
+    /// The same while it is recorded.
+    fn forward(&self, layers: &[Layer], io: &mut Tracer) -> Result<(), CaptureError> {
+        let mut mode = Recorded {
+            layers: layers.iter(),
+        };
+        let inputs = self.inputs.iter();
+        let inputs = inputs.map(|(name, input)| input_of(io, name, input.shape.len()));
+        let mut run = Run {
+            tensors: inputs.collect::<Result<_, _>>()?,
+            mode: &mut mode,
+        };
+        for instruction in &self.instructions {
+            let made = run.apply(instruction).expect("it fitted before");
+            run.tensors.push(made);
+        }
+        for (index, (at, _)) in self.outputs.iter().enumerate() {
+            let name = format!("y{index}");
+            tensors::each!(run.tensors[*at].clone(), x => io.output(&name, x))?;
+        }
+        Ok(())
+    }
+
     fn compiled(&self) -> Result<(CapturedModel, Plan), String> {
         let inputs = self.inputs.iter();
         let shapes = inputs.map(|(name, input)| (name.clone(), input.shape.clone()));
-        let init = |device: &Device| -> Vec<Layer> {
-            self.specs.iter().map(|spec| spec.init(device)).collect()
-        };
-        let captured = trace(shapes, init, |layers: &Vec<Layer>, io| {
-            let mut mode = Recorded {
-                layers: layers.iter(),
-            };
-            let inputs = self.inputs.iter();
-            let inputs = inputs.map(|(name, input)| input_of(io, name, input.shape.len()));
-            let mut run = Run {
-                tensors: inputs.collect::<Result<_, _>>()?,
-                mode: &mut mode,
-            };
-            for instruction in &self.instructions {
-                let made = run.apply(instruction).expect("it fitted before");
-                run.tensors.push(made);
-            }
-            for (index, (at, _)) in self.outputs.iter().enumerate() {
-                let name = format!("y{index}");
-                tensors::each!(run.tensors[*at].clone(), x => io.output(&name, x))?;
-            }
-            Ok(())
-        });
+        let captured = trace(
+            shapes,
+            |device| self.init(device),
+            |layers: &Vec<Layer>, io| self.forward(layers, io),
+        );
         let captured = captured.map_err(|error| error.to_string())?;
         let stage = |_: &str| Stage::Backbone;
         let plan = compile_captured(&captured, &stage, Source::Given, &Target::webgpu());
@@ -179,8 +191,9 @@ impl Graph {
         Ok((captured, plan))
     }
 
-    fn check(&self) -> TestCaseResult {
-        let (captured, plan) = self.compiled().map_err(TestCaseError::fail)?;
+    /// By the kernels' references.
+    fn interpreted(&self) -> Result<Vec<HostTensor>, String> {
+        let (captured, plan) = self.compiled()?;
         let checkpoint = Checkpoint::of(&self.layers);
         let read = |path: &str| checkpoint.tensors[path].clone();
         let frame = FrameUniform::new([1, 1], [1, 1], [1.0, 1.0]);
@@ -192,17 +205,41 @@ impl Graph {
             interpreter.fill(slot, &tensor.values);
         }
         interpreter.finish();
-        prop_assert_eq!(plan.tensors().count(), self.outputs.len());
-        for ((name, slot), (_, expected)) in plan.tensors().zip(&self.outputs) {
-            prop_assert_eq!(&slot.shape, &expected.shape, "{}", name);
+        let made = plan.tensors().map(|(_, slot)| HostTensor {
+            shape: slot.shape.clone(),
+            values: interpreter.tensor(slot),
+        });
+        Ok(made.collect())
+    }
+
+    /// On an adapter.
+    fn on(self: &Arc<Self>, gpu: Arc<Gpu>) -> Result<Vec<HostTensor>, NetworkError> {
+        let (maker, recorder) = (self.clone(), self.clone());
+        let network = Network::new(
+            gpu,
+            move |device| maker.init(device),
+            move |layers: &Vec<Layer>, io| recorder.forward(layers, io),
+            Checkpoint::of(&self.layers),
+        )?;
+        let inputs = self.inputs.iter();
+        let inputs: Vec<_> = inputs.map(|(name, x)| (name.as_str(), x)).collect();
+        let made = network.run(&inputs)?.into_iter();
+        Ok(made.map(|(_, tensor)| tensor).collect())
+    }
+
+    /// What was found is what Burn made.
+    fn compare(&self, found: &[HostTensor]) -> TestCaseResult {
+        prop_assert_eq!(found.len(), self.outputs.len());
+        for (output, (found, (_, expected))) in found.iter().zip(&self.outputs).enumerate() {
+            prop_assert_eq!(&found.shape, &expected.shape, "y{}", output);
             let magnitudes = expected.values.iter().map(|value| value.abs());
             let largest = magnitudes.fold(1.0, f32::max);
-            let found = interpreter.tensor(slot);
-            for (index, (found, expected)) in found.iter().zip(&expected.values).enumerate() {
+            let pairs = found.values.iter().zip(&expected.values);
+            for (index, (found, expected)) in pairs.enumerate() {
                 prop_assert!(
                     (found - expected).abs() <= TOLERANCE * largest,
-                    "{}, value {}: {} instead of {}",
-                    name,
+                    "y{}, value {}: {} instead of {}",
+                    output,
                     index,
                     found,
                     expected
@@ -219,11 +256,7 @@ fn is_moderate(tensor: &Any) -> bool {
     count <= MOST_VALUES && tensor.values().iter().all(|value| value.abs() <= MOST)
 }
 
-fn input_of(
-    io: &mut Tracer,
-    name: &str,
-    rank: usize,
-) -> Result<Any, fpn_wgpu::compile::CaptureError> {
+fn input_of(io: &mut Tracer, name: &str, rank: usize) -> Result<Any, CaptureError> {
     Ok(match rank {
         1 => io.input::<1>(name)?.into(),
         2 => io.input::<2>(name)?.into(),
@@ -233,22 +266,34 @@ fn input_of(
     })
 }
 
-/// The same 2,000 graphs each time, or as many others as are asked for.
-fn config() -> ProptestConfig {
+/// The same graphs each time, or as many others as are asked for.
+fn config(usual: u32) -> ProptestConfig {
     match std::env::var("FPN_GRAPHS") {
         Err(_) => ProptestConfig {
             rng_seed: RngSeed::Fixed(1),
-            ..ProptestConfig::with_cases(2000)
+            ..ProptestConfig::with_cases(usual)
         },
         Ok(count) => ProptestConfig::with_cases(count.parse().expect("FPN_GRAPHS is a number")),
     }
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(2000))]
 
     #[test]
     fn plans_of_random_graphs_compute_what_burn_does(recipe in recipe()) {
-        Graph::new(&recipe).check()?;
+        let graph = Graph::new(&recipe);
+        graph.compare(&graph.interpreted().map_err(TestCaseError::fail)?)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    #[test]
+    fn random_graphs_compute_the_same_on_this_adapter(recipe in recipe()) {
+        let graph = Arc::new(Graph::new(&recipe));
+        let found = graph.on(adapter::gpu());
+        graph.compare(&found.map_err(|error| TestCaseError::fail(error.to_string()))?)?;
     }
 }
