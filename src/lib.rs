@@ -40,5 +40,5 @@ pub use error::{BuildError, DetectError};
 pub use gpu::{Network, NetworkError};
 pub use report::{Picture, Report};
 pub use results::{Computed, HostMap, HostTensor, Proposal};
-pub use summary::{Layer, Summary};
+pub use summary::{Layer, ModuleCall, Summary};
 pub use weights::Checkpoint;

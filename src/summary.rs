@@ -1,6 +1,8 @@
 //! A model layer by layer, for people: what `fpn summary` prints. Read off the captured graph, so
 //! it lists what runs, not what was declared.
 
+mod modules;
+
 use std::collections::{BTreeMap, HashSet};
 
 use burn::tensor::Device;
@@ -9,6 +11,7 @@ use burn_ir::{
     NumericOperationIr, OperationIr,
 };
 
+pub use self::modules::ModuleCall;
 use crate::compile::{CaptureError, capture};
 use crate::models::{Model, ModelConfig, Request, parameters};
 

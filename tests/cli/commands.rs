@@ -158,6 +158,54 @@ fn a_summary_counts_parameters_as_torchvision_does() {
     }
 }
 
+/// The tutorial's own listing of its network.
+#[test]
+fn modules_are_listed_as_torchsummary_does() {
+    let folder = Folder::new();
+    let printed = folder
+        .fpn("summary --model fpn_resnet50 --size 224 --table modules")
+        .assert()
+        .success();
+    let printed = String::from_utf8_lossy(&printed.get_output().stdout).into_owned();
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = printed.lines().map(words).collect();
+    let rows: Vec<&String> = lines.iter().filter(|line| line.contains("[-1, ")).collect();
+    assert_eq!(rows.len(), 179);
+    for (number, row) in [
+        (1, "Conv2d-1 [-1, 64, 112, 112] 9,408"),
+        (2, "BatchNorm2d-2 [-1, 64, 112, 112] 128"),
+        (3, "ReLU-3 [-1, 64, 112, 112] 0"),
+        (4, "MaxPool2d-4 [-1, 64, 56, 56] 0"),
+        (13, "Conv2d-13 [-1, 256, 56, 56] 16,384"),
+        (15, "ReLU-15 [-1, 256, 56, 56] 0"),
+        (16, "Bottleneck-16 [-1, 256, 56, 56] 0"),
+        (172, "Bottleneck-172 [-1, 2048, 7, 7] 0"),
+        (173, "Conv2d-173 [-1, 256, 7, 7] 524,544"),
+        (174, "Conv2d-174 [-1, 256, 14, 14] 262,400"),
+        (176, "Conv2d-176 [-1, 256, 56, 56] 65,792"),
+        (177, "Conv2d-177 [-1, 256, 14, 14] 590,080"),
+        (179, "Conv2d-179 [-1, 256, 56, 56] 590,080"),
+    ] {
+        assert_eq!(rows[number - 1], row);
+    }
+    let totals = [
+        "Total params: 26,262,336",
+        "Trainable params: 26,262,336",
+        "Non-trainable params: 0",
+        "Input size (MB): 0.57",
+        "Forward/backward pass size (MB): 302.71",
+        "Params size (MB): 100.18",
+        "Estimated Total Size (MB): 403.47",
+    ];
+    assert_eq!(lines[lines.len() - totals.len()..], totals);
+    // A bias is its layer's, and so are blocks of other kinds.
+    folder
+        .fpn("summary --model fasterrcnn_resnet18_fpn --size 64 --table modules")
+        .assert()
+        .success()
+        .stdout(contains("12,846,080").and(contains("BasicBlock-11")));
+}
+
 #[test]
 fn the_demo_draws_the_same_pictures_every_time() {
     let folder = Folder::new();
