@@ -6,9 +6,15 @@ use clap::{Parser, Subcommand};
 
 mod adapter;
 mod conv;
+mod engines;
 mod json;
+#[path = "../../tests/own/networks/mod.rs"]
+mod networks;
+mod own;
 mod peers;
 mod pytorch;
+#[path = "../../tests/seeded/mod.rs"]
+mod seeded;
 mod table;
 mod times;
 
@@ -23,6 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Peers(peers::Peers),
+    Own(own::Own),
     Conv(conv::Convolutions),
     Pytorch(pytorch::Pytorch),
 }
@@ -35,6 +42,7 @@ struct Usage(String);
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Peers(peers) => peers.run(),
+        Command::Own(own) => own.run(),
         Command::Conv(convolutions) => convolutions.run(),
         Command::Pytorch(pytorch) => pytorch.run(),
     };

@@ -2,30 +2,26 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::compile::{Target, compile};
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::{Architecture, Model, ModelConfig, Request};
+use fpn_wgpu::models::{Architecture, ModelConfig, Request};
 use fpn_wgpu::plan::MapKind;
 use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::transform::{Frame, ResizeBounds, Transform};
 use fpn_wgpu::weights::{self, Checkpoint};
-use fpn_wgpu::{Detector, HostMap};
+use fpn_wgpu::{Detector, HostTensor};
 use image::RgbaImage;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::adapter::{self, Described};
+use crate::engines::{self, Engine, Measured};
 use crate::json::JsonFile;
 use crate::table::{self, milliseconds};
-use crate::times::{Times, seconds, warm_up};
-
-/// What two engines' maps may differ by, relative to a map's largest value.
-const TOLERANCE: f32 = 1e-3;
 
 /// Longest side of an input, in pixels.
 const LARGEST: usize = 4096;
@@ -86,13 +82,6 @@ fn size(text: &str) -> Result<[usize; 2], String> {
     }
 }
 
-/// One way to compute the maps.
-struct Engine {
-    name: &'static str,
-    compute: Box<dyn Fn() -> Result<()>>,
-    maps: Box<dyn Fn() -> Result<Vec<HostMap>>>,
-}
-
 /// What `--json` writes.
 #[derive(Serialize)]
 struct Report {
@@ -103,20 +92,6 @@ struct Report {
     flop: u64,
     runs: u32,
     engines: Vec<Measured>,
-}
-
-/// One engine, measured.
-#[derive(Serialize)]
-struct Measured {
-    name: &'static str,
-    /// Seconds of the runs that warmed up, the first of which compiles and tunes.
-    warm_up: Vec<f64>,
-    /// Seconds.
-    times: Times,
-    /// This engine's median over ours.
-    ratio: f64,
-    /// Largest difference from the CPU engine's maps, relative to a map's largest value.
-    difference: f32,
 }
 
 impl Peers {
@@ -173,84 +148,28 @@ impl Peers {
             input: frame.padded,
             flop,
             runs: self.runs,
-            engines: self.measure(&engines)?,
+            engines: engines::measure("", &engines, self.runs)?,
         };
         print(&report);
         if let Some(file) = file {
             file.write(&report)?;
         }
-        let worst = report
-            .engines
-            .iter()
-            .find(|engine| engine.difference > TOLERANCE);
-        match worst {
-            None => Ok(()),
-            Some(engine) => bail!(
-                "{}: its maps differ from the CPU's by {:.1e} of a map's largest value: expected at most {TOLERANCE:.0e}",
-                engine.name,
-                engine.difference
-            ),
-        }
-    }
-
-    /// The last engine is the one that others must agree with, the first the one that their times
-    /// are compared with.
-    fn measure(&self, engines: &[Engine]) -> Result<Vec<Measured>> {
-        let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}")?;
-        let progress = ProgressBar::new_spinner().with_style(style);
-        progress.enable_steady_tick(std::time::Duration::from_millis(200));
-        let mut warm_ups = Vec::new();
-        let mut maps = Vec::new();
-        for engine in engines {
-            progress.set_message(format!("{} warms up", engine.name));
-            warm_ups.push(warm_up(&engine.compute)?);
-            maps.push((engine.maps)()?);
-        }
-        let mut times = vec![Vec::new(); engines.len()];
-        for run in 0..self.runs as usize {
-            // In turns, and none always after the same other.
-            for turn in 0..engines.len() {
-                let index = (run + turn) % engines.len();
-                let name = engines[index].name;
-                progress.set_message(format!("run {} of {}: {name}", run + 1, self.runs));
-                times[index].push(seconds(&engines[index].compute)?);
-            }
-        }
-        progress.finish_and_clear();
-
-        let times: Vec<Times> = times.into_iter().map(Times::of).collect();
-        let reference = maps.last().context("there are engines")?;
-        let rows = engines.iter().zip(warm_ups).zip(&times).zip(&maps);
-        let rows = rows.map(|(((engine, warm_up), own), maps)| {
-            Ok(Measured {
-                name: engine.name,
-                warm_up,
-                times: *own,
-                ratio: own.median / times[0].median,
-                difference: difference(maps, reference)?,
-            })
-        });
-        rows.collect()
+        engines::agree(&report.engines)
     }
 }
 
 /// A plan that makes the heads' maps and nothing else.
 fn ours(detector: Detector, picture: RgbaImage) -> Engine {
-    let detector = std::rc::Rc::new(detector);
-    let same = detector.clone();
-    let compute = move |detector: &Detector, reads_maps: bool| -> Result<Vec<HostMap>> {
+    Engine::new("plan", move |is_read| {
         let engine = detector.gpu_engine().context("it runs on a GPU")?;
-        let computed = engine.start(&picture, reads_maps)?.wait()?;
-        let mut maps = computed.maps;
-        maps.retain(|map| map.info.kind == MapKind::Heads);
-        Ok(maps)
-    };
-    let read = compute.clone();
-    Engine {
-        name: "plan",
-        compute: Box::new(move || compute(&detector, false).map(drop)),
-        maps: Box::new(move || read(&same, true)),
-    }
+        let maps = engine.start(&picture, is_read)?.wait()?.maps.into_iter();
+        let heads = maps.filter(|map| map.info.kind == MapKind::Heads);
+        let heads = heads.map(|map| HostTensor {
+            shape: map.shape.to_vec(),
+            values: map.values,
+        });
+        Ok(heads.collect())
+    })
 }
 
 /// The Burn module itself, on a device of Burn's.
@@ -262,63 +181,26 @@ fn eager(
     frame: Frame,
 ) -> Result<Engine> {
     let model = weights::load(config, checkpoint)?.to_device(device);
-    let forward = move |device: &Device, model: &Model| {
+    let device = device.clone();
+    Ok(Engine::new(name, move |is_read| {
         let request = Request::maps([MapKind::Heads]);
-        let outputs = model.forward(input.clone(), frame.tensor(device), &request);
-        outputs.maps
-    };
-    let (model, forward) = (std::rc::Rc::new(model), std::rc::Rc::new(forward));
-    let (same, again) = (model.clone(), forward.clone());
-    let (device, other) = (device.clone(), device.clone());
-    Ok(Engine {
-        name,
-        compute: Box::new(move || {
-            // Alive until all is computed, so that nothing can be left out.
-            let maps = forward(&device, &model);
+        let frame = frame.tensor(&device);
+        let maps = model.forward(input.clone(), frame, &request).maps;
+        if !is_read {
+            // The maps are alive until all is computed, so that nothing can be left out.
             device.sync()?;
-            drop(maps);
-            Ok(())
-        }),
-        maps: Box::new(move || {
-            let maps = again(&other, &same).into_iter();
-            maps.map(|(info, map)| {
-                let [_, channels, height, width] = map.dims();
-                let values = map.into_data().try_to_vec();
-                Ok(HostMap {
-                    info,
-                    shape: [channels, height, width],
-                    values: values.map_err(|error| anyhow!("a map cannot be read: {error:?}"))?,
-                })
+            return Ok(Vec::new());
+        }
+        let maps = maps.into_iter().map(|(_, map)| {
+            let [_, shape @ ..] = map.dims();
+            let values = map.into_data().try_to_vec();
+            Ok(HostTensor {
+                shape: shape.to_vec(),
+                values: values.map_err(|error| anyhow!("a map cannot be read: {error:?}"))?,
             })
-            .collect()
-        }),
-    })
-}
-
-/// The largest difference, relative to a map's largest value.
-fn difference(maps: &[HostMap], reference: &[HostMap]) -> Result<f32> {
-    let shapes = |maps: &[HostMap]| maps.iter().map(|map| map.shape).collect::<Vec<_>>();
-    if shapes(maps) != shapes(reference) {
-        bail!(
-            "the engines' maps have different shapes: {:?} and {:?}",
-            shapes(maps),
-            shapes(reference)
-        );
-    }
-    let of_map = |(found, expected): (&HostMap, &HostMap)| {
-        let (values, expected) = (&found.values, &expected.values);
-        let largest = expected
-            .iter()
-            .fold(0.0_f32, |most, value| most.max(value.abs()));
-        let differences = values.iter().zip(expected).map(|(a, b)| (a - b).abs());
-        // NaN is further away than anything.
-        let most = differences.fold(0.0_f32, |most, value| match value.is_nan() {
-            true => f32::INFINITY,
-            false => most.max(value),
         });
-        most / largest
-    };
-    Ok(maps.iter().zip(reference).map(of_map).fold(0.0, f32::max))
+        maps.collect()
+    }))
 }
 
 /// Floating-point operations of the maps by their definition; what an engine really takes may be
@@ -358,10 +240,7 @@ fn print(report: &Report) {
             milliseconds(engine.times.max),
             format!("{:.1}", report.flop as f64 / engine.times.median / 1e9),
             format!("{:.2}", engine.ratio),
-            match engine.difference {
-                0.0 => "exact".to_owned(),
-                difference => format!("{difference:.1e}"),
-            },
+            engines::shown(engine.difference),
             milliseconds(engine.warm_up[0]),
         ]);
     }
