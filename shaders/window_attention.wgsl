@@ -1,5 +1,5 @@
 // Attention within windows of a map: for each query the sum of its window's values, weighted by a softmax over
-// how it meets their keys. An invocation makes 32 channels of a head of two queries. It meets four keys at a time
+// how it meets their keys. An invocation makes 32 channels of a head of four queries. It meets four keys at a time
 // and keeps the greatest score so far; what was summed up before is scaled down when a greater one comes (Milakov
 // and Gimelshein, 2018, https://arxiv.org/abs/1805.02867). So no score is stored, and a window of keys may be of
 // any size. Nothing is indexed by a loop's counter: drivers would keep it in memory.
@@ -28,286 +28,209 @@ struct Params {
 const FAR: f32 = -100.0;
 // Less than any score.
 const LEAST: f32 = -1e30;
+const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 
-// Where the pixel at a place among shifted windows lies.
-fn pixel_at(place: vec2<u32>) -> u32 {
-    let y = place.x + params.shift;
-    let x = place.y + params.shift;
-    return select(y, y - params.size.x, y >= params.size.x) * params.size.y
-        + select(x, x - params.size.y, x >= params.size.y);
+// Four pixels, by their places among shifted windows.
+struct Pixels {
+    y: vec4<u32>,
+    x: vec4<u32>,
 }
 
-// The last windows hold pixels from both edges of the map, which are no neighbours.
-fn zone_of(place: vec2<u32>) -> u32 {
-    let zone = vec2<u32>(place >= params.size - params.window) + vec2<u32>(place >= params.size - params.shift);
-    return select(0u, zone.x * 3u + zone.y, params.shift > 0u);
+// Where they lie in the map.
+fn places_of(pixels: Pixels) -> vec4<u32> {
+    let y = pixels.y + params.shift;
+    let x = pixels.x + params.shift;
+    let row = select(y, y - params.size.x, y >= vec4<u32>(params.size.x));
+    return row * params.size.y + select(x, x - params.size.y, x >= vec4<u32>(params.size.y));
 }
 
-// The row of biases of a query or a key is the sum of both's parts.
-fn position_of(place: vec2<i32>) -> i32 {
-    return params.direction * (place.x * i32(params.window + params.key_window - 1u) + place.y);
+// Along an axis, the last window holds pixels from both edges of the map, which are no neighbours.
+fn zones_along(place: vec4<u32>, extent: u32) -> vec4<u32> {
+    return vec4<u32>(place >= vec4<u32>(extent - params.window)) + vec4<u32>(place >= vec4<u32>(extent - params.shift));
 }
 
-// 32 channels of a pixel.
-struct Part {
-    block0: vec4<f32>,
-    block1: vec4<f32>,
-    block2: vec4<f32>,
-    block3: vec4<f32>,
-    block4: vec4<f32>,
-    block5: vec4<f32>,
-    block6: vec4<f32>,
-    block7: vec4<f32>,
+fn zones_of(pixels: Pixels) -> vec4<u32> {
+    if params.shift == 0u {
+        return vec4<u32>();
+    }
+    return zones_along(pixels.y, params.size.x) * 3u + zones_along(pixels.x, params.size.y);
 }
 
-struct Query {
-    start: u32, // of its channels
-    zone: u32,
-    position: i32, // its part of a bias's row
-    part: Part,
-    sums: Part,
-    peak: f32, // the greatest score so far
-    total: f32, // of the weights
+// The row of a bias is counted by the places of its query and its key in their windows: the sum of both's parts.
+fn rows_of(y: vec4<u32>, x: vec4<u32>) -> vec4<i32> {
+    return params.direction * vec4<i32>(y * (params.window + params.key_window - 1u) + x);
 }
 
-fn query_block(start: u32, block: u32) -> vec4<f32> {
-    let place = start + min(block, params.blocks - 1u);
-    return select(vec4<f32>(), unpacked(qkv[place]), block < params.blocks);
-}
-
-// Zeros past the head's last channel, whatever is met there.
-fn query_part(start: u32, first: u32) -> Part {
-    return Part(
-        query_block(start, first),
-        query_block(start, first + 1u),
-        query_block(start, first + 2u),
-        query_block(start, first + 3u),
-        query_block(start, first + 4u),
-        query_block(start, first + 5u),
-        query_block(start, first + 6u),
-        query_block(start, first + 7u),
-    );
-}
-
-fn query_of(place: vec2<u32>, origin: vec2<u32>, head: u32) -> Query {
-    let stored = origin + place;
-    let start = (pixel_at(stored) * 3u * params.heads + head) * params.blocks;
-    var query: Query;
-    query.start = start;
-    query.zone = zone_of(stored);
-    query.position = -position_of(vec2<i32>(place));
-    query.part = query_part(start, 0u);
-    query.peak = LEAST;
-    return query;
-}
-
-// Four keys that follow each other, and their values.
-struct Keys {
-    starts: vec4<u32>, // of their channels
+// Four queries that follow each other, or keys.
+struct Four {
+    starts: vec4<u32>, // of their head's channels
     are_there: vec4<bool>, // on the map; others are zeros
     zones: vec4<u32>,
-    position: i32, // the first one's part of a bias's row
-    count: u32,
+    rows: vec4<i32>, // their parts of biases' rows
+}
+
+fn queries_at(first: u32, origin: vec2<u32>, head: u32) -> Four {
+    let side = params.window;
+    // Past the last one, that again: what is made of it is not stored.
+    let queries = min(vec4<u32>(first) + FOUR, vec4<u32>(side * side - 1u));
+    let y = queries / side;
+    let x = queries % side;
+    let pixels = Pixels(origin.x + y, origin.y + x);
+    let starts = (places_of(pixels) * 3u * params.heads + head) * params.blocks;
+    return Four(starts, vec4<bool>(true), zones_of(pixels), -rows_of(y, x));
+}
+
+// Keys of a row of the window, from a column.
+fn keys_at(row: u32, column: u32, origin: vec2<u32>, head: u32) -> Four {
+    let margin = (params.key_window - params.window) / 2u;
+    let columns = vec4<u32>(column) + FOUR;
+    // Before the map's first, places are very large.
+    let y = vec4<u32>(origin.x + row - margin);
+    let x = origin.y + columns - margin;
+    let are_there = (y < vec4<u32>(params.size.x)) & (x < vec4<u32>(params.size.y));
+    let pixels = Pixels(min(y, vec4<u32>(params.size.x - 1u)), min(x, vec4<u32>(params.size.y - 1u)));
+    let starts = ((places_of(pixels) * 3u + 1u) * params.heads + head) * params.blocks;
+    return Four(starts, are_there, zones_of(pixels), rows_of(vec4<u32>(row), columns));
 }
 
 fn stored_block(place: u32, is_there: bool) -> vec4<f32> {
     return select(vec4<f32>(), unpacked(qkv[place]), is_there);
 }
 
-// A block of each: a column a key. Past the head's last it is the last: what is made of it is not stored.
-fn key_block(keys: Keys, block: u32) -> mat4x4<f32> {
-    let places = keys.starts + min(block, params.blocks - 1u);
+// A channel block of each: a column a pixel.
+fn block_of(four: Four, block: u32) -> mat4x4<f32> {
+    let places = four.starts + block;
     return mat4x4<f32>(
-        stored_block(places.x, keys.are_there.x),
-        stored_block(places.y, keys.are_there.y),
-        stored_block(places.z, keys.are_there.z),
-        stored_block(places.w, keys.are_there.w),
+        stored_block(places.x, four.are_there.x),
+        stored_block(places.y, four.are_there.y),
+        stored_block(places.z, four.are_there.z),
+        stored_block(places.w, four.are_there.w),
     );
 }
 
-fn bias_at(position: i32, head: u32) -> f32 {
+fn bias_at(row: i32, head: u32) -> f32 {
     let side = i32(params.window + params.key_window - 1u);
-    let row = position + params.first * (side + 1);
+    let counted = row + params.first * (side + 1);
     // What is negative counts from the end.
-    let counted = u32(select(row, row + side * side, row < 0));
-    return bias[counted * ((params.heads + 3u) / 4u * 4u) + head];
+    let from_end = select(counted, counted + side * side, counted < 0);
+    return bias[u32(from_end) * ((params.heads + 3u) / 4u * 4u) + head];
 }
 
-// How a query meets four keys: their weights, after what was summed up is brought to the same scale.
-fn weigh(query: ptr<function, Query>, met: vec4<f32>, keys: Keys, head: u32) -> vec4<f32> {
-    let position = (*query).position + keys.position;
-    let step = params.direction;
-    let biases = vec4<f32>(
-        bias_at(position, head),
-        bias_at(position + step, head),
-        bias_at(position + 2 * step, head),
-        bias_at(position + 3 * step, head),
-    );
-    let far = select(vec4<f32>(), vec4<f32>(FAR), keys.zones != vec4<u32>((*query).zone));
-    let is_key = vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(keys.count);
-    let scores = select(vec4<f32>(LEAST), met * params.scale + biases + far, is_key);
-    let greatest = max(max(scores.x, scores.y), max(scores.z, scores.w));
-    let peak = max((*query).peak, greatest);
-    let decay = exp((*query).peak - peak);
-    let weights = exp(scores - peak);
-    (*query).peak = peak;
-    (*query).total = (*query).total * decay + ((weights.x + weights.y) + (weights.z + weights.w));
-    (*query).sums.block0 *= decay;
-    (*query).sums.block1 *= decay;
-    (*query).sums.block2 *= decay;
-    (*query).sums.block3 *= decay;
-    (*query).sums.block4 *= decay;
-    (*query).sums.block5 *= decay;
-    (*query).sums.block6 *= decay;
-    (*query).sums.block7 *= decay;
-    return weights;
+// A query's scores of four keys.
+fn scores_of(met: vec4<f32>, row: i32, zone: u32, keys: Four, are_keys: vec4<bool>, head: u32) -> vec4<f32> {
+    let rows = row + keys.rows;
+    let biases = vec4<f32>(bias_at(rows.x, head), bias_at(rows.y, head), bias_at(rows.z, head), bias_at(rows.w, head));
+    let far = select(vec4<f32>(), vec4<f32>(FAR), keys.zones != vec4<u32>(zone));
+    return select(vec4<f32>(LEAST), met * params.scale + biases + far, are_keys);
 }
 
-fn store_block(query: Query, sum: vec4<f32>, pixel: u32, block: u32, head: u32) {
-    if block < params.blocks {
-        result[(pixel * params.heads + head) * params.blocks + block] = packed(sum / query.total);
+// What four queries have summed up of 32 channels: a column a query.
+struct Sums {
+    block0: mat4x4<f32>,
+    block1: mat4x4<f32>,
+    block2: mat4x4<f32>,
+    block3: mat4x4<f32>,
+    block4: mat4x4<f32>,
+    block5: mat4x4<f32>,
+    block6: mat4x4<f32>,
+    block7: mat4x4<f32>,
+}
+
+// Each column so many times.
+fn scaled(sums: mat4x4<f32>, by: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(sums[0] * by.x, sums[1] * by.y, sums[2] * by.z, sums[3] * by.w);
+}
+
+// A block of what four values add by their weights.
+fn added(sums: mat4x4<f32>, decay: vec4<f32>, values: Four, block: u32, weights: mat4x4<f32>) -> mat4x4<f32> {
+    // Past the head's last, that again: what is made of it is not stored.
+    return scaled(sums, decay) + block_of(values, min(block, params.blocks - 1u)) * weights;
+}
+
+fn store(sums: mat4x4<f32>, starts: vec4<u32>, block: u32, count: u32) {
+    if block >= params.blocks {
+        return;
+    }
+    result[starts.x + block] = packed(sums[0]);
+    if count > 1u {
+        result[starts.y + block] = packed(sums[1]);
+    }
+    if count > 2u {
+        result[starts.z + block] = packed(sums[2]);
+    }
+    if count > 3u {
+        result[starts.w + block] = packed(sums[3]);
     }
 }
 
-fn store(query: Query, place: vec2<u32>, first: u32, head: u32) {
-    let pixel = pixel_at(place);
-    store_block(query, query.sums.block0, pixel, first, head);
-    store_block(query, query.sums.block1, pixel, first + 1u, head);
-    store_block(query, query.sums.block2, pixel, first + 2u, head);
-    store_block(query, query.sums.block3, pixel, first + 3u, head);
-    store_block(query, query.sums.block4, pixel, first + 4u, head);
-    store_block(query, query.sums.block5, pixel, first + 5u, head);
-    store_block(query, query.sums.block6, pixel, first + 6u, head);
-    store_block(query, query.sums.block7, pixel, first + 7u, head);
-}
-
-// Four keys of a window's row, from a place in the window.
-fn keys_at(origin: vec2<u32>, row: u32, column: u32, head: u32) -> Keys {
-    let margin = (params.key_window - params.window) / 2u;
-    // Before the map's first, these are very large.
-    let y = origin.x + row - margin;
-    let x = vec4<u32>(origin.y + column - margin) + vec4<u32>(0u, 1u, 2u, 3u);
-    let are_there = (vec4<bool>(y < params.size.x) & (x < vec4<u32>(params.size.y)));
-    let down = min(y, params.size.x - 1u);
-    let across = min(x, vec4<u32>(params.size.y - 1u));
-    let pixels = vec4<u32>(
-        pixel_at(vec2<u32>(down, across.x)),
-        pixel_at(vec2<u32>(down, across.y)),
-        pixel_at(vec2<u32>(down, across.z)),
-        pixel_at(vec2<u32>(down, across.w)),
-    );
-    let zones = vec4<u32>(
-        zone_of(vec2<u32>(down, across.x)),
-        zone_of(vec2<u32>(down, across.y)),
-        zone_of(vec2<u32>(down, across.z)),
-        zone_of(vec2<u32>(down, across.w)),
-    );
-    return Keys(
-        (pixels * 3u * params.heads + params.heads + head) * params.blocks,
-        are_there,
-        zones,
-        position_of(vec2<i32>(i32(row), i32(column))),
-        params.key_window - column,
-    );
-}
-
-@compute @workgroup_size(32)
-fn main(
-    @builtin(local_invocation_index) invocation: u32,
-    // The keys' places come from the group: drivers then see that all invocations read the same ones.
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-) {
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
+    let index = id.x + id.y * workgroups.x * 64u;
     let side = params.window;
     let windows = params.size / side;
+    let quads = (side * side + 3u) / 4u;
     let parts = (params.blocks + 7u) / 8u;
-    let tiles = (side * side + 63u) / 64u;
-    let tile = workgroup.x + workgroup.y * workgroups.x;
-    let part = tile / tiles % parts;
-    let head = tile / tiles / parts % params.heads;
-    let window = tile / tiles / parts / params.heads;
-    let first_query = (tile % tiles * 32u + invocation) * 2u;
-    if window >= windows.x * windows.y || first_query >= side * side {
+    let first_query = index % quads * 4u;
+    let first_block = index / quads % parts * 8u;
+    let head = index / quads / parts % params.heads;
+    let window = index / quads / parts / params.heads;
+    if window >= windows.x * windows.y {
         return;
     }
     let origin = vec2<u32>(window / windows.y, window % windows.y) * side;
-    // Past the last query, that one again.
-    let second_query = min(first_query + 1u, side * side - 1u);
-    let place = vec2<u32>(first_query / side, first_query % side);
-    let second_place = vec2<u32>(second_query / side, second_query % side);
-    var query = query_of(place, origin, head);
-    var second = query_of(second_place, origin, head);
+    let queries = queries_at(first_query, origin, head);
 
+    var sums: Sums;
+    var peaks = vec4<f32>(LEAST);
+    var totals = vec4<f32>();
     for (var row = 0u; row < params.key_window; row++) {
         for (var column = 0u; column < params.key_window; column += 4u) {
-            var keys = keys_at(origin, row, column, head);
-            var met = vec4<f32>();
-            var second_met = vec4<f32>();
-            for (var other = 0u; other < parts; other++) {
-                let first = other * 8u;
-                if parts > 1u {
-                    query.part = query_part(query.start, first);
-                    second.part = query_part(second.start, first);
-                }
-                let keys0 = key_block(keys, first);
-                met += query.part.block0 * keys0;
-                second_met += second.part.block0 * keys0;
-                let keys1 = key_block(keys, first + 1u);
-                met += query.part.block1 * keys1;
-                second_met += second.part.block1 * keys1;
-                let keys2 = key_block(keys, first + 2u);
-                met += query.part.block2 * keys2;
-                second_met += second.part.block2 * keys2;
-                let keys3 = key_block(keys, first + 3u);
-                met += query.part.block3 * keys3;
-                second_met += second.part.block3 * keys3;
-                let keys4 = key_block(keys, first + 4u);
-                met += query.part.block4 * keys4;
-                second_met += second.part.block4 * keys4;
-                let keys5 = key_block(keys, first + 5u);
-                met += query.part.block5 * keys5;
-                second_met += second.part.block5 * keys5;
-                let keys6 = key_block(keys, first + 6u);
-                met += query.part.block6 * keys6;
-                second_met += second.part.block6 * keys6;
-                let keys7 = key_block(keys, first + 7u);
-                met += query.part.block7 * keys7;
-                second_met += second.part.block7 * keys7;
+            var keys = keys_at(row, column, origin, head);
+            var met = mat4x4<f32>();
+            for (var block = 0u; block < params.blocks; block++) {
+                met += transpose(block_of(keys, block)) * block_of(queries, block);
             }
-            let weights = weigh(&query, met, keys, head);
-            let second_weights = weigh(&second, second_met, keys, head);
+            let are_keys = vec4<u32>(column) + FOUR < vec4<u32>(params.key_window);
+            let scores = mat4x4<f32>(
+                scores_of(met[0], queries.rows.x, queries.zones.x, keys, are_keys, head),
+                scores_of(met[1], queries.rows.y, queries.zones.y, keys, are_keys, head),
+                scores_of(met[2], queries.rows.z, queries.zones.z, keys, are_keys, head),
+                scores_of(met[3], queries.rows.w, queries.zones.w, keys, are_keys, head),
+            );
+            let by_key = transpose(scores);
+            let reached = max(max(peaks, max(by_key[0], by_key[1])), max(by_key[2], by_key[3]));
+            let decay = exp(peaks - reached);
+            peaks = reached;
+            let weights = mat4x4<f32>(
+                exp(scores[0] - reached.x),
+                exp(scores[1] - reached.y),
+                exp(scores[2] - reached.z),
+                exp(scores[3] - reached.w),
+            );
+            totals = totals * decay + vec4<f32>(1.0) * weights;
             // Values lie behind all heads' keys.
             keys.starts += params.heads * params.blocks;
-            let first = part * 8u;
-            let values0 = key_block(keys, first);
-            query.sums.block0 += values0 * weights;
-            second.sums.block0 += values0 * second_weights;
-            let values1 = key_block(keys, first + 1u);
-            query.sums.block1 += values1 * weights;
-            second.sums.block1 += values1 * second_weights;
-            let values2 = key_block(keys, first + 2u);
-            query.sums.block2 += values2 * weights;
-            second.sums.block2 += values2 * second_weights;
-            let values3 = key_block(keys, first + 3u);
-            query.sums.block3 += values3 * weights;
-            second.sums.block3 += values3 * second_weights;
-            let values4 = key_block(keys, first + 4u);
-            query.sums.block4 += values4 * weights;
-            second.sums.block4 += values4 * second_weights;
-            let values5 = key_block(keys, first + 5u);
-            query.sums.block5 += values5 * weights;
-            second.sums.block5 += values5 * second_weights;
-            let values6 = key_block(keys, first + 6u);
-            query.sums.block6 += values6 * weights;
-            second.sums.block6 += values6 * second_weights;
-            let values7 = key_block(keys, first + 7u);
-            query.sums.block7 += values7 * weights;
-            second.sums.block7 += values7 * second_weights;
+            sums.block0 = added(sums.block0, decay, keys, first_block, weights);
+            sums.block1 = added(sums.block1, decay, keys, first_block + 1u, weights);
+            sums.block2 = added(sums.block2, decay, keys, first_block + 2u, weights);
+            sums.block3 = added(sums.block3, decay, keys, first_block + 3u, weights);
+            sums.block4 = added(sums.block4, decay, keys, first_block + 4u, weights);
+            sums.block5 = added(sums.block5, decay, keys, first_block + 5u, weights);
+            sums.block6 = added(sums.block6, decay, keys, first_block + 6u, weights);
+            sums.block7 = added(sums.block7, decay, keys, first_block + 7u, weights);
         }
     }
 
-    store(query, origin + place, part * 8u, head);
-    if second_query != first_query {
-        store(second, origin + second_place, part * 8u, head);
-    }
+    // A result has a third of the channels.
+    let starts = ((queries.starts / params.blocks - head) / 3u + head) * params.blocks;
+    let share = 1.0 / totals;
+    let count = side * side - first_query;
+    store(scaled(sums.block0, share), starts, first_block, count);
+    store(scaled(sums.block1, share), starts, first_block + 1u, count);
+    store(scaled(sums.block2, share), starts, first_block + 2u, count);
+    store(scaled(sums.block3, share), starts, first_block + 3u, count);
+    store(scaled(sums.block4, share), starts, first_block + 4u, count);
+    store(scaled(sums.block5, share), starts, first_block + 5u, count);
+    store(scaled(sums.block6, share), starts, first_block + 6u, count);
+    store(scaled(sums.block7, share), starts, first_block + 7u, count);
 }

@@ -13,6 +13,9 @@ use super::flex;
 use super::operation::Operation;
 
 mod attend;
+#[cfg(feature = "train")]
+mod gradient;
+mod learn;
 mod schedule;
 
 pub use attend::attend;
@@ -37,6 +40,16 @@ pub enum Windows {
     Shifted(usize),
     /// In a window of so many pixels along a side, around the same centre. What lies off the map are zeros.
     Overlapping(usize),
+}
+
+impl Windows {
+    /// How far windows are shifted.
+    fn shift(self) -> usize {
+        match self {
+            Self::Shifted(shift) => shift,
+            Self::Overlapping(_) => 0,
+        }
+    }
 }
 
 impl WindowAttentionOptions {
@@ -154,7 +167,7 @@ impl WindowAttentionOptions {
 ///   may have relative to a query, along one axis;
 /// - returns `[N, C, H, W]`.
 ///
-/// It has no gradient. Captured, `N` is 1.
+/// Queries, keys, values and biases have gradients. Captured, `N` is 1.
 ///
 /// # Panics
 /// If the map or the biases do not fit: see [`WindowAttentionOptions::check`].
@@ -205,7 +218,7 @@ pub fn window_attention(
 }
 
 /// Backends that can run [`window_attention()`].
-#[backend_extension(Flex, Capture)]
+#[backend_extension(Flex, Capture, Autodiff: cfg(feature = "train"))]
 pub trait WindowAttentionOps: Backend {
     /// See [`window_attention()`]; scores are multiplied by `scale`.
     fn window_attention(
@@ -214,6 +227,15 @@ pub trait WindowAttentionOps: Backend {
         options: WindowAttentionOptions,
         scale: f32,
     ) -> FloatTensor<Self>;
+
+    /// The gradients of `qkv` and `bias`, from that of what was made of them, `[N, C, H, W]`.
+    fn window_attention_backward(
+        gradient: FloatTensor<Self>,
+        qkv: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: WindowAttentionOptions,
+        scale: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl WindowAttentionOps for Flex {
@@ -229,6 +251,27 @@ impl WindowAttentionOps for Flex {
         let values = items.flat_map(|item| attend(&item, flex::values(&bias), options, scale));
         flex::tensor::<f32>(values.collect(), shape)
     }
+
+    fn window_attention_backward(
+        gradient: FloatTensor<Self>,
+        qkv: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: WindowAttentionOptions,
+        scale: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let [gradient, qkv, bias] = [gradient, qkv, bias].map(flex::contiguous);
+        let mut learnt = vec![0.0; bias.shape().num_elements()];
+        let items = flex::maps(&gradient).into_iter().zip(flex::maps(&qkv));
+        let values = items.flat_map(|(gradient, qkv)| {
+            let bias = flex::values(&bias);
+            learn::learn(&gradient, &qkv, bias, &mut learnt, options, scale)
+        });
+        let values: Vec<f32> = values.collect();
+        (
+            flex::tensor(values, qkv.shape()),
+            flex::tensor(learnt, bias.shape()),
+        )
+    }
 }
 
 impl WindowAttentionOps for Capture {
@@ -242,6 +285,16 @@ impl WindowAttentionOps for Capture {
         let scalars = options.to_scalars(scale);
         let [made] = record(WindowAttention.id(), vec![qkv, bias], scalars, outputs);
         made
+    }
+
+    fn window_attention_backward(
+        _gradient: FloatTensor<Self>,
+        _qkv: FloatTensor<Self>,
+        _bias: FloatTensor<Self>,
+        _options: WindowAttentionOptions,
+        _scale: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        unreachable!("graphs are captured for inference")
     }
 }
 

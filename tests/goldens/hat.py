@@ -3,8 +3,8 @@
 Three files: `window_attention` (the operation alone), `hat` (HAT's parts), `ftt` (the forms). Each names its cases in
 the metadata. Inputs are `generator.values(SEED, "<case>.<input>", shape)` (queries, keys and values three times that),
 weights `generator.parameter(SEED, "<case>.<key>", shape)` by the key within the part; `<case>.shape` and
-`<case>.sample` are the output's. The metadata's `<case>` holds what the case is made of, as `name=number` joined by
-blanks.
+`<case>.sample` are the output's; `<case>.qkv_gradient` and `<case>.bias_gradient` samples of what is learnt from a
+gradient `<case>.gradient`. The metadata's `<case>` holds what the case is made of, as `name=number` joined by blanks.
 
 Cases of `hat` have `[1, C, H, W]` as input and output, whatever the part computes over.
 """
@@ -380,6 +380,12 @@ def generate_window_attention(folder):
             return seen.permute(0, 3, 1, 2)
 
         keep(out, case, run(qkv, table), run(qkv.double(), table.double()))
+        with torch.enable_grad():
+            leaves = [qkv.double().requires_grad_(), table.double().requires_grad_()]
+            seen = run(*leaves)
+            learnt = torch.autograd.grad(seen, leaves, values(f"{case}.gradient", *seen.shape).double())
+        out[f"{case}.qkv_gradient"] = generator.sample(learnt[0].permute(0, 3, 1, 2).float().numpy())
+        out[f"{case}.bias_gradient"] = generator.sample(learnt[1].float().numpy())
     save(folder / "window_attention.safetensors", out, cases)
 
 

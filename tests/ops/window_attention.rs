@@ -1,56 +1,24 @@
 //! Attention within windows against its definition in PyTorch.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use fpn_wgpu::models::Distribution;
+use burn::tensor::{Device, Tensor};
 use fpn_wgpu::ops::window_attention::{WindowAttentionOptions, Windows, window_attention};
-use fpn_wgpu::weights::seeded_values;
 
+use crate::attention::AttentionCase;
 use crate::support::{TensorFile, assert_close, sample};
 
 #[test]
 fn window_attention_is_that_of_pytorch() {
     let golden = TensorFile::golden("window_attention");
-    let seed = golden.number("seed");
-    let values = |name: String, shape: &[usize], half_width: f64| {
-        let distribution = Distribution::around(0.0, half_width);
-        TensorData::new(seeded_values(seed, &name, shape, distribution), shape)
-    };
-    let device = Device::flex();
-    for case in golden.metadata("cases").split(' ') {
-        let numbers = golden.metadata(case);
-        let mut numbers = numbers.split(['=', ' ']).skip(1).step_by(2);
-        let [channels, heads, height, width, window, keys, shift] = std::array::from_fn(|_| {
-            let number = numbers.next().expect("seven numbers");
-            number.parse::<usize>().expect("a number")
-        });
-        let options = WindowAttentionOptions {
-            heads,
-            window,
-            windows: match keys {
-                0 => Windows::Shifted(shift),
-                keys => Windows::Overlapping(keys),
-            },
-        };
-        let qkv = values(
-            format!("{case}.qkv"),
-            &[1, 3 * channels, height, width],
-            3.0,
-        );
-        let bias = values(
-            format!("{case}.bias"),
-            &[options.positions().pow(2), heads],
-            1.0,
-        );
-        let qkv = Tensor::<4>::from_data(qkv, &device);
-        let bias = Tensor::<2>::from_data(bias, &device);
+    for case in AttentionCase::all(&golden) {
+        let [_, channels, height, width] = case.shape;
         // Two items, one of them halved.
-        let both = Tensor::cat(vec![qkv.clone(), qkv / 2.0], 0);
-        let found = window_attention(both, bias, options);
-        assert_eq!(found.dims(), [2, channels, height, width], "{case}");
+        let both = Tensor::cat(vec![case.qkv.clone(), case.qkv / 2.0], 0);
+        let found = window_attention(both, case.bias, case.options);
+        assert_eq!(found.dims(), [2, channels, height, width], "{}", case.name);
         let found: Vec<f32> = found.into_data().try_to_vec().expect("floats");
         let (found, _) = found.split_at(found.len() / 2);
-        let expected = golden.floats(&format!("{case}.sample"));
-        assert_close(case, &sample(found, 256), &expected, 1e-5);
+        let expected = golden.floats(&format!("{}.sample", case.name));
+        assert_close(&case.name, &sample(found, 256), &expected, 1e-5);
     }
 }
 

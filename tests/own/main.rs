@@ -11,7 +11,9 @@ mod seeded;
 mod case;
 mod layers;
 
+mod attention_speed;
 mod convnext;
+mod hat;
 mod mixer;
 mod mobilenet;
 mod random;

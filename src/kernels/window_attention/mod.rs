@@ -8,7 +8,7 @@ mod reference;
 #[cfg(feature = "verify")]
 pub use checks::{AttentionShape, case};
 
-use super::kernel::{folded, shader};
+use super::kernel::{shader, workgroups};
 use super::params::params;
 use super::{Dispatch, Dtypes, Kernel, Role};
 
@@ -38,11 +38,8 @@ params! {
     }
 }
 
-/// Invocations of a workgroup, which make queries of one window and head.
-const INVOCATIONS: u32 = 32;
-
 /// Queries that an invocation makes.
-const QUERIES: u32 = 2;
+const QUERIES: u32 = 4;
 
 /// Channel blocks that an invocation makes of its queries.
 const BLOCKS: u32 = 8;
@@ -64,13 +61,14 @@ pub fn kernels() -> Vec<&'static Kernel> {
 }
 
 impl Params {
-    /// An invocation makes 32 channels of a head of two queries. Binds queries, keys and values, each head after
+    /// An invocation makes 32 channels of a head of four queries. Binds queries, keys and values, each head after
     /// head; the biases, whose heads lie side by side; and the result.
     pub fn dispatch(&self, dtypes: Dtypes) -> Dispatch {
         let [down, across] = self.size.map(|side| side / self.window);
         let parts = self.blocks.div_ceil(BLOCKS);
-        let tiles = (self.window * self.window).div_ceil(INVOCATIONS * QUERIES);
-        let workgroups = down * across * self.heads * parts * tiles;
-        Dispatch::new(KERNEL.shader(dtypes), self, folded(workgroups as usize))
+        let quads = (self.window * self.window).div_ceil(QUERIES);
+        let invocations = down * across * self.heads * parts * quads;
+        let workgroups = workgroups(invocations as usize);
+        Dispatch::new(KERNEL.shader(dtypes), self, workgroups)
     }
 }

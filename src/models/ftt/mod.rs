@@ -73,8 +73,8 @@ impl Ftt {
         }
     }
 
-    /// P4, `coarse`: `[N, 256, h, w]`, and P3, `fine`: `[N, 256, 2h, 2w]`, → P3′, of P3's shape. It has a
-    /// gradient in no form yet: PixelShuffle has none. Captured, `N` is 1.
+    /// P4, `coarse`: `[N, 256, h, w]`, and P3, `fine`: `[N, 256, 2h, 2w]`, → P3′, of P3's shape. Captured,
+    /// `N` is 1.
     pub fn forward(&self, coarse: Tensor<4>, fine: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Conv1x1(ftt) => ftt.forward(coarse, fine),

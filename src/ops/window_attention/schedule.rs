@@ -8,7 +8,7 @@ use burn_ir::ScalarIr;
 
 #[cfg(feature = "verify")]
 use super::WindowAttentionOps;
-use super::{WindowAttentionOptions, Windows, seen};
+use super::{WindowAttentionOptions, seen};
 use crate::kernels::{Dtypes, window_attention, words};
 #[cfg(feature = "verify")]
 use crate::ops::flex::Handles;
@@ -75,12 +75,13 @@ impl Operation for WindowAttention {
         let [channels, height, width] = plan.map(*output);
         let (direction, first) = options.bias_rows();
         let [depth, keys] = [channels / options.heads, options.key_window()];
-        let shift = match options.windows {
-            Windows::Shifted(shift) => shift,
-            Windows::Overlapping(_) => 0,
-        };
-        let [heads, window, key_window, shift, blocks] =
-            words([options.heads, options.window, keys, shift, depth / 4]);
+        let [heads, window, key_window, shift, blocks] = words([
+            options.heads,
+            options.window,
+            keys,
+            options.windows.shift(),
+            depth / 4,
+        ]);
         let params = window_attention::Params {
             size: words([height, width]),
             heads,
