@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod adapter;
+mod attention;
 mod conv;
 mod engines;
 mod json;
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Peers(peers::Peers),
     Own(own::Own),
+    Attention(attention::Attention),
     Conv(conv::Convolutions),
     Pytorch(pytorch::Pytorch),
 }
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Peers(peers) => peers.run(),
         Command::Own(own) => own.run(),
+        Command::Attention(attention) => attention.run(),
         Command::Conv(convolutions) => convolutions.run(),
         Command::Pytorch(pytorch) => pytorch.run(),
     };

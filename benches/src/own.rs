@@ -11,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::compile::{Source, Target, compile_captured, run_eagerly, trace};
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::Stage;
+use fpn_wgpu::models::hat::HatConfig;
 use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::{Checkpoint, HostTensor};
 use serde::Serialize;
@@ -20,7 +21,7 @@ use crate::engines::{self, Engine, Measured};
 use crate::json::JsonFile;
 use crate::networks::swin::Swin;
 use crate::networks::{
-    Case, convnext, mixer, mobilenet, resnet18, shufflenet, swin, two_inputs, unet, vit,
+    Case, convnext, hat, mixer, mobilenet, resnet18, shufflenet, swin, two_inputs, unet, vit,
 };
 use crate::table::{self, milliseconds};
 
@@ -104,6 +105,7 @@ fn networks() -> Vec<Timed> {
             window: 7,
         })),
         timed(vit::case(image, 192, 3)),
+        timed(hat::case([1, 256, 40, 40], HatConfig::new(256, 8, 8))),
         timed(mixer::case([1, 196, 512])),
         timed(two_inputs::case(image)),
     ]

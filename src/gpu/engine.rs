@@ -11,7 +11,7 @@ use wgpu::{Buffer, PollType, SubmissionIndex};
 use super::Gpu;
 use super::device::Count;
 use super::memory::{Memory, Needs};
-use super::profile::{Profile, medians};
+use super::profile::Profile;
 use super::readback::{Mapped, ReadBack, map, readable};
 use super::session::Session;
 use super::store::Store;
@@ -141,19 +141,7 @@ impl GpuEngine {
         let frame = self.frame(picture);
         let (_state, session, memory) = self.ready(&frame)?;
         self.gpu.watched(|| self.upload(&memory, picture, &frame));
-        let step_seconds = match self.gpu.has_timestamps() {
-            false => None,
-            true => {
-                let runs = (0..runs).map(|_| session.time_steps(&self.gpu, &memory));
-                Some(medians(&runs.collect::<Result<Vec<_>, _>>()?))
-            }
-        };
-        Ok(Profile {
-            plan: session.plan.clone(),
-            constant_bytes: self.store.bytes(),
-            step_bytes: session.step_bytes(&self.store, &memory),
-            step_seconds,
-        })
+        Ok(session.profile(&self.gpu, &self.store, &memory, runs)?)
     }
 
     /// Send a picture. Two frames can be in flight: one is uploaded while the other is computed and

@@ -13,6 +13,7 @@ use wgpu::PollType;
 use super::Gpu;
 use super::device::Count;
 use super::memory::{Memory, Needs};
+use super::profile::Profile;
 use super::readback::{ReadBack, map, readable};
 use super::session::Session;
 use super::store::{Store, StoreError};
@@ -204,6 +205,24 @@ impl Network {
         pause: &impl AsyncFn(),
     ) -> Result<(), NetworkError> {
         self.ready(owned(shapes), pause).await.map(drop)
+    }
+
+    /// The steps for inputs of some shapes, and how long each takes over whatever values lie there: the medians of
+    /// `runs`. Waits for the device, so not for browsers.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    ///
+    /// # Panics
+    /// If there is no run.
+    pub fn profile(
+        &self,
+        shapes: &[(&str, &[usize])],
+        runs: usize,
+    ) -> Result<Profile, NetworkError> {
+        let (session, memory) = pollster::block_on(self.ready(owned(shapes), &async || {}))?;
+        let state = self.state();
+        Ok(session.profile(&self.gpu, &state.store, &memory, runs)?)
     }
 
     /// Run it: what it gives back by name, in its order. Waits for the device, so not for browsers: there use

@@ -12,6 +12,7 @@ use super::Gpu;
 use super::device::Count;
 use super::memory::{FRAME_BYTES, Memory, buffer};
 use super::pipelines::CompiledKernel;
+use super::profile::{Profile, medians};
 use super::readback::ReadBack;
 use super::store::Store;
 use super::timestamps::TimestampQueries;
@@ -186,12 +187,41 @@ impl Session {
         pass.dispatch_workgroups(x, y, z);
     }
 
+    /// The steps, and how long each takes: the medians of `runs`.
+    ///
+    /// # Errors
+    /// If the device has failed.
+    ///
+    /// # Panics
+    /// If there is no run.
+    pub fn profile(
+        &self,
+        gpu: &Gpu,
+        store: &Store,
+        memory: &Memory,
+        runs: usize,
+    ) -> Result<Profile, GpuError> {
+        let step_seconds = match gpu.has_timestamps() {
+            false => None,
+            true => {
+                let runs = (0..runs).map(|_| self.time_steps(gpu, memory));
+                Some(medians(&runs.collect::<Result<Vec<_>, _>>()?))
+            }
+        };
+        Ok(Profile {
+            plan: self.plan.clone(),
+            constant_bytes: store.bytes(),
+            step_bytes: self.step_bytes(store, memory),
+            step_seconds,
+        })
+    }
+
     /// The seconds that each step takes, each in a pass of its own, on a device that has timestamps.
     /// The results are left where they are.
     ///
     /// # Errors
     /// If the device has failed.
-    pub fn time_steps(&self, gpu: &Gpu, memory: &Memory) -> Result<Vec<f64>, GpuError> {
+    fn time_steps(&self, gpu: &Gpu, memory: &Memory) -> Result<Vec<f64>, GpuError> {
         let mut seconds = Vec::with_capacity(self.steps.len());
         for submission in &self.submissions {
             for first in submission.clone().step_by(TimestampQueries::MOST_PASSES) {
@@ -230,7 +260,7 @@ impl Session {
     }
 
     /// Bytes that each step's bindings hold.
-    pub fn step_bytes(&self, store: &Store, memory: &Memory) -> Vec<usize> {
+    fn step_bytes(&self, store: &Store, memory: &Memory) -> Vec<usize> {
         let bytes = |binding: &Binding| match binding {
             Binding::Frame => FRAME_BYTES,
             Binding::Picture => memory.needs.picture,

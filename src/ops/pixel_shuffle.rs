@@ -17,8 +17,7 @@ use crate::kernels::{Dtypes, blocks, pixel_shuffle, words};
 use crate::plan::{Draft, PlanBuilder, Value, ValueKind};
 
 /// `[N, C · r², H, W]` → `[N, C, H · r, W · r]`: channel `c · r² + i · r + j` of a cell becomes channel
-/// `c` of row `i` and column `j` of the square in its place; `factor` is r. Captured, N is 1. It has
-/// no gradient.
+/// `c` of row `i` and column `j` of the square in its place; `factor` is r. Captured, N is 1.
 ///
 /// # Panics
 /// If the channels are no multiple of r².
@@ -35,7 +34,7 @@ pub fn pixel_shuffle(map: Tensor<4>, factor: usize) -> Tensor<4> {
 }
 
 /// Backends that can run [`pixel_shuffle()`].
-#[backend_extension(Flex, Capture)]
+#[backend_extension(Flex, Capture, Autodiff: cfg(feature = "train"))]
 pub trait PixelShuffleOps: Backend {
     /// See [`pixel_shuffle()`].
     fn pixel_shuffle(map: FloatTensor<Self>, factor: usize) -> FloatTensor<Self>;
@@ -64,6 +63,60 @@ impl PixelShuffleOps for Capture {
 fn shuffled([items, channels, height, width]: [usize; 4], factor: usize) -> [usize; 4] {
     let square = factor * factor;
     [items, channels / square, height * factor, width * factor]
+}
+
+/// Where gradients are asked for.
+#[cfg(feature = "train")]
+mod gradient {
+    use burn::backend::Autodiff;
+    use burn::backend::TensorMetadata;
+    use burn::backend::autodiff::checkpoint::base::Checkpointer;
+    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::autodiff::grads::Gradients;
+    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+    use burn::backend::tensor::FloatTensor;
+
+    use super::PixelShuffleOps;
+
+    #[derive(Debug)]
+    struct Shuffle;
+
+    impl<B: PixelShuffleOps> Backward<B, 1> for Shuffle {
+        type State = usize;
+
+        fn backward(
+            self,
+            ops: Ops<Self::State, 1>,
+            gradients: &mut Gradients,
+            _checkpointer: &mut Checkpointer,
+        ) {
+            let (gradient, factor) = (gradients.consume::<B>(&ops.node), ops.state);
+            let [items, channels, height, width] = gradient.shape().dims();
+            let (cells, square) = ([height / factor, width / factor], factor * factor);
+            let shape = [items, channels, cells[0], factor, cells[1], factor];
+            let gradient = B::float_reshape(gradient, shape.into());
+            let gradient = B::float_permute(gradient, &[0, 1, 3, 5, 2, 4]);
+            let shape = [items, channels * square, cells[0], cells[1]];
+            let gradient = B::float_reshape(gradient, shape.into());
+            let [node] = ops.parents;
+            if let Some(node) = node {
+                gradients.register::<B>(node.id, gradient);
+            }
+        }
+    }
+
+    impl<B: PixelShuffleOps, C: CheckpointStrategy> PixelShuffleOps for Autodiff<B, C> {
+        fn pixel_shuffle(map: FloatTensor<Self>, factor: usize) -> FloatTensor<Self> {
+            let nodes = [map.node()];
+            let map = map.into_primitive();
+            match Shuffle.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prepared) => {
+                    prepared.finish(factor, B::pixel_shuffle(map, factor))
+                }
+                OpsKind::UnTracked(prepared) => prepared.finish(B::pixel_shuffle(map, factor)),
+            }
+        }
+    }
 }
 
 /// What the CPU engine does for [`pixel_shuffle()`]: the values of one map.

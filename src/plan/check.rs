@@ -43,7 +43,9 @@ fn suits(binding: &Binding, role: Role) -> bool {
         Role::Frame => matches!(binding, Binding::Frame),
         Role::Picture => matches!(binding, Binding::Picture),
         Role::Weights | Role::Bias => matches!(binding, Binding::Constant(_)),
-        Role::MapIn => matches!(binding, Binding::Arena(_) | Binding::Constant(_)),
+        Role::MapIn | Role::FloatsIn => {
+            matches!(binding, Binding::Arena(_) | Binding::Constant(_))
+        }
         Role::Results => matches!(binding, Binding::Results),
         _ => matches!(binding, Binding::Arena(_)),
     }

@@ -3,13 +3,14 @@
 use burn::tensor::Tensor;
 use burn_ir::ScalarIr;
 use fpn_wgpu::compile::{
-    Conv, Graph, GraphOutput, Op, ScheduleError, Source, Target, capture, check, lower, optimize,
-    schedule,
+    CapturedModel, Conv, Graph, GraphOutput, Op, ScheduleError, Source, Target, capture, check,
+    lower, optimize, schedule,
 };
 use fpn_wgpu::models::faster_rcnn::{PYRAMID_TINY, RESNET18_FPN};
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{Architecture, ModelConfig, Request, Stage};
 use fpn_wgpu::ops::pixel_shuffle::pixel_shuffle;
+use fpn_wgpu::ops::window_attention::{WindowAttentionOptions, Windows, window_attention};
 use fpn_wgpu::plan::{MapInfo, MapKind, ValueId};
 
 use crate::modules::conv;
@@ -166,6 +167,23 @@ fn candidates_are_not_taken_apart() {
     assert!(problem(&shorter).contains("candidates of"));
 }
 
+/// Attention within windows of four, with a convolution's map as queries, keys and values.
+fn captured_attention() -> CapturedModel {
+    let options = WindowAttentionOptions {
+        heads: 2,
+        window: 4,
+        windows: Windows::Shifted(2),
+    };
+    captured(
+        [4, 8],
+        |device| conv([3, 24], 1, device),
+        |conv, x| {
+            let bias = Tensor::zeros([options.positions().pow(2), 2], &x.device());
+            vec![window_attention(conv.forward(x), bias, options)]
+        },
+    )
+}
+
 #[test]
 fn operations_of_ours_check_what_they_make() {
     let captured = captured(
@@ -188,6 +206,31 @@ fn operations_of_ours_check_what_they_make() {
         }
     });
     assert!(by_three.contains("squares of 3 by 3"), "{by_three}");
+
+    let captured = captured_attention();
+    let graph = lower(&captured).expect("the operations are known");
+    let with = |change: &dyn Fn(&mut Graph)| {
+        let mut graph = graph.clone();
+        change(&mut graph);
+        problem(&graph)
+    };
+    let index = index_of(&graph, "fpn::window_attention");
+    let attention = graph.nodes[index].clone();
+    let overlapping = with(&|graph| {
+        if let Op::Extension(attention) = &mut graph.nodes[index].op {
+            attention.scalars[2..4].copy_from_slice(&[ScalarIr::Bool(true), ScalarIr::UInt(7)]);
+        }
+    });
+    let told = "keys in windows of 7 around windows of 4: expected an even number more";
+    assert!(overlapping.contains(told), "{overlapping}");
+    let windows = with(&|graph| {
+        if let Op::Extension(attention) = &mut graph.nodes[index].op {
+            attention.scalars[1] = ScalarIr::UInt(3);
+        }
+    });
+    assert!(windows.contains("divides a map of 4 by 8"), "{windows}");
+    let narrower = with(&|graph| graph.values[attention.outputs[0].0].shape[1] = 4);
+    assert!(narrower.contains("[1, 8, 4, 8] follows"), "{narrower}");
 
     let graph = detector(PYRAMID_TINY);
     let align = graph.nodes[index_of(&graph, "fpn::roi_align")].clone();

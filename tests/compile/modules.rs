@@ -1,6 +1,6 @@
 //! Modules whose plans compute what Burn does.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
@@ -11,6 +11,7 @@ use fpn_wgpu::kernels::conv::Epilogue;
 use fpn_wgpu::kernels::grouped;
 use fpn_wgpu::kernels::upsample_add::Upsampling;
 use fpn_wgpu::ops::pixel_shuffle::pixel_shuffle;
+use fpn_wgpu::ops::window_attention::{WindowAttentionOptions, Windows, window_attention};
 
 use crate::support::check;
 
@@ -194,6 +195,49 @@ fn pixels_are_shuffled_as_by_burns_own_operations() {
     let expected: Tensor<4> = expected;
     let found = pixel_shuffle(x, 2);
     assert_eq!(found.into_data(), expected.into_data());
+}
+
+/// Windows that are shifted, that overlap, and heads that are no whole blocks of four.
+#[test]
+fn attention_within_windows_is_one_step_behind_its_queries() {
+    #[derive(Module, Debug)]
+    struct Attention {
+        qkv: Conv2d,
+        bias: Param<Tensor<2>>,
+    }
+    let cases = [
+        (4, Windows::Shifted(0), 8),
+        (4, Windows::Shifted(1), 16),
+        (2, Windows::Overlapping(4), 8),
+        (4, Windows::Shifted(2), 6),
+    ];
+    for (window, windows, channels) in cases {
+        let options = WindowAttentionOptions {
+            heads: 2,
+            window,
+            windows,
+        };
+        let plan = check(
+            [8, 12],
+            |device| {
+                let bias = Tensor::zeros([options.positions().pow(2), 2], device);
+                Attention {
+                    qkv: conv([3, 3 * channels], 1, device),
+                    bias: Param::from_tensor(bias),
+                }
+            },
+            |module, x| {
+                let qkv = module.qkv.forward(x);
+                vec![window_attention(qkv, module.bias.val(), options)]
+            },
+        );
+        let steps = plan.steps.len();
+        match channels % 8 {
+            0 => assert_eq!(steps, 2, "{windows:?}"),
+            // Heads are filled up before, and cut again.
+            _ => assert_eq!(steps, 4, "{windows:?}"),
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attention;
 mod boxes;
 mod edges;
 mod layers;
@@ -13,6 +14,7 @@ mod pixel_shuffle;
 mod properties;
 mod random;
 mod roi_align;
+mod window_attention;
 
 use support::TensorFile;
 

@@ -1,9 +1,11 @@
 //! Networks that nobody tuned for, at sizes that are small and odd.
 
+use fpn_wgpu::models::hat::HatConfig;
+
 use crate::check::check;
 use crate::networks::swin::Swin;
 use crate::networks::{
-    convnext, mixer, mobilenet, resnet18, shufflenet, swin, two_inputs, unet, vit,
+    convnext, hat, mixer, mobilenet, resnet18, shufflenet, swin, two_inputs, unet, vit,
 };
 
 #[test]
@@ -54,4 +56,14 @@ fn mixer() {
 #[test]
 fn two_inputs_and_three_outputs() {
     check(&two_inputs::case([2, 3, 17, 22]));
+}
+
+/// Over a map that is no multiple of the windows.
+#[test]
+fn hat_groups() {
+    let config = HatConfig {
+        squeeze: 10,
+        ..HatConfig::new(42, 4, 3)
+    };
+    check(&hat::case([1, 42, 10, 13], config));
 }

@@ -2,12 +2,15 @@
 //! finite differences, and one step of a whole model against torchvision's.
 #![cfg(feature = "train")]
 
+#[path = "../ops/attention.rs"]
+mod attention_case;
 #[path = "../ops/random.rs"]
 mod random;
 #[allow(dead_code, unused_imports)] // other test programs use the rest
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attention;
 #[cfg(feature = "train-gpu")]
 mod gpu;
 mod losses;

@@ -64,11 +64,13 @@ const ON_SECOND_DRIVER: [&[&str]; 3] = [
         "gpu::resnet18_s1",
         "retinaface::gpu",
         "photos::gpu",
+        "hat::gpu::hats_parts",
     ],
     &[
         "--test",
         "own",
         "--",
+        "hat::",
         "mixer::",
         "shufflenet::",
         "two_inputs::",

@@ -217,8 +217,12 @@ impl Lowering<'_> {
         if [expected.len(), made.len()] != [custom.inputs.len(), custom.outputs.len()] {
             return Err("it has more or fewer tensors than are known".into());
         }
-        let inputs = custom.inputs.iter().map(|tensor| self.read(tensor));
-        let inputs = inputs.collect::<Lowered<_>>()?;
+        let (maps, others) = custom.inputs.split_at(operation.maps(custom.inputs.len()));
+        let maps = maps.iter().map(|tensor| self.read(tensor));
+        let mut inputs = maps.collect::<Lowered<Vec<_>>>()?;
+        for tensor in others {
+            inputs.push(self.read_where_it_lies(tensor)?);
+        }
         let outputs = custom
             .outputs
             .iter()

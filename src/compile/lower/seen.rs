@@ -150,6 +150,19 @@ impl Lowering<'_> {
         Ok(value)
     }
 
+    /// The same, but that a parameter is read where it lies.
+    pub(super) fn read_where_it_lies(&mut self, tensor: &TensorIr) -> Lowered<ValueId> {
+        let seen = self.seen(tensor)?;
+        let is_parameter = matches!(
+            self.constants.get(&seen.value),
+            Some(ConstantSource::Parameter(_))
+        );
+        match is_parameter && seen.view.is_identity() {
+            true => Ok(seen.value),
+            false => self.read(tensor),
+        }
+    }
+
     /// A value as it is seen.
     pub(super) fn plain(&mut self, seen: Seen) -> Lowered<ValueId> {
         let kind = self.values[seen.value.0].kind;

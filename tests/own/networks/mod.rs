@@ -13,6 +13,7 @@ use fpn_wgpu::{Checkpoint, HostTensor, Network};
 use crate::seeded::number;
 
 pub mod convnext;
+pub mod hat;
 pub mod layers;
 pub mod mixer;
 pub mod mobilenet;
