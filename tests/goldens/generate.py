@@ -1,4 +1,5 @@
-"""Makes the golden files of this folder. Run by hand; needs torch, torchvision and numpy:
+"""Makes the golden files of this folder. Run by hand; needs torch, torchvision and numpy; `detectron2.py` needs Pillow,
+`resizers.py` Pillow and OpenCV:
 
     python tests/goldens/generate.py [--only NAME]...
 
@@ -17,9 +18,12 @@ versions of torch on the same machine make the same bytes.
   `bbox.*`, `landmark.*` (the heads' maps).
 - `fpn_<arch>_s<seed>`, `fpn_<arch>_bilinear_s<seed>` (`fpn_resnet.py`): the tutorials' pyramid, handed down by
   nearest and by bilinear resizing. Stages: `image` (not resized, not padded), `c2`..`c5`, `p2`..`p5`.
+- `d2_<depth>_s<seed>`, `efpn_<depth>_s<seed>` (`detectron2.py`): as `frcnn_<arch>_s<seed>`, of detectron2's model and
+  of EFPN, whose levels go up to `c6` and `p7`.
 - `ops` (`ops.py`): inputs and outputs of single operations. `upsample_bilinear`: a coarse map, a fine one, and the fine
   one plus the coarse one resized to its size, for each of the metadata's `cases`: `<case>.coarse`, `.fine`, `.output`.
   `pixel_shuffle`: `<case>.input`, `<case>.output`.
+- `resizers` (`resizers.py`): sizes and samples of pictures resized by Pillow and by OpenCV.
 - `train`, `train_step` (`train.py`): the parts of training, and one step of it.
 
 A detector's case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with
@@ -36,10 +40,12 @@ import numpy as np
 import torch
 import torchvision
 
+import detectron2
 import faster_rcnn
 import fpn_resnet
 import generator
 import ops
+import resizers
 import retinaface
 import train
 
@@ -109,6 +115,7 @@ def main():
         "ops": lambda: ops.generate(arguments.out),
         "upsample_bilinear": lambda: ops.generate_upsample_bilinear(arguments.out),
         "pixel_shuffle": lambda: ops.generate_pixel_shuffle(arguments.out),
+        "resizers": lambda: resizers.generate(arguments.out),
         "train": lambda: train.part_goldens(arguments.out),
         "train_step": lambda: train.step_goldens(arguments.out),
     }
@@ -116,6 +123,8 @@ def main():
         jobs[f"retinaface_s{face[0]}"] = lambda face=face: generate_faces(*face, arguments.out)
     for case in faster_rcnn.CASES:
         jobs[case.name] = lambda case=case: faster_rcnn.generate(case, arguments.out)
+    for case in detectron2.CASES:
+        jobs[case.name] = lambda case=case: detectron2.generate(case, arguments.out)
     for case in fpn_resnet.CASES:
         jobs[case.name] = lambda case=case: fpn_resnet.generate(case, arguments.out)
 
