@@ -45,6 +45,7 @@ pub mod softmax;
 pub mod top_anchors;
 pub mod upsample;
 pub mod upsample_add;
+pub mod window_attention;
 pub mod winograd_input;
 pub mod winograd_output;
 
@@ -75,6 +76,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     layer_norm::kernels,
     product::kernels,
     pixel_shuffle::kernels,
+    window_attention::kernels,
     roi_align::kernels,
     top_anchors::kernels,
     decode_proposals::kernels,

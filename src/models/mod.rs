@@ -14,6 +14,8 @@ mod distribution;
 pub mod faster_rcnn;
 pub mod fpn;
 pub mod fpn_resnet;
+pub mod ftt;
+pub mod hat;
 pub mod mobilenet;
 mod outputs;
 pub mod parameters;

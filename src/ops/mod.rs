@@ -13,6 +13,7 @@ pub mod proposals;
 pub mod roi_align;
 pub mod roi_decode;
 pub mod select;
+pub mod window_attention;
 
 mod capture;
 mod flex;
@@ -31,6 +32,7 @@ pub const ALL: &[&dyn Operation] = &[
     &anchor_decode::DecodeAnchors,
     &select::SelectDetections,
     &pixel_shuffle::PixelShuffle,
+    &window_attention::WindowAttention,
 ];
 
 /// The operation of this name.

@@ -26,7 +26,7 @@ pub(crate) use pack::{ReadParameter, pack};
 pub use save::save;
 #[cfg(feature = "train")]
 pub(crate) use seeded::Stream;
-pub use seeded::{picture, seeded};
+pub use seeded::{picture, seeded, seeded_values};
 
 /// Why weights could not be read, written or used. The file's name is the caller's to add.
 #[derive(Debug, thiserror::Error)]

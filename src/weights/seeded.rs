@@ -27,6 +27,17 @@ pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
     Checkpoint::new(tensors, metadata).expect("a model has no parameter twice")
 }
 
+/// All values of the tensor of this name and shape, for modules that are no whole model.
+pub fn seeded_values(
+    seed: u64,
+    name: &str,
+    shape: &[usize],
+    distribution: Distribution,
+) -> Vec<f32> {
+    let all = 0..shape.iter().product();
+    values(distribution, &Stream::new(seed, name), all)
+}
+
 /// The values at the indices of `part`.
 fn values(distribution: Distribution, stream: &Stream, part: Range<usize>) -> Vec<f32> {
     part.map(|index| {

@@ -24,6 +24,8 @@ versions of torch on the same machine make the same bytes.
   one plus the coarse one resized to its size, for each of the metadata's `cases`: `<case>.coarse`, `.fine`, `.output`.
   `pixel_shuffle`: `<case>.input`, `<case>.output`.
 - `resizers` (`resizers.py`): sizes and samples of pictures resized by Pillow and by OpenCV.
+- `window_attention`, `hat`, `ftt` (`hat.py`): attention within windows, HAT's parts, and the forms of EFPN's feature
+  texture transfer: `<case>.shape` and `<case>.sample` of what comes out.
 - `train`, `train_step` (`train.py`): the parts of training, and one step of it.
 
 A detector's case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with
@@ -44,6 +46,7 @@ import detectron2
 import faster_rcnn
 import fpn_resnet
 import generator
+import hat
 import ops
 import resizers
 import retinaface
@@ -116,6 +119,9 @@ def main():
         "upsample_bilinear": lambda: ops.generate_upsample_bilinear(arguments.out),
         "pixel_shuffle": lambda: ops.generate_pixel_shuffle(arguments.out),
         "resizers": lambda: resizers.generate(arguments.out),
+        "window_attention": lambda: hat.generate_window_attention(arguments.out),
+        "hat": lambda: hat.generate_hat(arguments.out),
+        "ftt": lambda: hat.generate_ftt(arguments.out),
         "train": lambda: train.part_goldens(arguments.out),
         "train_step": lambda: train.step_goldens(arguments.out),
     }

@@ -11,6 +11,7 @@ mod support;
 
 mod faster_rcnn;
 mod fpn_resnet;
+mod hat;
 mod matching;
 mod photos;
 mod precision;

@@ -1,0 +1,43 @@
+//! The form of attention.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::{Device, Tensor};
+
+use super::CHANNELS;
+use crate::models::conv::ConvLayer;
+use crate::models::hat::{HatConfig, ResidualGroup};
+use crate::ops::pixel_shuffle::pixel_shuffle;
+
+/// Content and texture by a group of HAT's blocks each.
+#[derive(Module, Debug)]
+pub struct HatFtt {
+    content_extractor: ResidualGroup,
+    channel_scaler: Conv2d,
+    channel_reducer: Conv2d,
+    texture_extractor: ResidualGroup,
+}
+
+impl HatFtt {
+    /// With unloaded weights.
+    pub fn new(device: &Device) -> Self {
+        let config = HatConfig::new(CHANNELS, 8, 8);
+        let group = || ResidualGroup::new(&config, device).expect("windows of 8 fit");
+        let conv = |input, output| ConvLayer::new(input, output, 1).bias().init(device);
+        Self {
+            content_extractor: group(),
+            channel_scaler: conv(CHANNELS, 4 * CHANNELS),
+            channel_reducer: conv(2 * CHANNELS, CHANNELS),
+            texture_extractor: group(),
+        }
+    }
+
+    /// As [`Ftt::forward`](super::Ftt::forward).
+    pub fn forward(&self, coarse: Tensor<4>, fine: Tensor<4>) -> Tensor<4> {
+        let content = self.content_extractor.forward(coarse);
+        let content = pixel_shuffle(self.channel_scaler.forward(content), 2);
+        let both = Tensor::cat(vec![content.clone(), fine], 1);
+        let texture = self.channel_reducer.forward(both);
+        content + self.texture_extractor.forward(texture)
+    }
+}
