@@ -12,7 +12,8 @@ struct Params {
     capacity: u32,
     score_threshold: f32,
     min_side: f32,
-    unused: vec2<u32>,
+    delta_step: u32, // floats from one class's deltas to the next's; 0 where all have the same
+    edges: u32, // of boxes
 }
 
 #import fpn::frame::Frame
@@ -24,7 +25,7 @@ const INVOCATIONS: u32 = 256u;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> frame: Frame;
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>; // [roi][class]
-@group(0) @binding(3) var<storage, read_write> deltas: array<f32>; // [roi][class][4]
+@group(0) @binding(3) var<storage, read_write> deltas: array<f32>; // [roi][class][4], or [roi][4]
 @group(0) @binding(4) var<storage, read_write> proposals: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> levels: array<u32>;
 @group(0) @binding(6) var<storage, read_write> proposal_count: array<u32>;
@@ -50,9 +51,10 @@ fn score_of(roi: u32, label: u32, normal: vec2<f32>) -> f32 {
 }
 
 fn box_of(roi: u32, label: u32) -> vec4<f32> {
-    let start = roi * params.delta_pitch + 4u * label;
+    let start = roi * params.delta_pitch + params.delta_step * label;
     let delta = vec4<f32>(deltas[start], deltas[start + 1u], deltas[start + 2u], deltas[start + 3u]);
-    return clip(decode(proposals[roi], delta, params.weights), vec2<f32>(frame.resized));
+    let box = decode(proposals[roi], delta, params.weights, params.edges);
+    return clip(box, vec2<f32>(frame.resized), params.edges);
 }
 
 @compute @workgroup_size(256)

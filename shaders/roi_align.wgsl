@@ -17,6 +17,7 @@ struct Params {
     unused: u32,
 }
 
+#import fpn::boxes::makes_sense
 #import fpn::dtype::{Stored, Result, packed, unpacked}
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,15 +51,6 @@ fn load(level: u32, cell: u32, block: u32) -> vec4<f32> {
 #else
     return unpacked(level_0[index]);
 #endif
-}
-
-// Whether a picture can have the box: no value is NaN or further out than 2^24 pixels, from where f32 no
-// longer tells pixels apart, and no side is negative. By bits, since drivers may take it that there is
-// neither NaN nor infinity.
-fn makes_sense(box: vec4<f32>) -> bool {
-    let farthest = vec4<u32>(0x4b800000u);
-    let is_near = (bitcast<vec4<u32>>(box) & vec4<u32>(0x7fffffffu)) <= farthest;
-    return all(is_near) && all(box.xy <= box.zw);
 }
 
 // The number of the level for a box of this size.

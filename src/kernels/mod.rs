@@ -38,6 +38,7 @@ pub mod preprocess;
 pub mod product;
 pub mod reduce;
 pub mod roi_align;
+pub mod roi_pool;
 pub mod select_detections;
 pub mod softmax;
 pub mod top_anchors;
@@ -74,6 +75,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     product::kernels,
     pixel_shuffle::kernels,
     roi_align::kernels,
+    roi_pool::kernels,
     top_anchors::kernels,
     decode_proposals::kernels,
     nms_levels::kernels,

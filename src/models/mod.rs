@@ -4,6 +4,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use crate::boxes::Edges;
 use crate::ops::select::SelectOptions;
 
 mod architecture;
@@ -98,6 +99,8 @@ impl From<Selection> for SelectOptions {
         Self {
             nms_threshold: selection.nms_threshold,
             limit: selection.limit,
+            edges: Edges::Exclusive,
+            is_restored: false,
         }
     }
 }

@@ -16,7 +16,7 @@ use super::capture::{record, size};
 use super::flex::{self, FlexTensor, Map};
 use super::levels::Levels;
 use super::operation::Operation;
-use crate::boxes::{BBox, area};
+use crate::boxes::{BBox, area, makes_sense};
 
 #[cfg(feature = "train-gpu")]
 mod cube;
@@ -272,16 +272,6 @@ impl RoiAlignOps for Capture {
     ) -> Levels<Self> {
         unreachable!("graphs are captured for inference")
     }
-}
-
-/// Farthest that a box reaches, in pixels: up to here f32 tells pixels apart.
-const FARTHEST: f32 = (1 << 24) as f32;
-
-/// Whether a picture can have the box.
-fn makes_sense(bbox: BBox) -> bool {
-    let [x1, y1, x2, y2] = bbox;
-    // NaN is within nothing.
-    bbox.iter().all(|side| side.abs() <= FARTHEST) && x1 <= x2 && y1 <= y2
 }
 
 /// What the CPU engine does for [`roi_align`]: `[R, C, rows, columns]`, row-major.

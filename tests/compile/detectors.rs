@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
+use fpn_wgpu::boxes::Edges;
 use fpn_wgpu::compile::{CapturedModel, record};
 use fpn_wgpu::kernels::FrameUniform;
 use fpn_wgpu::models::{Outputs, Request, parameters};
@@ -132,6 +133,8 @@ impl TwoStage {
 const SELECT: SelectOptions = SelectOptions {
     nms_threshold: 0.5,
     limit: 40,
+    edges: Edges::Exclusive,
+    is_restored: false,
 };
 
 /// A one-stage detector's heads.

@@ -2,6 +2,7 @@
 
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fpn_wgpu::boxes::Edges;
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{ModelConfig, Request, Selection, Upsampling};
@@ -94,6 +95,8 @@ fn no_candidates_give_no_detections() {
         let options = SelectOptions {
             nms_threshold: 0.5,
             limit: 100,
+            edges: Edges::Exclusive,
+            is_restored: false,
         };
         assert_empty(select_detections(candidates, frame, options), 4 + landmarks);
     }
