@@ -31,7 +31,7 @@ impl Architecture {
     }
 
     /// All that it takes for granted.
-    pub fn specification(self) -> &'static Specification {
+    pub const fn specification(self) -> &'static Specification {
         self.0
     }
 
@@ -98,7 +98,7 @@ impl Architecture {
     }
 
     /// Classes where nothing says otherwise, background included.
-    pub fn default_classes(self) -> usize {
+    pub const fn default_classes(self) -> usize {
         match self.0.classes {
             Classes::Fixed(names) => names.len(),
             Classes::Counted { usual, .. } => usual,
@@ -108,8 +108,10 @@ impl Architecture {
     /// Names of that many classes where nothing says otherwise, the background's first.
     pub fn default_names(self, classes: usize) -> Vec<String> {
         match self.0.classes {
-            Classes::Fixed(names) => names.iter().map(|&name| name.to_owned()).collect(),
-            Classes::Counted { .. } => {
+            Classes::Fixed(names) | Classes::Counted { names, .. } if names.len() == classes => {
+                names.iter().map(|&name| name.to_owned()).collect()
+            }
+            _ => {
                 let others = (1..classes).map(|label| format!("class {label}"));
                 ["background".to_owned()]
                     .into_iter()

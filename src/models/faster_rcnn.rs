@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::box_head::{BoxHead, BoxPredictor};
 use super::fpn::FeaturePyramid;
-use super::resnet::{self, Depth, ResNet, ResNetConfig};
+use super::resnet::{self, Depth, ResNet, ResNetConfig, StrideIn};
 use super::rpn::RpnHead;
 use super::{
     Architecture, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Outputs, Published,
@@ -50,7 +50,7 @@ impl FasterRcnnConfig {
             body: ResNetConfig::torchvision(depth, config.bn_eps),
             pyramid_channels: 256,
             hidden: 1024,
-            anchors: architecture.anchors(),
+            anchors: config.anchors(),
             first_level: architecture.first_level(),
             proposals_per_level: architecture.specification().proposals_per_level,
             canonical_size: 224.0,
@@ -68,7 +68,7 @@ impl FasterRcnnConfig {
                 blocks: [1, 2, 2, 2],
                 widths: [24, 48, 96, 160],
                 is_bottleneck: false,
-                bn_eps: config.bn_eps,
+                ..ResNetConfig::torchvision(Depth::R18, config.bn_eps)
             },
             pyramid_channels: 48,
             hidden: 224,
@@ -124,11 +124,16 @@ impl FasterRcnn {
                 fpn: FeaturePyramid::new(config.body.channels(), channels, device),
             },
             rpn: Rpn {
-                head: RpnHead::new(channels, anchors, device),
+                head: RpnHead::new([channels; 2], anchors, 1, device),
             },
             roi_heads: RoiHeads {
                 box_head: BoxHead::new(channels * ROI_SIZE * ROI_SIZE, config.hidden, device),
-                box_predictor: BoxPredictor::new(config.hidden, config.classes, device),
+                box_predictor: BoxPredictor::new(
+                    config.hidden,
+                    config.classes,
+                    config.classes,
+                    device,
+                ),
             },
             anchors: config.anchors,
             first_level: config.first_level,
@@ -287,7 +292,9 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: 9,
+        names: &[],
     },
+    stride_in: &[],
     seeded: |key, shape| seeded(key, shape, false),
     builtin: TINY_WEIGHTS,
     training: Some(TrainingDefaults {
@@ -305,6 +312,7 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
 pub static RESNET18_FPN: Architecture = Architecture(&Specification {
     name: "fasterrcnn_resnet18_fpn",
     description: "Faster R-CNN, ResNet-18",
+    stride_in: &[],
     seeded: |key, shape| seeded(key, shape, false),
     build: |config, device| torchvision(Depth::R18, config, device),
     ..TORCHVISION
@@ -314,6 +322,7 @@ pub static RESNET18_FPN: Architecture = Architecture(&Specification {
 pub static RESNET34_FPN: Architecture = Architecture(&Specification {
     name: "fasterrcnn_resnet34_fpn",
     description: "Faster R-CNN, ResNet-34",
+    stride_in: &[],
     seeded: |key, shape| seeded(key, shape, false),
     build: |config, device| torchvision(Depth::R34, config, device),
     ..TORCHVISION
@@ -364,10 +373,13 @@ const TORCHVISION: Specification = Specification {
     anchors: Some(AnchorLayout::torchvision()),
     proposals_per_level: 1000,
     top_down: &[Upsampling::Nearest],
+    stride_in: &[StrideIn::Conv3x3],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: COCO_NAMES.len(),
+        names: &[],
     },
+    form: |_, config| Ok(config),
     key: resnet::key,
     layout: older_layout,
     seeded: |key, shape| seeded(key, shape, true),

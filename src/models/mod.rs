@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::boxes::Edges;
+use crate::ops::anchors::AnchorLayout;
 use crate::ops::select::SelectOptions;
 
 mod architecture;
@@ -13,6 +14,7 @@ mod coco_names;
 pub(crate) mod conv;
 mod distribution;
 pub mod faster_rcnn;
+pub mod faster_rcnn_c4;
 pub mod fpn;
 pub mod fpn_resnet;
 pub mod mobilenet;
@@ -30,7 +32,8 @@ pub use coco_names::COCO_NAMES;
 pub use distribution::Distribution;
 pub use faster_rcnn::FasterRcnnConfig;
 pub use outputs::{Checked, Outputs, Request};
-pub use specification::{Classes, Published, Specification, TrainingDefaults};
+pub use resnet::StrideIn;
+pub use specification::{Classes, Published, Shapes, Specification, TrainingDefaults};
 
 /// The files of architectures, a line each: its module, which becomes a variant of [`Model`]; the
 /// file's `ARCHITECTURES` join the list. (The files are declared above, because rustfmt passes over
@@ -70,6 +73,7 @@ macro_rules! architectures {
 
 architectures! {
     faster_rcnn::FasterRcnn,
+    faster_rcnn_c4::FasterRcnnC4,
     retinaface::RetinaFace,
     fpn_resnet::FpnResNet,
 }
@@ -116,16 +120,38 @@ pub struct ModelConfig {
     pub bn_eps: f64,
     /// How a coarse level is upsampled on the way down, one of those that the architecture knows.
     pub top_down: Upsampling,
+    /// Where bottlenecks have their stride, if there are any.
+    pub stride_in: StrideIn,
+    /// Where boxes start from, level by level; none where it finds no boxes.
+    pub anchors: Option<AnchorLayout>,
+    /// Whether a RoI has one box for all classes.
+    pub is_class_agnostic: bool,
 }
 
 impl ModelConfig {
     /// The architecture with its usual classes and PyTorch's usual `eps`, 1e-5.
-    pub fn of(architecture: Architecture) -> Self {
+    pub const fn of(architecture: Architecture) -> Self {
+        let specification = architecture.specification();
         Self {
             architecture,
             classes: architecture.default_classes(),
             bn_eps: 1e-5,
-            top_down: architecture.specification().top_down[0],
+            top_down: specification.top_down[0],
+            stride_in: match specification.stride_in {
+                [place, ..] => *place,
+                [] => StrideIn::Conv3x3,
+            },
+            anchors: specification.anchors,
+            is_class_agnostic: false,
         }
+    }
+
+    /// Where its boxes start from.
+    ///
+    /// # Panics
+    /// If it finds no boxes.
+    pub fn anchors(&self) -> AnchorLayout {
+        let anchors = self.anchors;
+        anchors.unwrap_or_else(|| panic!("{} finds no boxes", self.architecture))
     }
 }

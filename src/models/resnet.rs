@@ -1,5 +1,8 @@
 //! ResNet without its classifier (He et al., 2015, <https://arxiv.org/abs/1512.03385>), as
-//! torchvision builds it: the stride sits in a bottleneck's 3×3 ("v1.5").
+//! torchvision builds it: the stride sits in a bottleneck's 3×3 ("v1.5"); or as Caffe's weights have it.
+
+use std::array::from_fn;
+use std::fmt;
 
 use burn::module::Module;
 use burn::nn::BatchNorm;
@@ -27,6 +30,44 @@ pub enum Depth {
     R152,
 }
 
+/// Where a bottleneck halves its map. Checkpoints of either kind look alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrideIn {
+    /// In the first 1×1, as Caffe's weights have it.
+    Conv1x1,
+    /// In the 3×3, as torchvision's have it.
+    Conv3x3,
+}
+
+impl StrideIn {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Conv1x1, Self::Conv3x3];
+
+    /// Its name for `--stride-in`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Conv1x1 => "1x1",
+            Self::Conv3x3 => "3x3",
+        }
+    }
+}
+
+impl fmt::Display for StrideIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The stem's max pool, 3×3 at stride 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StemPool {
+    /// Padded by a cell on all sides: `[…, ⌈H / 2⌉, ⌈W / 2⌉]`, as torchvision has it.
+    Padded,
+    /// Not padded, but the last windows may pass the edge: `[…, ⌈(H - 1) / 2⌉, ⌈(W - 1) / 2⌉]`, as Caffe
+    /// has it.
+    Ceiled,
+}
+
 /// What a [`ResNet`] is built from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResNetConfig {
@@ -34,12 +75,16 @@ pub struct ResNetConfig {
     pub stem_kernel: usize,
     /// Channels of the stem.
     pub stem: usize,
-    /// Blocks in each of the four stages.
+    /// The stem's pool.
+    pub pool: StemPool,
+    /// Blocks in each of the four stages; none in those that are left out, which are the last.
     pub blocks: [usize; 4],
     /// Channels of the 3×3 convolutions in each of the four stages.
     pub widths: [usize; 4],
     /// Whether the blocks are bottlenecks, four times wider than their 3×3.
     pub is_bottleneck: bool,
+    /// Where bottlenecks have their stride.
+    pub stride_in: StrideIn,
     /// `eps` of every batch norm.
     pub bn_eps: f64,
 }
@@ -50,6 +95,7 @@ impl ResNetConfig {
         Self {
             stem_kernel: 7,
             stem: 64,
+            pool: StemPool::Padded,
             blocks: match depth {
                 Depth::R18 => [2, 2, 2, 2],
                 Depth::R34 | Depth::R50 => [3, 4, 6, 3],
@@ -58,6 +104,7 @@ impl ResNetConfig {
             },
             widths: [64, 128, 256, 512],
             is_bottleneck: !matches!(depth, Depth::R18 | Depth::R34),
+            stride_in: StrideIn::Conv3x3,
             bn_eps,
         }
     }
@@ -67,9 +114,26 @@ impl ResNetConfig {
         let expansion = if self.is_bottleneck { 4 } else { 1 };
         self.widths.map(|width| width * expansion)
     }
+
+    /// The blocks of a stage, 0 the first.
+    pub fn stage(&self, index: usize, device: &Device) -> Vec<Block> {
+        let width = self.widths[index];
+        let output = self.channels()[index];
+        let input = match index {
+            0 => self.stem,
+            _ => self.channels()[index - 1],
+        };
+        let stride = if index == 0 { 1 } else { 2 };
+        (0..self.blocks[index])
+            .map(|block| match block {
+                0 => Block::new(self, [input, width, output], stride, device),
+                _ => Block::new(self, [output, width, output], 1, device),
+            })
+            .collect()
+    }
 }
 
-/// Stem and four stages.
+/// Stem and up to four stages.
 #[derive(Module, Debug)]
 pub struct ResNet {
     conv1: Conv2d,
@@ -84,30 +148,18 @@ pub struct ResNet {
 impl ResNet {
     /// A network with unloaded weights.
     pub fn new(config: &ResNetConfig, device: &Device) -> Self {
-        let stage = |index: usize| -> Vec<Block> {
-            let width = config.widths[index];
-            let output = config.channels()[index];
-            let input = match index {
-                0 => config.stem,
-                _ => config.channels()[index - 1],
-            };
-            let stride = if index == 0 { 1 } else { 2 };
-            (0..config.blocks[index])
-                .map(|block| match block {
-                    0 => Block::new(config, [input, width, output], stride, device),
-                    _ => Block::new(config, [output, width, output], 1, device),
-                })
-                .collect()
-        };
+        let stage = |index| config.stage(index, device);
+        let pool = MaxPool2dConfig::new([3, 3]).with_strides([2, 2]);
         Self {
             conv1: ConvLayer::new(3, config.stem, config.stem_kernel)
                 .stride(2)
                 .init(device),
             bn1: batch_norm(config.stem, config.bn_eps, device),
-            maxpool: MaxPool2dConfig::new([3, 3])
-                .with_strides([2, 2])
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .init(),
+            maxpool: match config.pool {
+                StemPool::Padded => pool.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)),
+                StemPool::Ceiled => pool.with_ceil_mode(true),
+            }
+            .init(),
             layer1: stage(0),
             layer2: stage(1),
             layer3: stage(2),
@@ -115,18 +167,20 @@ impl ResNet {
         }
     }
 
-    /// `[1, 3, H, W]` → C2, C3, C4, C5 at strides 4, 8, 16, 32.
-    pub fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
+    /// `[1, 3, H, W]` → the maps of the first `STAGES` stages: C2, C3, … at strides 4, 8, ….
+    pub fn forward<const STAGES: usize>(&self, image: Tensor<4>) -> [Tensor<4>; STAGES] {
+        let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
         let x = relu(self.bn1.forward(self.conv1.forward(image)));
-        let c2 = run(&self.layer1, self.maxpool.forward(x));
-        let c3 = run(&self.layer2, c2.clone());
-        let c4 = run(&self.layer3, c3.clone());
-        let c5 = run(&self.layer4, c4.clone());
-        [c2, c3, c4, c5]
+        let mut x = self.maxpool.forward(x);
+        from_fn(|index| {
+            x = run(stages[index], x.clone());
+            x.clone()
+        })
     }
 }
 
-fn run(stage: &[Block], x: Tensor<4>) -> Tensor<4> {
+/// A stage's blocks, one after the other.
+pub(super) fn run(stage: &[Block], x: Tensor<4>) -> Tensor<4> {
     stage.iter().fold(x, |x, block| block.forward(x))
 }
 
@@ -153,6 +207,10 @@ impl Block {
                 .stride(stride)
                 .norm(eps, device)
         });
+        let strides = match config.stride_in {
+            StrideIn::Conv1x1 => [stride, 1],
+            StrideIn::Conv3x3 => [1, stride],
+        };
         match config.is_bottleneck {
             false => Self::Basic(BasicBlock {
                 conv1: ConvLayer::new(input, width, 3).stride(stride).init(device),
@@ -162,9 +220,13 @@ impl Block {
                 downsample,
             }),
             true => Self::Bottleneck(Bottleneck {
-                conv1: ConvLayer::new(input, width, 1).init(device),
+                conv1: ConvLayer::new(input, width, 1)
+                    .stride(strides[0])
+                    .init(device),
                 bn1: batch_norm(width, eps, device),
-                conv2: ConvLayer::new(width, width, 3).stride(stride).init(device),
+                conv2: ConvLayer::new(width, width, 3)
+                    .stride(strides[1])
+                    .init(device),
                 bn2: batch_norm(width, eps, device),
                 conv3: ConvLayer::new(width, output, 1).init(device),
                 bn3: batch_norm(output, eps, device),

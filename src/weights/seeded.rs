@@ -18,12 +18,7 @@ pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
         let read = move |part| Ok(values(distribution, &Stream::new(seed, &name), part));
         (key, StoredTensor::in_parts(shape, read))
     });
-    let metadata = Metadata {
-        architecture: Some(config.architecture),
-        class_names: None,
-        bn_eps: Some(config.bn_eps),
-        training: None,
-    };
+    let metadata = Metadata::of(config);
     Checkpoint::new(tensors, metadata).expect("a model has no parameter twice")
 }
 

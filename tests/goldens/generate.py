@@ -17,9 +17,11 @@ versions of torch on the same machine make the same bytes.
   `bbox.*`, `landmark.*` (the heads' maps).
 - `fpn_<arch>_s<seed>`, `fpn_<arch>_bilinear_s<seed>` (`fpn_resnet.py`): the tutorials' pyramid, handed down by
   nearest and by bilinear resizing. Stages: `image` (not resized, not padded), `c2`..`c5`, `p2`..`p5`.
+- `c4_<arch>_s<seed>` (`faster_rcnn_c4.py`): as `frcnn`, on a single map. Stages: `image`, `c2`..`c4`, `rpn.scores`
+  (probabilities), `rpn.deltas`, `roi_features`, `class_logits`, `box_deltas`.
 - `ops` (`ops.py`): inputs and outputs of single operations. `upsample_bilinear`: a coarse map, a fine one, and the fine
   one plus the coarse one resized to its size, for each of the metadata's `cases`: `<case>.coarse`, `.fine`, `.output`.
-  `pixel_shuffle`: `<case>.input`, `<case>.output`.
+  `pixel_shuffle`: `<case>.input`, `<case>.output`. `roi_pool`: `input`, `boxes`, `output.<rows>x<columns>`.
 - `train`, `train_step` (`train.py`): the parts of training, and one step of it.
 
 A detector's case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with
@@ -37,6 +39,7 @@ import torch
 import torchvision
 
 import faster_rcnn
+import faster_rcnn_c4
 import fpn_resnet
 import generator
 import ops
@@ -109,6 +112,7 @@ def main():
         "ops": lambda: ops.generate(arguments.out),
         "upsample_bilinear": lambda: ops.generate_upsample_bilinear(arguments.out),
         "pixel_shuffle": lambda: ops.generate_pixel_shuffle(arguments.out),
+        "roi_pool": lambda: ops.generate_roi_pool(arguments.out),
         "train": lambda: train.part_goldens(arguments.out),
         "train_step": lambda: train.step_goldens(arguments.out),
     }
@@ -116,6 +120,8 @@ def main():
         jobs[f"retinaface_s{face[0]}"] = lambda face=face: generate_faces(*face, arguments.out)
     for case in faster_rcnn.CASES:
         jobs[case.name] = lambda case=case: faster_rcnn.generate(case, arguments.out)
+    for case in faster_rcnn_c4.CASES:
+        jobs[case.name] = lambda case=case: faster_rcnn_c4.generate(case, arguments.out)
     for case in fpn_resnet.CASES:
         jobs[case.name] = lambda case=case: fpn_resnet.generate(case, arguments.out)
 
