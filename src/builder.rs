@@ -8,7 +8,7 @@ use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
 use crate::error::BuildError;
 use crate::gpu::{Gpu, GpuEngine};
-use crate::models::{Architecture, ModelConfig, Request, Selection, Upsampling};
+use crate::models::{Architecture, ModelConfig, Request, Selection, StrideIn, Upsampling};
 use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
 use crate::weights::{self, Checkpoint};
@@ -29,6 +29,7 @@ pub struct DetectorBuilder {
     max_size: Option<usize>,
     class_names: Option<Vec<String>>,
     top_down: Option<Upsampling>,
+    stride_in: Option<StrideIn>,
     maps: BTreeSet<MapKind>,
     maps_alone: bool,
     gpu: Option<Arc<Gpu>>,
@@ -98,6 +99,13 @@ impl DetectorBuilder {
     /// know another way.
     pub fn top_down(mut self, upsampling: Upsampling) -> Self {
         self.top_down = Some(upsampling);
+        self
+    }
+
+    /// Where bottlenecks have their stride, which no tensor tells. By default what the checkpoint says, or
+    /// else what is usual for the model; most know one place only.
+    pub fn stride_in(mut self, place: StrideIn) -> Self {
+        self.stride_in = Some(place);
         self
     }
 
@@ -214,12 +222,24 @@ impl DetectorBuilder {
             top_down,
             known.contains(&top_down),
         )?;
-        Ok(ModelConfig {
-            architecture,
+        let usual = ModelConfig::of(architecture);
+        let stride_in = self.stride_in.or(metadata.stride_in);
+        if let Some(place) = stride_in {
+            let known = architecture.specification().stride_in;
+            let expected = match known {
+                [] => "nothing, since this model has no bottlenecks".to_owned(),
+                _ => format!("{}, the only place that this model knows", usual.stride_in),
+            };
+            check("stride_in", expected, place, known.contains(&place))?;
+        }
+        let config = ModelConfig {
             classes: weights::class_count(&self.checkpoint, architecture)?,
             bn_eps,
             top_down,
-        })
+            stride_in: stride_in.unwrap_or(usual.stride_in),
+            ..usual
+        };
+        Ok(weights::form(&self.checkpoint, config)?)
     }
 
     fn transform(&self, architecture: Architecture) -> Result<Transform, BuildError> {

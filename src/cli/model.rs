@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use fpn_wgpu::models::Architecture;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
+use fpn_wgpu::models::{Architecture, StrideIn};
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 
@@ -26,12 +26,24 @@ pub struct ModelArgs {
     /// eps of the batch norms: 0 for models fine-tuned from torchvision's COCO weights
     #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
     pub bn_eps: Option<f64>,
+
+    /// Where bottlenecks have their stride: 1x1 (Caffe's weights) or 3x3 (torchvision's)
+    #[arg(long, value_name = "WHERE", value_parser = stride_in_parser())]
+    pub stride_in: Option<StrideIn>,
 }
 
 /// Takes the name of an architecture.
 pub fn architecture_parser() -> impl TypedValueParser<Value = Architecture> {
     PossibleValuesParser::new(Architecture::names()).map(|name| {
         name.parse()
+            .expect("the name is one of the possible values")
+    })
+}
+
+fn stride_in_parser() -> impl TypedValueParser<Value = StrideIn> {
+    PossibleValuesParser::new(StrideIn::ALL.map(StrideIn::name)).map(|name| {
+        let mut all = StrideIn::ALL.into_iter();
+        all.find(|place| place.name() == name)
             .expect("the name is one of the possible values")
     })
 }
@@ -51,12 +63,21 @@ impl ModelArgs {
                 })?
             }
         };
+        if let (Some(path), Some(mode)) = (path, &checkpoint.metadata.pooling_mode)
+            && mode != "pool"
+        {
+            let path = path.display();
+            eprintln!("{path} was trained with pooling_mode '{mode}': RoIPool is used instead");
+        }
         let mut builder = Detector::builder(checkpoint);
         if let Some(model) = self.model {
             builder = builder.architecture(model);
         }
         if let Some(eps) = self.bn_eps {
             builder = builder.bn_eps(eps);
+        }
+        if let Some(place) = self.stride_in {
+            builder = builder.stride_in(place);
         }
         if let Some(path) = &self.labels {
             builder = builder.class_names(labels::read(path)?);

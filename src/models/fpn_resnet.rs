@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::conv::{ConvLayer, index_in_sequence};
 use super::fpn::add_upsampled;
-use super::resnet::{Depth, ResNet, ResNetConfig};
+use super::resnet::{Depth, ResNet, ResNetConfig, StrideIn};
 use super::{
     Architecture, Classes, Distribution, Model, ModelConfig, Outputs, Request, Specification,
     Stage, Upsampling,
@@ -136,9 +136,14 @@ const TUTORIAL: Specification = Specification {
     anchors: None,
     proposals_per_level: 0,
     top_down: &[Upsampling::Nearest, Upsampling::Bilinear],
+    stride_in: &[StrideIn::Conv3x3],
     classes: Classes::Fixed(&[]),
+    true_anchors: None,
+    body: None,
+    form: |_, config| Ok(config),
     key,
     layout: str::to_owned,
+    has_extras: false,
     seeded,
     published: &[],
     builtin: None,

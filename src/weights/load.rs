@@ -41,6 +41,22 @@ pub fn class_count(
     })
 }
 
+/// `config` with what else the checkpoint's shapes say of the model's form; its classes are
+/// [`class_count`]'s.
+///
+/// # Errors
+/// If they say nothing that the architecture knows, or the checkpoint holds a tensor twice.
+pub fn form(checkpoint: &Checkpoint, config: ModelConfig) -> Result<ModelConfig, WeightsError> {
+    let architecture = config.architecture;
+    let checkpoint = checkpoint.in_layout_of(architecture)?;
+    let shape = |key: &str| Some(&*checkpoint.tensors.get(key)?.shape);
+    let form = architecture.specification().form;
+    form(&shape, config).map_err(|differences| WeightsError::Mismatch {
+        model: architecture.name(),
+        differences,
+    })
+}
+
 /// The shape of every parameter of a model by its checkpoint key, in the module's order.
 pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     // Parameters come to be when they are first used, so this costs nothing.

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::WeightsError;
-use crate::models::Architecture;
+use crate::models::{Architecture, ModelConfig, StrideIn};
 
 const MODEL: &str = "fpn.model";
 const CLASS_NAMES: &str = "fpn.class_names";
 const BN_EPS: &str = "fpn.bn_eps";
+const STRIDE_IN: &str = "fpn.stride_in";
 const TRAINING: &str = "fpn.training";
 
 /// What is known of a checkpoint besides its tensors; all of it optional.
@@ -19,11 +20,27 @@ pub struct Metadata {
     pub class_names: Option<Vec<String>>,
     /// `eps` of the batch norms.
     pub bn_eps: Option<f64>,
+    /// Where bottlenecks have their stride.
+    pub stride_in: Option<StrideIn>,
+    /// How RoIs were cropped when a C4 model was trained, in its author's words: `pool`, `align` or
+    /// `crop`. Files that this crate writes do not say it.
+    pub pooling_mode: Option<String>,
     /// How far a training is, as its own JSON; none in weights that are for use.
     pub training: Option<String>,
 }
 
 impl Metadata {
+    /// What a file should say of a model's form, since its tensors do not.
+    pub fn of(config: &ModelConfig) -> Self {
+        let places = config.architecture.specification().stride_in;
+        Self {
+            architecture: Some(config.architecture),
+            bn_eps: Some(config.bn_eps),
+            stride_in: (places.len() > 1).then_some(config.stride_in),
+            ..Self::default()
+        }
+    }
+
     /// From the string map of a safetensors header; entries of others are passed over.
     pub(super) fn from_map(map: &HashMap<String, String>) -> Result<Self, WeightsError> {
         let entry = |key: &'static str, expected: &'static str| {
@@ -54,10 +71,20 @@ impl Metadata {
                 _ => Err(entry(BN_EPS, "a number of 0 or more")(number)),
             })
             .transpose()?;
+        let stride_in = map
+            .get(STRIDE_IN)
+            .map(|name| {
+                let mut all = StrideIn::ALL.into_iter();
+                all.find(|place| place.name() == name)
+                    .ok_or_else(|| entry(STRIDE_IN, "1x1 or 3x3")(name))
+            })
+            .transpose()?;
         Ok(Self {
             architecture,
             class_names,
             bn_eps,
+            stride_in,
+            pooling_mode: None,
             training: map.get(TRAINING).cloned(),
         })
     }
@@ -69,11 +96,13 @@ impl Metadata {
             .as_ref()
             .map(|names| serde_json::json!(names).to_string());
         let eps = self.bn_eps.map(|eps| eps.to_string());
+        let stride_in = self.stride_in.map(|place| place.name().to_owned());
         let training = self.training.clone();
         [
             (MODEL, model),
             (CLASS_NAMES, names),
             (BN_EPS, eps),
+            (STRIDE_IN, stride_in),
             (TRAINING, training),
         ]
         .into_iter()

@@ -20,7 +20,7 @@ pub(crate) use load::MAX_CLASSES;
 #[cfg(feature = "train")]
 pub use load::load_fitting;
 pub(crate) use load::{check_fit, parameter};
-pub use load::{class_count, load};
+pub use load::{class_count, form, load};
 pub use metadata::Metadata;
 pub(crate) use pack::{ReadParameter, pack};
 pub use save::save;

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use fpn_wgpu::models::ModelConfig;
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
+use fpn_wgpu::models::{ModelConfig, StrideIn};
 use fpn_wgpu::weights::{self, Checkpoint, Metadata};
 use fpn_wgpu::{Detections, Detector};
 use half::{bf16, f16};
@@ -46,7 +46,8 @@ fn what_is_written_is_what_is_read() {
         architecture: Some(config.architecture),
         class_names: Some(vec!["fond".to_owned(), "\"visage\"\n".to_owned()]),
         bn_eps: Some(0.1 + 0.2),
-        training: None,
+        stride_in: Some(StrideIn::Conv1x1),
+        ..Metadata::default()
     };
     let written = open(&seeded.to_safetensors(false).expect("it can be written"));
     let written = written.expect("it can be read");

@@ -18,11 +18,13 @@ versions of torch on the same machine make the same bytes.
   `bbox.*`, `landmark.*` (the heads' maps).
 - `fpn_<arch>_s<seed>`, `fpn_<arch>_bilinear_s<seed>` (`fpn_resnet.py`): the tutorials' pyramid, handed down by
   nearest and by bilinear resizing. Stages: `image` (not resized, not padded), `c2`..`c5`, `p2`..`p5`.
+- `c4_<arch>_s<seed>` (`faster_rcnn_c4.py`): as `frcnn`, on a single map. Stages: `image`, `c2`..`c4`, `rpn.scores`
+  (probabilities), `rpn.deltas`, `roi_features`, `class_logits`, `box_deltas`.
 - `d2_<depth>_s<seed>`, `efpn_<depth>_s<seed>` (`detectron2.py`): as `frcnn_<arch>_s<seed>`, of detectron2's model and
   of EFPN, whose levels go up to `c6` and `p7`.
 - `ops` (`ops.py`): inputs and outputs of single operations. `upsample_bilinear`: a coarse map, a fine one, and the fine
   one plus the coarse one resized to its size, for each of the metadata's `cases`: `<case>.coarse`, `.fine`, `.output`.
-  `pixel_shuffle`: `<case>.input`, `<case>.output`.
+  `pixel_shuffle`: `<case>.input`, `<case>.output`. `roi_pool`: `input`, `boxes`, `output.<rows>x<columns>`.
 - `resizers` (`resizers.py`): sizes and samples of pictures resized by Pillow and by OpenCV.
 - `window_attention`, `hat`, `ftt` (`hat.py`): attention within windows, HAT's parts, and the forms of EFPN's feature
   texture transfer: `<case>.shape` and `<case>.sample` of what comes out.
@@ -44,6 +46,7 @@ import torchvision
 
 import detectron2
 import faster_rcnn
+import faster_rcnn_c4
 import fpn_resnet
 import generator
 import hat
@@ -122,6 +125,7 @@ def main():
         "window_attention": lambda: hat.generate_window_attention(arguments.out),
         "hat": lambda: hat.generate_hat(arguments.out),
         "ftt": lambda: hat.generate_ftt(arguments.out),
+        "roi_pool": lambda: ops.generate_roi_pool(arguments.out),
         "train": lambda: train.part_goldens(arguments.out),
         "train_step": lambda: train.step_goldens(arguments.out),
     }
@@ -131,6 +135,8 @@ def main():
         jobs[case.name] = lambda case=case: faster_rcnn.generate(case, arguments.out)
     for case in detectron2.CASES:
         jobs[case.name] = lambda case=case: detectron2.generate(case, arguments.out)
+    for case in faster_rcnn_c4.CASES:
+        jobs[case.name] = lambda case=case: faster_rcnn_c4.generate(case, arguments.out)
     for case in fpn_resnet.CASES:
         jobs[case.name] = lambda case=case: fpn_resnet.generate(case, arguments.out)
 

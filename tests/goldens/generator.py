@@ -68,6 +68,9 @@ def values(seed, name, shape, offset=0.0, scale=1.0):
 # (offset, scale) of a bias: the first pattern that the name contains.
 BIASES = [
     ("box_head.fc", (-1.3, 0.1)),  # sparse features, so that RoIs differ from one another
+    ("RCNN_top.0.2.bn3.", (-1.3, 0.1)),  # the same of the last block of C4's box head
+    ("RPN_cls_score.", (0.0, 0.1)),
+    ("RPN_bbox_pred.", (0.0, 0.8)),
     ("cls_score.", (0.0, 0.5)),
     ("anchor_deltas.", (0.0, 0.8)),
     ("rpn.head.bbox_pred.", (0.0, 0.8)),  # anchors of one place become boxes of several sizes
@@ -91,6 +94,11 @@ GAINS = [
     ("ClassHead.", 0.8),
     ("BboxHead.", 0.4),
     ("LandmarkHead.", 0.5),
+    ("RCNN_base.0.", 0.02),  # C4: as RetinaFace
+    ("RPN_cls_score.", 1.2),
+    ("RPN_bbox_pred.", 0.3),
+    ("RCNN_cls_score.", 12.0),
+    ("RCNN_bbox_pred.", 4.0),
     ("toplayer.", 1.2),  # the tutorials' pyramid, as torchvision's
     ("latlayer1.", 0.5),
     ("latlayer", 0.25),
@@ -110,7 +118,10 @@ GAINS = [
 LAST_NORM = {
     "basic": re.compile(r"layer\d+\.\d+\.bn2\.weight$"),
     # In the tutorials' pyramid the whole bottleneck is one Sequential, of which the last norm is entry 7.
-    "bottleneck": re.compile(r"(layer\d+\.\d+\.(bn3|bottleneck\.7)|res\d\.\d+\.conv3\.norm)\.weight$"),
+    # C4's stages have numbers for names. detectron2's norms are parts of the convolutions before them.
+    "bottleneck": re.compile(
+        r"(layer\d+|RCNN_base\.\d+|RCNN_top\.0|res\d)\.\d+\.(bn3|bottleneck\.7|conv3\.norm)\.weight$"
+    ),
 }
 
 
@@ -144,7 +155,7 @@ def parameter(seed, name, shape, block="bottleneck", gains=GAINS, background=(0,
     """A parameter tensor as f32; `background` is that class's index, and what is added to its bias."""
     offset, scale = parameter_range(name, shape, block, gains)
     out = values(seed, name, shape, offset, scale)
-    if name.endswith("cls_score.bias"):
+    if name.endswith("cls_score.bias") and not name.startswith("RCNN_"):
         index, bias = background
         out[index] = values(seed, name, shape, offset + bias, scale)[index]
     return out

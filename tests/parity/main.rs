@@ -10,6 +10,7 @@ mod adapter;
 mod support;
 
 mod faster_rcnn;
+mod faster_rcnn_c4;
 mod fpn_resnet;
 mod hat;
 mod matching;

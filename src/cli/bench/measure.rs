@@ -133,6 +133,7 @@ fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
         model: Some(bench.model),
         labels: None,
         bn_eps: None,
+        stride_in: None,
     };
     let [height, width] = bench.size;
     let [short, long] = [height.min(width), height.max(width)];
