@@ -293,6 +293,9 @@ impl Detector {
             return Err(DetectError::NoPixels { width, height });
         }
         let frame = self.transform.frame([height, width]);
+        if let Some([from, to]) = self.transform.out_of_reach(&frame) {
+            return Err(DetectError::ResizedTooFar { from, to });
+        }
         let [height, width] = frame.padded;
         match height.saturating_mul(width) > MAX_INPUT_PIXELS {
             true => Err(DetectError::TooLarge {

@@ -4,6 +4,8 @@
 #[cfg(feature = "verify")]
 mod activation;
 pub(crate) mod anchors;
+#[cfg(feature = "verify")]
+mod antialias;
 mod axis;
 #[cfg(feature = "verify")]
 mod bilinear;

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::box_head::{BoxHead, BoxPredictor};
 use super::fpn::FeaturePyramid;
-use super::resnet::{self, Depth, ResNet, ResNetConfig, StrideIn};
+use super::resnet::{self, Depth, ResNet, ResNetConfig, ResNetStage, StrideIn};
 use super::rpn::RpnHead;
 use super::{
     Architecture, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Outputs, Published,
@@ -65,9 +65,12 @@ impl FasterRcnnConfig {
             body: ResNetConfig {
                 stem_kernel: 3,
                 stem: 16,
-                blocks: [1, 2, 2, 2],
-                widths: [24, 48, 96, 160],
-                is_bottleneck: false,
+                stages: [(1, 24), (2, 48), (2, 96), (2, 160), (0, 0)].map(|(blocks, output)| {
+                    match blocks {
+                        0 => ResNetStage::None,
+                        _ => ResNetStage::Basic { blocks, output },
+                    }
+                }),
                 ..ResNetConfig::torchvision(Depth::R18, config.bn_eps)
             },
             pyramid_channels: 48,
@@ -121,7 +124,7 @@ impl FasterRcnn {
         Self {
             backbone: Backbone {
                 body: ResNet::new(&config.body, device),
-                fpn: FeaturePyramid::new(config.body.channels(), channels, device),
+                fpn: FeaturePyramid::new(&config.body.channels(), channels, device),
             },
             rpn: Rpn {
                 head: RpnHead::new([channels; 2], anchors, 1, device),
@@ -185,12 +188,12 @@ impl FasterRcnn {
     }
 
     /// `[1, 3, H, W]` → C2…C5.
-    pub fn bottom_up(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
+    pub fn bottom_up(&self, image: Tensor<4>) -> Vec<Tensor<4>> {
         self.backbone.body.forward(image)
     }
 
     /// C2…C5 → P2…P6.
-    pub fn pyramid(&self, features: [Tensor<4>; 4]) -> [Tensor<4>; 5] {
+    pub fn pyramid(&self, features: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
         self.backbone.fpn.forward(features)
     }
 
@@ -200,7 +203,7 @@ impl FasterRcnn {
     }
 
     /// P2…P6 → objectness logits `[1, A, H, W]` and deltas `[1, 4A, H, W]` of each level.
-    pub fn rpn_maps(&self, pyramid: [Tensor<4>; 5]) -> RpnMaps {
+    pub fn rpn_maps(&self, pyramid: Vec<Tensor<4>>) -> RpnMaps {
         let maps = pyramid
             .into_iter()
             .map(|level| self.rpn.head.forward(level));
@@ -226,18 +229,14 @@ impl FasterRcnn {
     }
 
     /// RoIAlign over P2…P5: `[R, C, 7, 7]`.
-    pub fn roi_features(&self, [p2, p3, p4, p5, _]: [Tensor<4>; 5], rois: &Proposals) -> Tensor<4> {
+    pub fn roi_features(&self, mut pyramid: Vec<Tensor<4>>, rois: &Proposals) -> Tensor<4> {
         let options = RoiAlignOptions {
             first_level: self.first_level,
             canonical_size: self.canonical_size,
             ..RoiAlignOptions::torchvision([ROI_SIZE; 2])
         };
-        roi_align(
-            vec![p2, p3, p4, p5],
-            rois.boxes.clone(),
-            rois.count.clone(),
-            options,
-        )
+        pyramid.truncate(options.strides.len());
+        roi_align(pyramid, rois.boxes.clone(), rois.count.clone(), options)
     }
 
     /// `[R, C, 7, 7]` → class logits `[R, classes]` and deltas `[R, 4 · classes]`.
@@ -373,7 +372,7 @@ const TORCHVISION: Specification = Specification {
     anchors: Some(AnchorLayout::torchvision()),
     proposals_per_level: 1000,
     top_down: &[Upsampling::Nearest],
-    stride_in: &[StrideIn::Conv3x3],
+    stride_in: &[StrideIn::Second],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: COCO_NAMES.len(),

@@ -46,7 +46,7 @@ fn what_is_written_is_what_is_read() {
         architecture: Some(config.architecture),
         class_names: Some(vec!["fond".to_owned(), "\"visage\"\n".to_owned()]),
         bn_eps: Some(0.1 + 0.2),
-        stride_in: Some(StrideIn::Conv1x1),
+        stride_in: Some(StrideIn::First),
         ..Metadata::default()
     };
     let written = open(&seeded.to_safetensors(false).expect("it can be written"));

@@ -8,7 +8,7 @@ use fpn_wgpu::kernels::decode_proposals::ProposalsShape;
 use fpn_wgpu::kernels::decode_rois::RoisShape;
 use fpn_wgpu::kernels::pixel_shuffle::ShuffleShape;
 use fpn_wgpu::kernels::pool::{PoolShape, Pooling};
-use fpn_wgpu::kernels::preprocess::PreprocessShape;
+use fpn_wgpu::kernels::preprocess::{PreprocessShape, Sampling};
 use fpn_wgpu::kernels::product::ProductShape;
 use fpn_wgpu::kernels::reduce::Reduction;
 use fpn_wgpu::kernels::roi_align::RoiAlignShape;
@@ -543,10 +543,17 @@ proptest! {
     }
 
     #[test]
-    fn preprocess(original in sides(60), resized in sides(60), padding in [0..20_usize, 0..20_usize], seed: u64) {
+    fn preprocess(
+        original in prop_oneof![sides(60), sides(600)],
+        resized in sides(60),
+        padding in [0..20_usize, 0..20_usize],
+        sampling in select(vec![Sampling::Bilinear, Sampling::Antialiased]),
+        is_bgr: bool,
+        seed: u64,
+    ) {
         let padded = [0, 1].map(|axis| resized[axis] + padding[axis]);
-        let shape = PreprocessShape { original, resized, padded };
-        check(&kernels::preprocess::case(shape, &mut Random::new(seed)));
+        let shape = PreprocessShape { original, resized, padded, is_bgr };
+        check(&kernels::preprocess::case(sampling, shape, &mut Random::new(seed)));
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Case {
     }
 
     /// The second stage, over torchvision's proposals, so that rows correspond.
-    fn check_head(&self, stages: &Stages, model: &FasterRcnn, pyramid: [Tensor<4>; 5]) {
+    fn check_head(&self, stages: &Stages, model: &FasterRcnn, pyramid: Vec<Tensor<4>>) {
         let boxes: Tensor<2> = self.golden.tensor("proposals");
         let [rows, _] = boxes.dims();
         let integers = |values: Vec<i32>| -> Tensor<1, Int> {
