@@ -340,7 +340,29 @@ fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>,
 mod tests {
     use super::*;
     use crate::compile::{Target, compile};
-    use crate::models::faster_rcnn::PYRAMID_TINY;
+    use crate::models::faster_rcnn::{PYRAMID_TINY, RESNET50_FPN};
+    use crate::models::faster_rcnn_c4;
+
+    #[test]
+    fn a_stride_is_where_the_model_knows_it() {
+        let config = ModelConfig::of(RESNET50_FPN);
+        let builder = Detector::builder(weights::seeded(&config, 1));
+        let error = builder.stride_in(StrideIn::First).build();
+        let error = error.expect_err("torchvision's have it elsewhere");
+        let sentence = "stride_in is 1x1: expected 3x3, the only place that this model knows";
+        assert_eq!(error.to_string(), sentence);
+
+        // What a checkpoint says, unless told otherwise.
+        let config = ModelConfig {
+            stride_in: StrideIn::Second,
+            ..ModelConfig::of(faster_rcnn_c4::RESNET50)
+        };
+        let checkpoint = weights::seeded(&config, 1);
+        let builder = || Detector::builder(checkpoint.clone());
+        assert_eq!(builder().config().expect("it is sound"), config);
+        let told = builder().stride_in(StrideIn::First).config();
+        assert_eq!(told.expect("it is sound").stride_in, StrideIn::First);
+    }
 
     #[test]
     fn proposals_are_as_many_as_there_can_be_and_no_more() {

@@ -55,8 +55,8 @@ impl Body {
     /// What a network's stride was in where nothing tells it: of plain ResNets, Caffe's.
     pub const fn stride_in(&self) -> StrideIn {
         match self.groups {
-            1 => StrideIn::Conv1x1,
-            _ => StrideIn::Conv3x3,
+            1 => StrideIn::First,
+            _ => StrideIn::Second,
         }
     }
 
@@ -118,7 +118,7 @@ impl Body {
         ResNetConfig {
             stem_kernel: 7,
             stem: 64,
-            pool: match self.is_efpn() {
+            stem_pool: match self.is_efpn() {
                 true => StemPool::None,
                 false => StemPool::Padded,
             },
@@ -226,7 +226,7 @@ const EFPN: Specification = Specification {
     },
     levels: 2..=7,
     true_anchors: Some(TRUE),
-    stride_in: &[StrideIn::Conv3x3, StrideIn::Conv1x1],
+    stride_in: &[StrideIn::Second, StrideIn::First],
     seeded: |key, shape| match key {
         // Pictures are scaled.
         "backbone.bottom_up.stem.conv1.weight" => {

@@ -450,7 +450,7 @@ const TORCHVISION: Specification = Specification {
     anchors: Some(AnchorLayout::torchvision()),
     proposals_per_level: 1000,
     top_down: &[Upsampling::Nearest],
-    stride_in: &[StrideIn::Conv3x3],
+    stride_in: &[StrideIn::Second],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: COCO_NAMES.len(),

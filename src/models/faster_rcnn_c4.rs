@@ -22,10 +22,13 @@ use crate::ops::roi_decode::{RoiDecodeOptions, decode_rois};
 use crate::ops::roi_pool::{RoiPoolOptions, roi_pool};
 use crate::ops::select::{SelectOptions, select_detections};
 use crate::plan::MapKind;
-use crate::transform::Transform;
+use crate::transform::{ChannelOrder, ResizeBounds, Resizer, Transform};
 
 /// Number of the only level, C4.
 const LEVEL: usize = 4;
+
+/// The ResNet's stage that looks at RoIs, 0 the first.
+const TOP: usize = 3;
 
 /// Channels of the RPN's 3×3.
 const RPN_CHANNELS: usize = 512;
@@ -48,15 +51,13 @@ impl FasterRcnnC4 {
     /// The model with unloaded weights, on a ResNet of bottlenecks.
     pub fn new(depth: Depth, config: &ModelConfig, device: &Device) -> Self {
         let whole = ResNetConfig {
-            pool: StemPool::Ceiled,
+            stem_pool: StemPool::Ceil,
             stride_in: config.stride_in,
             ..ResNetConfig::torchvision(depth, config.bn_eps)
         };
         let mut base = whole;
-        base.stages[3] = ResNetStage::None;
-        let [_, _, c4, c5] = whole.channels()[..] else {
-            unreachable!("torchvision's have four stages")
-        };
+        base.stages[TOP] = ResNetStage::None;
+        let [c4, c5] = [TOP - 1, TOP].map(|stage| whole.channels()[stage]);
         let anchors = config.anchors();
         let boxes = match config.is_class_agnostic {
             true => 1,
@@ -66,7 +67,7 @@ impl FasterRcnnC4 {
             base: ResNet::new(&base, device),
             // Of an anchor: that it is background, and that it is none.
             rpn: RpnHead::new([c4, RPN_CHANNELS], anchors.per_cell(0), 2, device),
-            top: whole.stage(3, device),
+            top: whole.stage(TOP, device),
             predictor: BoxPredictor::new(c5, config.classes, boxes, device),
             anchors,
         }
@@ -77,9 +78,10 @@ impl FasterRcnnC4 {
     /// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
     pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, request: &Request) -> Outputs {
         let mut outputs = Outputs::new(request, &image);
-        let [c2, c3, c4] = self.bottom_up(image);
+        let mut features = self.bottom_up(image);
+        let c4 = features.pop().expect("the network has stages");
         let name = |n| format!("C{n}");
-        outputs.levels(MapKind::Features, 2, &[c2, c3], name);
+        outputs.levels(MapKind::Features, 2, &features, name);
         outputs.levels(MapKind::Pyramid, LEVEL, std::slice::from_ref(&c4), name);
         if !request.needs_heads() {
             return outputs;
@@ -112,9 +114,8 @@ impl FasterRcnnC4 {
     }
 
     /// `[1, 3, H, W]` → C2, C3, C4.
-    pub fn bottom_up(&self, image: Tensor<4>) -> [Tensor<4>; 3] {
-        let features = self.base.forward(image).try_into();
-        features.expect("it has three stages")
+    pub fn bottom_up(&self, image: Tensor<4>) -> Vec<Tensor<4>> {
+        self.base.forward(image)
     }
 
     /// C4 → probabilities of A anchors a cell, `[1, A, H, W]`, and deltas `[1, 4A, H, W]`.
@@ -192,7 +193,13 @@ const COMMON: Specification = Specification {
     description: "",
     accepts: "faster-rcnn.pytorch (RCNN_base, RCNN_top), any number of classes, 9 or 12 anchors, class-agnostic or not; .pth, .safetensors",
     transform: Transform {
+        order: ChannelOrder::Bgr,
         mean: [102.9801, 115.9465, 122.7717],
+        resize: Some(ResizeBounds {
+            min_size: 600,
+            max_size: 1000,
+        }),
+        resizer: Resizer::OpenCv,
         ..Transform::retinaface()
     },
     selection: Some(Selection {

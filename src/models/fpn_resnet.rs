@@ -136,7 +136,7 @@ const TUTORIAL: Specification = Specification {
     anchors: None,
     proposals_per_level: 0,
     top_down: &[Upsampling::Nearest, Upsampling::Bilinear],
-    stride_in: &[StrideIn::Conv3x3],
+    stride_in: &[StrideIn::Second],
     classes: Classes::Fixed(&[]),
     true_anchors: None,
     body: None,

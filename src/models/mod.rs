@@ -185,7 +185,7 @@ impl ModelConfig {
             top_down: specification.top_down[0],
             stride_in: match specification.stride_in {
                 [place, ..] => *place,
-                [] => StrideIn::Conv3x3,
+                [] => StrideIn::Second,
             },
             anchors: specification.anchors,
             is_class_agnostic: false,

@@ -41,46 +41,6 @@ impl Depth {
     }
 }
 
-/// Where a bottleneck halves its map. Checkpoints of either kind look alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StrideIn {
-    /// In the first 1×1, as Caffe's weights have it.
-    Conv1x1,
-    /// In the 3×3, as torchvision's have it.
-    Conv3x3,
-}
-
-impl StrideIn {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Conv1x1, Self::Conv3x3];
-
-    /// Its name for `--stride-in`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Conv1x1 => "1x1",
-            Self::Conv3x3 => "3x3",
-        }
-    }
-}
-
-impl fmt::Display for StrideIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The stem's max pool, 3×3 at stride 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StemPool {
-    /// There is none.
-    None,
-    /// Padded by a cell on all sides: `[…, ⌈H / 2⌉, ⌈W / 2⌉]`, as torchvision has it.
-    Padded,
-    /// Not padded, but the last windows may pass the edge: `[…, ⌈(H - 1) / 2⌉, ⌈(W - 1) / 2⌉]`, as Caffe
-    /// has it.
-    Ceiled,
-}
-
 /// Most stages of a [`ResNet`].
 pub const MAX_STAGES: usize = 5;
 
@@ -91,16 +51,27 @@ pub struct ResNetConfig {
     pub stem_kernel: usize,
     /// Channels of the stem.
     pub stem: usize,
-    /// The stem's pool.
-    pub pool: StemPool,
+    /// What halves the stem's map once more.
+    pub stem_pool: StemPool,
     /// What each stage is.
     pub stages: [ResNetStage; MAX_STAGES],
     /// Groups of the 3×3 convolutions of bottlenecks.
     pub groups: usize,
-    /// Where bottlenecks have their stride.
+    /// Which convolution of a stage's first bottleneck takes the stride.
     pub stride_in: StrideIn,
     /// `eps` of every batch norm.
     pub bn_eps: f64,
+}
+
+/// The pool behind a stem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StemPool {
+    /// None.
+    None,
+    /// The largest of 3×3, every second, with a pixel of padding.
+    Padded,
+    /// The largest of 3×3, every second, without padding; windows that pass the edge take what is there.
+    Ceil,
 }
 
 /// A stage of a [`ResNet`].
@@ -144,6 +115,34 @@ impl ResNetStage {
     }
 }
 
+/// Which convolution of a stage's first bottleneck takes the stride.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrideIn {
+    /// The first 1×1, as in the paper and Caffe.
+    First,
+    /// The 3×3, as in torchvision ("v1.5").
+    Second,
+}
+
+impl StrideIn {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::First, Self::Second];
+
+    /// Its name for `--stride-in`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "1x1",
+            Self::Second => "3x3",
+        }
+    }
+}
+
+impl fmt::Display for StrideIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl ResNetConfig {
     /// torchvision's, of this depth.
     pub fn torchvision(depth: Depth, bn_eps: f64) -> Self {
@@ -152,7 +151,7 @@ impl ResNetConfig {
         Self {
             stem_kernel: 7,
             stem: 64,
-            pool: StemPool::Padded,
+            stem_pool: StemPool::Padded,
             stages: std::array::from_fn(|index| match (blocks.get(index), 64 << index) {
                 (None, _) => ResNetStage::None,
                 (Some(&blocks), output) if !is_bottleneck => ResNetStage::Basic { blocks, output },
@@ -163,7 +162,7 @@ impl ResNetConfig {
                 },
             }),
             groups: 1,
-            stride_in: StrideIn::Conv3x3,
+            stride_in: StrideIn::Second,
             bn_eps,
         }
     }
@@ -212,7 +211,7 @@ impl ResNet {
                 .stride(2)
                 .init(device),
             bn1: batch_norm(config.stem, config.bn_eps, device),
-            maxpool: config.pool.module(),
+            maxpool: config.stem_pool.module(),
             layer1: config.stage(0, device),
             layer2: config.stage(1, device),
             layer3: config.stage(2, device),
@@ -257,7 +256,7 @@ impl StemPool {
                 pool.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
                     .init(),
             ),
-            Self::Ceiled => Some(pool.with_ceil_mode(true).init()),
+            Self::Ceil => Some(pool.with_ceil_mode(true).init()),
         }
     }
 }
@@ -307,8 +306,8 @@ impl Block {
             }),
             ResNetStage::Bottleneck { width, output, .. } => {
                 let [first, second] = match config.stride_in {
-                    StrideIn::Conv1x1 => [stride, 1],
-                    StrideIn::Conv3x3 => [1, stride],
+                    StrideIn::First => [stride, 1],
+                    StrideIn::Second => [1, stride],
                 };
                 Self::Bottleneck(Bottleneck {
                     conv1: ConvLayer::new(input, width, 1).stride(first).init(device),

@@ -27,7 +27,7 @@ pub(super) fn read(path: &Path) -> Result<Checkpoint, WeightsError> {
     });
     let metadata = official::by_sha256(&sha256(path)?);
     let metadata = Metadata {
-        pooling_mode: wrapper.and_then(|_| pooling_mode(path)),
+        pooling_mode: pooling_mode(path),
         ..metadata.unwrap_or_default()
     };
     Checkpoint::new(tensors, metadata)

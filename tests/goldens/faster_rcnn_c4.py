@@ -298,7 +298,8 @@ def build(case):
     state = model.state_dict()
     for name in state:
         if not name.endswith("num_batches_tracked"):
-            state[name] = torch.from_numpy(generator.parameter(case.seed, name, tuple(state[name].shape)))
+            values = generator.parameter(case.seed, name, tuple(state[name].shape), background=(0, 0.0))
+            state[name] = torch.from_numpy(values)
     model.load_state_dict(state, strict=True)
     return model.eval()
 

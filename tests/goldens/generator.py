@@ -118,9 +118,9 @@ GAINS = [
 LAST_NORM = {
     "basic": re.compile(r"layer\d+\.\d+\.bn2\.weight$"),
     # In the tutorials' pyramid the whole bottleneck is one Sequential, of which the last norm is entry 7.
-    # C4's stages have numbers for names. detectron2's norms are parts of the convolutions before them.
+    # C4's stages have numbers for names.
     "bottleneck": re.compile(
-        r"(layer\d+|RCNN_base\.\d+|RCNN_top\.0|res\d)\.\d+\.(bn3|bottleneck\.7|conv3\.norm)\.weight$"
+        r"((layer\d+|RCNN_base\.\d+|RCNN_top\.0)\.\d+\.(bn3|bottleneck\.7)|res\d\.\d+\.conv3\.norm)\.weight$"
     ),
 }
 
@@ -155,7 +155,7 @@ def parameter(seed, name, shape, block="bottleneck", gains=GAINS, background=(0,
     """A parameter tensor as f32; `background` is that class's index, and what is added to its bias."""
     offset, scale = parameter_range(name, shape, block, gains)
     out = values(seed, name, shape, offset, scale)
-    if name.endswith("cls_score.bias") and not name.startswith("RCNN_"):
+    if name.endswith("cls_score.bias"):
         index, bias = background
         out[index] = values(seed, name, shape, offset + bias, scale)[index]
     return out
