@@ -79,6 +79,10 @@ fn is_initializer(operation: &OperationIr) -> bool {
     )
 }
 
+fn is_efpn(architecture: Architecture) -> bool {
+    architecture.specification().true_anchors.is_some()
+}
+
 fn is_c4(architecture: Architecture) -> bool {
     faster_rcnn_c4::ARCHITECTURES.contains(&architecture)
 }
@@ -112,6 +116,10 @@ fn only_known_operations_are_recorded() {
             "fpn_resnet50" => 53 + 7,
             "fpn_resnet101" => 104 + 7,
             "fpn_resnet152" => 155 + 7,
+            "detectron2_faster_rcnn_fpn" => 53 + 8 + 3 * 5,
+            // A stage more, which is one convolution, and its level.
+            "efpn_resnext50" => 53 + 1 + 10 + 3 * 5,
+            "efpn_resnext101" => 104 + 1 + 10 + 3 * 5,
             other => panic!("how many has {other}?"),
         };
         assert_eq!(counts["convolution"], convolutions, "{architecture}");
@@ -129,6 +137,8 @@ fn only_known_operations_are_recorded() {
         let found = others.map(|name| counts.get(name).copied().unwrap_or_default());
         let expected = match architecture.selection() {
             None => [3, 1, 0, 0, 0, 0, 0, 0, 0],
+            // Its stem has no pool.
+            Some(_) if is_efpn(architecture) => [4, 1, 4, 1, 0, 0, 0, 0, 0],
             Some(_) if is_c4(architecture) => [0, 1, 2, 1, 0, 2, 1, 1, 1],
             Some(_) if architecture.is_two_stage() => [3, 2, 4, 1, 0, 0, 0, 0, 0],
             Some(_) => [2, 0, 0, 0, 3, 0, 0, 0, 0],
@@ -199,7 +209,11 @@ fn inputs_and_outputs_are_declared() {
             .levels()
             .map(|level| {
                 // C4's stem pools without padding, which at this size comes to the same.
-                let [height, width] = PADDED.map(|side| side.div_ceil(1 << level));
+                let stride = match is_efpn(architecture) {
+                    true => 1 << (level - 1),
+                    false => 1 << level,
+                };
+                let [height, width] = PADDED.map(|side| side.div_ceil(stride));
                 (vec![1, channels, height, width], DType::F32)
             })
             .collect();

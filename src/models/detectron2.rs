@@ -105,7 +105,7 @@ impl Body {
         self.blocks[MAX_STAGES - 1] > 0
     }
 
-    fn resnet(&self, config: &ModelConfig) -> ResNetConfig {
+    fn network(&self, config: &ModelConfig) -> ResNetConfig {
         let stage = |index: usize| match (self.blocks[index], 256 << index) {
             (0, _) => ResNetStage::None,
             (_, output) if self.is_efpn() && index == 1 => ResNetStage::Downsampling { output },
@@ -299,7 +299,7 @@ fn build(config: &ModelConfig, device: &Device) -> Model {
         unreachable!("its anchors have stated strides")
     };
     let config = FasterRcnnConfig {
-        body: body.resnet(config),
+        body: body.network(config),
         ftt: config.ftt,
         pyramid_channels: 256,
         hidden: 1024,
@@ -364,9 +364,10 @@ fn normed(layer: &str) -> String {
 }
 
 fn seeded(key: &str, shape: &[usize]) -> Distribution {
-    const GAINS: [(&str, f64); 10] = [
+    const GAINS: [(&str, f64); 11] = [
         // Pictures are not scaled to a unit range.
         ("bottom_up.stem.", 0.02),
+        ("backbone.ftt.", 1.2),
         ("fpn_lateral6.", 1.2),
         ("fpn_lateral5.", 1.2),
         ("fpn_lateral4.", 0.5),

@@ -51,7 +51,7 @@ pub fn stages(
 ) -> Result<Vec<StepCheck>, BuildError> {
     weights::check_fit(config, checkpoint)?;
     let architecture = config.architecture;
-    let transform = architecture.transform();
+    let transform = config.transform();
     let frame = transform.frame([picture.height() as usize, picture.width() as usize]);
     let captured = capture(config, frame.padded, &Request::of(architecture)).map_err(compile)?;
     let (graph, values) = lower_traced(&captured).map_err(compile)?;

@@ -3,10 +3,15 @@
 mod builtin;
 mod checkpoint;
 mod element;
+mod extras;
 mod load;
 mod metadata;
+#[cfg(not(target_arch = "wasm32"))]
+mod model_zoo;
 pub mod official;
 mod pack;
+#[cfg(not(target_arch = "wasm32"))]
+mod pickle;
 #[cfg(not(target_arch = "wasm32"))]
 mod pytorch;
 mod safetensors;
@@ -45,6 +50,14 @@ pub enum WeightsError {
     /// A PyTorch file that cannot be read as one.
     #[error("is no readable PyTorch checkpoint: {0}")]
     Pytorch(String),
+    /// A pickle that is none of detectron2's model zoo, or cannot be read as one.
+    #[error("is no readable checkpoint of detectron2's model zoo: {0}")]
+    ModelZoo(String),
+    /// Caffe2's names of tensors.
+    #[error(
+        "is a Caffe2 checkpoint ('blobs', 'conv1_w'), whose tensors have other names than detectron2's: convert it with detectron2 before"
+    )]
+    Caffe2,
     /// A safetensors file that cannot be read as one.
     #[error("is no readable safetensors file: {0}")]
     Safetensors(String),

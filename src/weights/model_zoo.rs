@@ -39,7 +39,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Checkpoint, WeightsError> {
     match author {
         Some(Value::Text(author)) if pickle.text(author).starts_with(AUTHOR) => {}
         Some(Value::Text(author)) => {
-            let author = pickle.text(author);
+            let author = pickle.text(author).escape_debug();
             return Err(failed(format!(
                 "its __author__ is '{author}', where {AUTHOR} is expected"
             )));
@@ -84,13 +84,19 @@ fn stored(
         name if name.starts_with('O') => return Err("it holds objects".to_owned()),
         _ => None,
     };
-    let values = array.shape.iter().try_fold(1, |n: usize, side| n.checked_mul(*side));
+    let values = array
+        .shape
+        .iter()
+        .try_fold(1, |n: usize, side| n.checked_mul(*side));
     let values = values.ok_or_else(|| format!("its shape {:?} is too large", array.shape))?;
     let Some((element, size)) = element else {
         let (key, dtype) = (key.to_owned(), dtype.to_owned());
         // Counters of training batches are such, and nobody reads them.
         return Ok(StoredTensor::whole(array.shape.clone(), move || {
-            Err(WeightsError::element_type(&key, &dtype))
+            Err(WeightsError::ElementType {
+                tensor: key.clone(),
+                found: dtype.clone(),
+            })
         }));
     };
     if array.is_swapped || (array.is_fortran && array.shape.len() > 1) {

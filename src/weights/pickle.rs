@@ -122,10 +122,12 @@ impl<'a> Pickle<'a> {
 
     /// A dict's entries by their keys, those that are texts.
     pub fn entries(&self, dict: &[(Id, Id)]) -> BTreeMap<&'a str, Id> {
-        let entries = dict.iter().filter_map(|(key, value)| match &self.values[*key] {
-            Value::Text(range) => Some((self.text(range), *value)),
-            _ => None,
-        });
+        let entries = dict
+            .iter()
+            .filter_map(|(key, value)| match &self.values[*key] {
+                Value::Text(range) => Some((self.text(range), *value)),
+                _ => None,
+            });
         entries.collect()
     }
 }
@@ -319,7 +321,10 @@ impl<'a> Machine<'a> {
     }
 
     fn pop_to_mark(&mut self) -> Outcome<Vec<Id>> {
-        let mark = self.marks.pop().ok_or("it takes a mark that is not there")?;
+        let mark = self
+            .marks
+            .pop()
+            .ok_or("it takes a mark that is not there")?;
         Ok(self.stack.split_off(mark))
     }
 
@@ -392,7 +397,8 @@ impl<'a> Machine<'a> {
     fn get(&mut self, bytes: usize) -> Outcome<()> {
         let index = self.number(bytes)? as u32;
         let known = self.memo.get(&index).copied();
-        self.stack.push(known.ok_or("it refers to a value that is not there")?);
+        self.stack
+            .push(known.ok_or("it refers to a value that is not there")?);
         Ok(())
     }
 
@@ -408,7 +414,9 @@ impl<'a> Machine<'a> {
         match Global::named(module, name) {
             Some(global) => self.push(Value::Global(global)),
             None => Err(format!(
-                "it uses {module}.{name}, which is nothing that dicts and arrays take"
+                "it uses {}.{}, which is nothing that dicts and arrays take",
+                module.escape_debug(),
+                name.escape_debug()
             )),
         }
     }

@@ -19,10 +19,12 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 import faster_rcnn
 import generator
+import hat
 from resizers import pillow_size
 
 MEAN = (103.530, 116.280, 123.675)  # BGR
 RESNEXT_STD = (57.375, 57.120, 58.395)
+FORMS = {"conv1x1": hat.Conv1x1Ftt, "residual": hat.ResidualFtt, "hat": hat.HatFtt}
 BLOCKS = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "x101": (3, 4, 23, 3)}
 CLASSES = 80
 BACKGROUND_BIAS = 6.0
@@ -44,6 +46,7 @@ class Case:
     stride_in: str = "1x1"
     std: tuple = (1.0, 1.0, 1.0)  # BGR
     strides: str = "declared"
+    ftt: str = "none"
 
     @property
     def is_efpn(self):
@@ -56,15 +59,19 @@ class Case:
     @property
     def name(self):
         kind = "efpn" if self.is_efpn else "d2"
-        return f"{kind}_{self.depth}_s{self.seed}"
+        form = "" if self.ftt == "none" else f"_{self.ftt}"
+        return f"{kind}_{self.depth}{form}_s{self.seed}"
 
 
 CASES = [
     Case(1, "detectron2_faster_rcnn_fpn", "50", 150, 200, 224, 373),
-    Case(2, "detectron2_faster_rcnn_fpn", "50", 335, 251, 192, 320, classes=20, stride_in="3x3"),
-    Case(3, "detectron2_faster_rcnn_fpn", "x101", 97, 131, 128, 213, stride_in="3x3"),
+    Case(2, "detectron2_faster_rcnn_fpn", "50", 335, 251, 192, 320, classes=60, stride_in="3x3"),
+    Case(6, "detectron2_faster_rcnn_fpn", "x101", 101, 131, 160, 266, stride_in="3x3"),
     Case(4, "efpn_resnext50", "50", 96, 121, 96, 160, stride_in="3x3", std=RESNEXT_STD),
-    Case(5, "efpn_resnext50", "50", 121, 90, 96, 160, classes=3, stride_in="3x3", std=RESNEXT_STD, strides="true"),
+    Case(5, "efpn_resnext50", "50", 121, 90, 96, 160, classes=70, stride_in="3x3", std=RESNEXT_STD, strides="true"),
+    Case(7, "efpn_resnext50", "50", 96, 121, 96, 160, stride_in="3x3", std=RESNEXT_STD, ftt="conv1x1"),
+    Case(8, "efpn_resnext50", "50", 66, 50, 64, 160, stride_in="3x3", std=RESNEXT_STD, ftt="residual"),
+    Case(9, "efpn_resnext50", "50", 60, 64, 60, 160, stride_in="3x3", std=RESNEXT_STD, ftt="hat"),
 ]
 
 
@@ -145,6 +152,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.bottom_up = Body(case)
         self.last = self.bottom_up.last
+        self.ftt = FORMS[case.ftt]() if case.ftt in FORMS else None
         for n in range(2, self.last + 1):
             self.add_module(f"fpn_lateral{n}", nn.Conv2d(256 << (n - 2), 256, 1))
             self.add_module(f"fpn_output{n}", nn.Conv2d(256, 256, 3, 1, 1))
@@ -157,6 +165,9 @@ class Backbone(nn.Module):
             merged = lateral if merged is None else lateral + F.interpolate(merged, scale_factor=2, mode="nearest")
             levels[n] = getattr(self, f"fpn_output{n}")(merged)
         levels[self.last + 1] = F.max_pool2d(levels[self.last], 1, 2)
+        if self.ftt is not None:
+            textured = self.ftt(levels[4], levels[3])
+            levels[2] = F.interpolate(textured, scale_factor=2, mode="nearest") + self.fpn_lateral2(maps[2])
         return maps, dict(sorted(levels.items()))
 
 
@@ -368,6 +379,7 @@ def generate(case, folder):
         "max_size": case.max_size,
         "stride_in": case.stride_in,
         "strides": case.strides,
+        "ftt": case.ftt,
         "pixel_std": " ".join(str(std) for std in case.std),
         "resized_height": resized[0],
         "resized_width": resized[1],

@@ -28,6 +28,7 @@ versions of torch on the same machine make the same bytes.
 - `resizers` (`resizers.py`): sizes and samples of pictures resized by Pillow and by OpenCV.
 - `window_attention`, `hat`, `ftt` (`hat.py`): attention within windows, HAT's parts, and the forms of EFPN's feature
   texture transfer: `<case>.shape` and `<case>.sample` of what comes out.
+- `model_zoo/` (`model_zoo.py`): files as detectron2's model zoo has them, and such as are refused.
 - `train`, `train_step` (`train.py`): the parts of training, and one step of it.
 
 A detector's case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with
@@ -50,6 +51,7 @@ import faster_rcnn_c4
 import fpn_resnet
 import generator
 import hat
+import model_zoo
 import ops
 import resizers
 import retinaface
@@ -121,6 +123,7 @@ def main():
         "ops": lambda: ops.generate(arguments.out),
         "upsample_bilinear": lambda: ops.generate_upsample_bilinear(arguments.out),
         "pixel_shuffle": lambda: ops.generate_pixel_shuffle(arguments.out),
+        "model_zoo": lambda: model_zoo.generate(arguments.out),
         "resizers": lambda: resizers.generate(arguments.out),
         "window_attention": lambda: hat.generate_window_attention(arguments.out),
         "hat": lambda: hat.generate_hat(arguments.out),

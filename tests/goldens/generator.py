@@ -104,6 +104,7 @@ GAINS = [
     ("latlayer", 0.25),
     ("smooth", 0.7),
     ("bottom_up.stem.", 0.02),  # detectron2's pictures are not scaled to a unit range
+    ("backbone.ftt.", 1.2),
     ("fpn_lateral6.", 1.2),
     ("fpn_lateral5.", 1.2),
     ("fpn_lateral4.", 0.5),

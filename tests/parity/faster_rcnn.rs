@@ -82,17 +82,22 @@ pub struct Case {
 impl Case {
     pub fn open(name: &'static str) -> Self {
         let golden = TensorFile::golden(name);
-        let architecture: Architecture = format!("fasterrcnn_{}_fpn", golden.metadata("arch"))
-            .parse()
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let architecture = format!("fasterrcnn_{}_fpn", golden.metadata("arch")).parse();
+        let architecture = architecture.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let config = ModelConfig {
+            classes: golden.number("num_classes"),
+            bn_eps: golden.number("bn_eps"),
+            ..ModelConfig::of(architecture)
+        };
+        Self::of(name, golden, config)
+    }
+
+    /// The case of a golden, of the model that it is of.
+    pub fn of(name: &'static str, golden: TensorFile, config: ModelConfig) -> Self {
         let seed = golden.number("seed");
         Self {
             name,
-            config: ModelConfig {
-                classes: golden.number("num_classes"),
-                bn_eps: golden.number("bn_eps"),
-                ..ModelConfig::of(architecture)
-            },
+            config,
             seed,
             bounds: ResizeBounds {
                 min_size: golden.number("min_size"),
@@ -103,7 +108,7 @@ impl Case {
         }
     }
 
-    fn check(self) {
+    pub fn check(self) {
         self.check_stages();
         self.check_detections(None);
     }
@@ -117,7 +122,7 @@ impl Case {
         };
         let transform = Transform {
             resize: Some(self.bounds),
-            ..self.config.architecture.transform()
+            ..self.config.transform()
         };
         let (width, height) = self.picture.dimensions();
         let frame = transform.frame([height as usize, width as usize]);
@@ -171,7 +176,7 @@ impl Case {
         stages.compare("box_deltas", &deltas);
     }
 
-    fn check_detections(self, gpu: Option<Arc<Gpu>>) {
+    pub fn check_detections(self, gpu: Option<Arc<Gpu>>) {
         let found = self.detections(gpu, Precision::default());
         let selection = self.config.architecture.selection();
         let selection = selection.expect("it is a detector");
