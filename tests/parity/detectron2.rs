@@ -42,7 +42,7 @@ cases![
     d2_x101_s6,
     efpn_50_s4,
     efpn_50_s5,
-    efpn_50_conv1x1_s7,
+    efpn_50_conv1x1_s10,
     efpn_50_residual_s8,
     efpn_50_hat_s9
 ];
