@@ -130,7 +130,7 @@ impl Metadata {
         let eps = self.bn_eps.map(|eps| eps.to_string());
         let stride_in = self.stride_in.map(|place| place.name().to_owned());
         let strides = self.strides.map(|strides| strides.name().to_owned());
-        let list = |values: [f32; 3]| serde_json::json!(values).to_string();
+        let list = |[a, b, c]: [f32; 3]| format!("[{a:?},{b:?},{c:?}]");
         let training = self.training.clone();
         [
             (MODEL, model),
