@@ -364,10 +364,13 @@ fn normed(layer: &str) -> String {
 }
 
 fn seeded(key: &str, shape: &[usize]) -> Distribution {
-    const GAINS: [(&str, f64); 11] = [
+    const GAINS: [(&str, f64); 13] = [
         // Pictures are not scaled to a unit range.
         ("bottom_up.stem.", 0.02),
-        ("backbone.ftt.", 1.2),
+        // A feature texture transfer by 1×1 convolutions, and in any other form.
+        ("_extractor.conv1.", 1.35),
+        ("_extractor.conv2.", 1.35),
+        ("backbone.ftt.", 1.0),
         ("fpn_lateral6.", 1.2),
         ("fpn_lateral5.", 1.2),
         ("fpn_lateral4.", 0.5),

@@ -70,8 +70,8 @@ CASES = [
     Case(4, "efpn_resnext50", "50", 96, 121, 96, 160, stride_in="3x3", std=RESNEXT_STD),
     Case(5, "efpn_resnext50", "50", 121, 90, 96, 160, classes=70, stride_in="3x3", std=RESNEXT_STD, strides="true"),
     Case(10, "efpn_resnext50", "50", 96, 101, 96, 160, stride_in="3x3", std=RESNEXT_STD, ftt="conv1x1"),
-    Case(8, "efpn_resnext50", "50", 66, 50, 64, 160, stride_in="3x3", std=RESNEXT_STD, ftt="residual"),
-    Case(9, "efpn_resnext50", "50", 58, 64, 58, 160, stride_in="3x3", std=RESNEXT_STD, ftt="hat"),
+    Case(8, "efpn_resnext50", "50", 68, 50, 64, 160, stride_in="3x3", std=RESNEXT_STD, ftt="residual"),
+    Case(11, "efpn_resnext50", "50", 64, 57, 57, 160, stride_in="3x3", std=RESNEXT_STD, ftt="hat"),
 ]
 
 

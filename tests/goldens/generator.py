@@ -104,7 +104,9 @@ GAINS = [
     ("latlayer", 0.25),
     ("smooth", 0.7),
     ("bottom_up.stem.", 0.02),  # detectron2's pictures are not scaled to a unit range
-    ("backbone.ftt.", 1.2),
+    ("_extractor.conv1.", 1.35),  # EFPN's feature texture transfer by 1x1 convolutions, and in any other form
+    ("_extractor.conv2.", 1.35),
+    ("backbone.ftt.", 1.0),
     ("fpn_lateral6.", 1.2),
     ("fpn_lateral5.", 1.2),
     ("fpn_lateral4.", 0.5),

@@ -44,7 +44,7 @@ cases![
     efpn_50_s5,
     efpn_50_conv1x1_s10,
     efpn_50_residual_s8,
-    efpn_50_hat_s9
+    efpn_50_hat_s11
 ];
 
 fn open(name: &'static str) -> Case {
