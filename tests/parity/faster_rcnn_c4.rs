@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fpn_wgpu::Detector;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::faster_rcnn_c4::RESNET101;
 use fpn_wgpu::models::{Architecture, FasterRcnnC4, Model, ModelConfig, StrideIn, parameters};
 use fpn_wgpu::ops::proposals::Proposals;
 use fpn_wgpu::transform::{ResizeBounds, Transform};
-use fpn_wgpu::weights::{self, Checkpoint, StoredTensor};
-use fpn_wgpu::{Detector, WeightsError};
+use fpn_wgpu::weights::{self, Checkpoint, StoredTensor, WeightsError};
 use image::{DynamicImage, RgbaImage};
 
 use crate::matching::{Object, match_one_to_one, match_proposals};
