@@ -134,6 +134,8 @@ fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
         labels: None,
         bn_eps: None,
         stride_in: None,
+        strides: None,
+        pixel_std: None,
     };
     let [height, width] = bench.size;
     let [short, long] = [height.min(width), height.max(width)];
