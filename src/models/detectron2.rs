@@ -159,14 +159,14 @@ const TRUE: AnchorLayout = AnchorLayout {
 fn form(shapes: &Shapes<'_>, config: ModelConfig) -> Result<ModelConfig, String> {
     let body = Body::of(shapes)?;
     let named = config.body.map(|body| body.blocks);
-    let config = config.with_body(body);
     match (body.is_efpn(), config.architecture.levels().count()) {
-        // EFPN's depth is in its name.
+        // EFPN's depth is in its name, and its pictures are prepared alike on any body.
         (true, 6) if named == Some(body.blocks) => Ok(ModelConfig {
+            body: Some(body),
             ftt: form_of(shapes),
             ..config
         }),
-        (false, 5) if !body.blocks[..4].contains(&0) => Ok(config),
+        (false, 5) if !body.blocks[..4].contains(&0) => Ok(config.with_body(body)),
         _ => Err(format!(
             "res2…res6 have {:?} blocks, which is another model's bottom-up network",
             body.blocks
@@ -338,7 +338,7 @@ fn key(path: &str) -> String {
             };
             format!("backbone.fpn_{kind}{level}.{leaf}")
         }
-        ["backbone", "ftt", ..] => ftt::key(path),
+        ["backbone", "ftt", part @ ..] => format!("backbone.ftt.{}", ftt::key(&part.join("."))),
         ["rpn", "head", layer, leaf] => {
             let layer = match *layer {
                 "cls_logits" => "objectness_logits",

@@ -28,7 +28,6 @@ fn arrays_of_every_protocol_are_read() {
         ("backbone.bottom_up.stem.conv1.weight", vec![2, 3, 1, 1]),
         ("backbone.fpn_lateral2.bias", vec![5]),
         ("pixel_mean", vec![3, 1, 1]),
-        ("roi_heads.empty", vec![0, 4]),
         ("roi_heads.scalar", vec![]),
     ];
     for protocol in 2..=4 {

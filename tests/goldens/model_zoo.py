@@ -19,8 +19,7 @@ def model():
         "backbone.bottom_up.stem.conv1.weight": values(0, (2, 3, 1, 1), "float32"),
         "backbone.fpn_lateral2.bias": values(1, (5,), "float16"),
         "pixel_mean": values(2, (3, 1, 1), "float64"),
-        "roi_heads.empty": values(3, (0, 4), "float32"),
-        "roi_heads.scalar": values(4, (), "float32"),
+        "roi_heads.scalar": values(3, (), "float32"),
     }
 
 
