@@ -10,9 +10,9 @@ struct Params {
     limit: u32,
     first_slot: u32,
     min_side: f32,
+    edges: u32, // of boxes
     unused_a: u32,
     unused_b: u32,
-    unused_c: u32,
 }
 
 #import fpn::frame::Frame
@@ -52,8 +52,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let shift = vec2<f32>(vec2<u32>(cell % params.size.y, cell / params.size.y) * params.stride.yx);
     let start = cell * params.delta_pitch + 4u * a;
     let delta = vec4<f32>(deltas[start], deltas[start + 1u], deltas[start + 2u], deltas[start + 3u]);
-    let decoded = decode(params.anchors[a] + shift.xyxy, delta, vec4<f32>(1.0));
-    let box = clip(decoded, vec2<f32>(frame.resized));
+    let decoded = decode(params.anchors[a] + shift.xyxy, delta, vec4<f32>(1.0), params.edges);
+    let box = clip(decoded, vec2<f32>(frame.resized), params.edges);
     boxes[params.first_slot + rank] = box;
     keys[params.first_slot + rank] = select(0u, own, is_at_least(box, params.min_side));
 }

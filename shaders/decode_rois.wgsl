@@ -12,7 +12,12 @@ struct Params {
     capacity: u32,
     score_threshold: f32,
     min_side: f32,
-    unused: vec2<u32>,
+    delta_step: u32, // floats from one class's deltas to the next's; 0 where all have the same
+    edges: u32, // of boxes
+    first_class: u32, // that is not the background
+    unused_a: u32,
+    unused_b: u32,
+    unused_c: u32,
 }
 
 #import fpn::frame::Frame
@@ -24,7 +29,7 @@ const INVOCATIONS: u32 = 256u;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> frame: Frame;
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>; // [roi][class]
-@group(0) @binding(3) var<storage, read_write> deltas: array<f32>; // [roi][class][4]
+@group(0) @binding(3) var<storage, read_write> deltas: array<f32>; // [roi][class][4], or [roi][4]
 @group(0) @binding(4) var<storage, read_write> proposals: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> levels: array<u32>;
 @group(0) @binding(6) var<storage, read_write> proposal_count: array<u32>;
@@ -45,14 +50,15 @@ fn normalizer(roi: u32) -> vec2<f32> {
     return vec2<f32>(highest, sum);
 }
 
-fn score_of(roi: u32, label: u32, normal: vec2<f32>) -> f32 {
-    return exp(logits[roi * params.logit_pitch + label] - normal.x) / normal.y;
+fn score_of(roi: u32, class_index: u32, normal: vec2<f32>) -> f32 {
+    return exp(logits[roi * params.logit_pitch + class_index] - normal.x) / normal.y;
 }
 
-fn box_of(roi: u32, label: u32) -> vec4<f32> {
-    let start = roi * params.delta_pitch + 4u * label;
+fn box_of(roi: u32, class_index: u32) -> vec4<f32> {
+    let start = roi * params.delta_pitch + params.delta_step * class_index;
     let delta = vec4<f32>(deltas[start], deltas[start + 1u], deltas[start + 2u], deltas[start + 3u]);
-    return clip(decode(proposals[roi], delta, params.weights), vec2<f32>(frame.resized));
+    let box = decode(proposals[roi], delta, params.weights, params.edges);
+    return clip(box, vec2<f32>(frame.resized), params.edges);
 }
 
 @compute @workgroup_size(256)
@@ -61,13 +67,14 @@ fn main(@builtin(local_invocation_index) invocation: u32) {
     let share = (rois + INVOCATIONS - 1u) / INVOCATIONS;
     let first = min(invocation * share, rois);
     let last = min(first + share, rois);
+    let end = params.first_class + params.classes - 1u;
 
     var own = 0u;
     for (var roi = first; roi < last; roi++) {
         let normal = normalizer(roi);
-        for (var label = 1u; label < params.classes; label++) {
-            if score_of(roi, label, normal) > params.score_threshold
-                && is_at_least(box_of(roi, label), params.min_side) {
+        for (var class_index = params.first_class; class_index < end; class_index++) {
+            if score_of(roi, class_index, normal) > params.score_threshold
+                && is_at_least(box_of(roi, class_index), params.min_side) {
                 own++;
             }
         }
@@ -76,12 +83,12 @@ fn main(@builtin(local_invocation_index) invocation: u32) {
     var next = place.x;
     for (var roi = first; roi < last; roi++) {
         let normal = normalizer(roi);
-        for (var label = 1u; label < params.classes; label++) {
-            let score = score_of(roi, label, normal);
-            let box = box_of(roi, label);
+        for (var class_index = params.first_class; class_index < end; class_index++) {
+            let score = score_of(roi, class_index, normal);
+            let box = box_of(roi, class_index);
             if score > params.score_threshold && is_at_least(box, params.min_side) {
                 if next < params.capacity {
-                    let tags = vec2<f32>(f32(label), f32(levels[roi]));
+                    let tags = vec2<f32>(f32(class_index + 1u - params.first_class), f32(levels[roi]));
                     candidates[2u * next] = box;
                     candidates[2u * next + 1u] = vec4<f32>(score, tags, 0.0);
                 }

@@ -4,7 +4,8 @@
 struct Params {
     limit: u32, // slots a level, at most 32 * WORDS
     threshold: f32,
-    unused: vec2<u32>,
+    edges: u32, // of boxes
+    unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -48,7 +49,7 @@ fn main(@builtin(local_invocation_index) invocation: u32, @builtin(workgroup_id)
         let own = slot + 1u + (invocation - slot - 1u) % INVOCATIONS;
         for (var other = own; other < params.limit; other += INVOCATIONS) {
             if (alive[word_of(other)] & bit_of(other)) != 0u
-                && overlaps(box, boxes[first + other], params.threshold) {
+                && overlaps(box, boxes[first + other], params.threshold, params.edges) {
                 alive[word_of(other)] &= ~bit_of(other);
             }
         }

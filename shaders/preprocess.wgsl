@@ -1,15 +1,20 @@
-// From an 8-bit RGBA picture to the network's input: normalize, resize (bilinear, half-pixel
-// centres, no antialiasing), pad with zeros. An invocation makes one pixel.
+// From an 8-bit RGBA picture to the network's input: resize, normalize, pad with zeros. Bilinear with
+// half-pixel centres and no antialiasing over normalized values, or antialiased over bytes that are
+// normalized then. An invocation makes one pixel.
 
 struct Params {
     padded: vec2<u32>, // height, width
     divisor: f32,
-    unused: u32,
-    mean: vec4<f32>,
+    is_bgr: u32,
+    mean: vec4<f32>, // in the input's order
     deviation: vec4<f32>,
 }
 
-#import fpn::bilinear::{between, tap}
+#ifdef ANTIALIASED
+#import fpn::antialias::{BITS, HALF, taps, weight}
+#else
+#import fpn::bilinear::{between, tap_near}
+#endif
 #import fpn::dtype::{Result, packed}
 #import fpn::frame::Frame
 
@@ -18,11 +23,44 @@ struct Params {
 @group(0) @binding(2) var<storage, read> picture: array<u32>; // a pixel a word
 @group(0) @binding(3) var<storage, read_write> image: array<Result>;
 
-fn normal(x: u32, y: u32) -> vec4<f32> {
+fn bytes(x: u32, y: u32) -> vec3<u32> {
     let word = picture[y * frame.original.y + x];
-    let bytes = vec4<u32>(word, word >> 8u, word >> 16u, 0u) & vec4<u32>(255u);
-    return (vec4<f32>(bytes) / params.divisor - params.mean) / params.deviation;
+    let rgb = vec3<u32>(word, word >> 8u, word >> 16u) & vec3<u32>(255u);
+    return select(rgb, rgb.zyx, params.is_bgr == 1u);
 }
+
+fn normal(value: vec3<u32>) -> vec3<f32> {
+    return (vec3<f32>(value) / params.divisor - params.mean.xyz) / params.deviation.xyz;
+}
+
+#ifdef ANTIALIASED
+fn resized(y: u32, x: u32) -> vec3<f32> {
+    let down = taps(y, frame.original.x, frame.resized.x);
+    let across = taps(x, frame.original.y, frame.resized.y);
+    var sum = vec3<u32>(HALF);
+    for (var row = down.first; row < down.end; row++) {
+        var of_row = vec3<u32>(HALF);
+        for (var column = across.first; column < across.end; column++) {
+            of_row += weight(across, column) * bytes(column, row);
+        }
+        sum += weight(down, row) * min(of_row >> vec3<u32>(BITS), vec3<u32>(255u));
+    }
+    return normal(min(sum >> vec3<u32>(BITS), vec3<u32>(255u)));
+}
+#else
+fn cell(x: u32, y: u32) -> vec4<f32> {
+    return vec4<f32>(normal(bytes(x, y)), 0.0);
+}
+
+fn resized(y: u32, x: u32) -> vec3<f32> {
+    let place = (vec2<f32>(vec2<u32>(y, x)) + 0.5) * frame.ratio - 0.5;
+    let down = tap_near(place.x, frame.original.x);
+    let across = tap_near(place.y, frame.original.y);
+    let top = between(across, cell(across.low, down.low), cell(across.high, down.low));
+    let bottom = between(across, cell(across.low, down.high), cell(across.high, down.high));
+    return between(down, top, bottom).xyz;
+}
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>) {
@@ -36,10 +74,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         image[pixel] = packed(vec4<f32>());
         return;
     }
-    let down = tap(y, frame.original.x, frame.resized.x);
-    let across = tap(x, frame.original.y, frame.resized.y);
-    let top = between(across, normal(across.low, down.low), normal(across.high, down.low));
-    let bottom = between(across, normal(across.low, down.high), normal(across.high, down.high));
-    let value = between(down, top, bottom);
-    image[pixel] = packed(vec4<f32>(value.xyz, 0.0));
+    image[pixel] = packed(vec4<f32>(resized(y, x), 0.0));
 }

@@ -14,9 +14,12 @@ struct Params {
     finest: f32, // numbers of the first and the last level of the pyramid
     coarsest: f32,
     first: u32, // number of the first level here
-    unused: u32,
+    unused_a: u32,
+    epsilons: vec2<f32>, // added to a side in canonical ones, and to its logarithm
+    unused_b: vec2<u32>,
 }
 
+#import fpn::boxes::makes_sense
 #import fpn::dtype::{Stored, Result, packed, unpacked}
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -52,19 +55,11 @@ fn load(level: u32, cell: u32, block: u32) -> vec4<f32> {
 #endif
 }
 
-// Whether a picture can have the box: no value is NaN or further out than 2^24 pixels, from where f32 no
-// longer tells pixels apart, and no side is negative. By bits, since drivers may take it that there is
-// neither NaN nor infinity.
-fn makes_sense(box: vec4<f32>) -> bool {
-    let farthest = vec4<u32>(0x4b800000u);
-    let is_near = (bitcast<vec4<u32>>(box) & vec4<u32>(0x7fffffffu)) <= farthest;
-    return all(is_near) && all(box.xy <= box.zw);
-}
-
 // The number of the level for a box of this size.
 fn level_of(box: vec4<f32>) -> u32 {
     let side = sqrt((box.z - box.x) * (box.w - box.y));
-    let level = floor(params.canonical_level + log2(side / params.canonical_size) + 1e-6);
+    let doublings = log2(side / params.canonical_size + params.epsilons.x);
+    let level = floor(params.canonical_level + doublings + params.epsilons.y);
     return u32(clamp(level, params.finest, params.coarsest));
 }
 

@@ -15,6 +15,9 @@ struct Params {
     blocks: u32, // vec4 a candidate; score, label and level are the last
     limit: u32,
     threshold: f32,
+    edges: u32, // of boxes
+    is_restored: u32, // whether boxes overlap as they do in the original picture
+    unused: vec2<u32>,
 }
 
 // What an invocation looks at at a time, so that it waits for memory once and not sixteen times.
@@ -57,8 +60,10 @@ var<workgroup> next_alive: u32;
 var<workgroup> kept_boxes: array<vec4<f32>, 256>;
 var<workgroup> kept_labels: array<f32, 256>;
 
+// In the pixels in which boxes overlap.
 fn box_of(candidate: u32) -> vec4<f32> {
-    return candidates[candidate * params.blocks];
+    let scale = select(vec2<f32>(1.0), frame.ratio.yx, params.is_restored == 1u);
+    return candidates[candidate * params.blocks] * scale.xyxy;
 }
 
 fn tags_of(candidate: u32) -> vec4<f32> {
@@ -201,10 +206,10 @@ fn boxes_of(four: vec4<u32>) -> FourBoxes {
 // Which of four boxes fall to one that is kept.
 fn falling(four: FourBoxes, box: vec4<f32>, label: f32) -> vec4<bool> {
     let overlapping = vec4<bool>(
-        overlaps(box, four.boxes[0], params.threshold),
-        overlaps(box, four.boxes[1], params.threshold),
-        overlaps(box, four.boxes[2], params.threshold),
-        overlaps(box, four.boxes[3], params.threshold),
+        overlaps(box, four.boxes[0], params.threshold, params.edges),
+        overlaps(box, four.boxes[1], params.threshold, params.edges),
+        overlaps(box, four.boxes[2], params.threshold, params.edges),
+        overlaps(box, four.boxes[3], params.threshold, params.edges),
     );
     return (four.labels == vec4<f32>(label)) & overlapping;
 }

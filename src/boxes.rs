@@ -1,7 +1,7 @@
 //! Boxes: decoding, clipping, overlap and non-maximum suppression, shared by the CPU engine and the kernels' references.
 //!
 //! A box is `[x1, y1, x2, y2]` in pixels of the resized picture, `x2` and `y2` exclusive (no "+ 1"),
-//! as in torchvision.
+//! as in torchvision, but where [`Edges`] say otherwise.
 
 /// `[x1, y1, x2, y2]`.
 pub type BBox = [f32; 4];
@@ -9,27 +9,93 @@ pub type BBox = [f32; 4];
 /// The weights of a box coder: deltas are divided by them.
 pub type CoderWeights = [f32; 4];
 
-/// Largest `dw` and `dh` that are decoded, ln(1000 / 16): keeps `exp` from overflowing.
-fn max_log_size() -> f32 {
-    (1000.0_f64 / 16.0).ln() as f32
+/// What a box's `x2` and `y2` stand for, and what follows for its sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edges {
+    /// Where it ends: it is `x2 - x1` wide, as in torchvision.
+    Exclusive,
+    /// Its last pixel: it is `x2 - x1 + 1` wide, as in the first Faster R-CNN. (What that decodes is
+    /// a pixel wider than what it decodes from: no 1 is taken away again.)
+    Inclusive,
 }
 
-/// torchvision's `BoxCoder.decode_single` for one anchor and its deltas (dx, dy, dw, dh).
+impl Edges {
+    /// As kernels are told: what a side is longer by than its ends are apart.
+    pub(crate) fn word(self) -> u32 {
+        match self {
+            Self::Exclusive => 0,
+            Self::Inclusive => 1,
+        }
+    }
+
+    /// What a word tells kernels.
+    pub(crate) fn of_word(word: u32) -> Self {
+        match word {
+            0 => Self::Exclusive,
+            _ => Self::Inclusive,
+        }
+    }
+
+    fn rim(self) -> f32 {
+        self.word() as f32
+    }
+
+    /// Largest `dw` and `dh` that are decoded, which keeps `exp` from overflowing.
+    fn max_log_size(self) -> f32 {
+        match self {
+            Self::Exclusive => (1000.0_f64 / 16.0).ln() as f32,
+            // There is no limit, but what is e⁶⁰ times as wide is cut to the picture all the same.
+            Self::Inclusive => 60.0,
+        }
+    }
+
+    /// The box that the deltas (dx, dy, dw, dh) make of an anchor: torchvision's
+    /// `BoxCoder.decode_single`, or the first Faster R-CNN's `bbox_transform_inv`.
+    pub fn decode(self, anchor: BBox, deltas: [f32; 4], weights: CoderWeights) -> BBox {
+        let [x1, y1, x2, y2] = anchor;
+        let (width, height) = (x2 - x1 + self.rim(), y2 - y1 + self.rim());
+        let (cx, cy) = (x1 + 0.5 * width, y1 + 0.5 * height);
+        let dx = deltas[0] / weights[0];
+        let dy = deltas[1] / weights[1];
+        // Not `f32::min`, which would take NaN for the largest.
+        let cut = |log_size: f32| match log_size > self.max_log_size() {
+            true => self.max_log_size(),
+            false => log_size,
+        };
+        let (dw, dh) = (cut(deltas[2] / weights[2]), cut(deltas[3] / weights[3]));
+        let (cx, cy) = (dx * width + cx, dy * height + cy);
+        let (half_w, half_h) = (0.5 * (dw.exp() * width), 0.5 * (dh.exp() * height));
+        [cx - half_w, cy - half_h, cx + half_w, cy + half_h]
+    }
+
+    /// The box cut to a picture of `[height, width]`.
+    pub fn clip(self, [x1, y1, x2, y2]: BBox, size: [f32; 2]) -> BBox {
+        let [height, width] = size.map(|side| side - self.rim());
+        [
+            x1.clamp(0.0, width),
+            y1.clamp(0.0, height),
+            x2.clamp(0.0, width),
+            y2.clamp(0.0, height),
+        ]
+    }
+
+    /// Area in square pixels.
+    fn area(self, [x1, y1, x2, y2]: BBox) -> f32 {
+        (x2 - x1 + self.rim()) * (y2 - y1 + self.rim())
+    }
+
+    /// Intersection over union. Two boxes without area give NaN, which is above no threshold.
+    pub fn iou(self, a: BBox, b: BBox) -> f32 {
+        let width = (a[2].min(b[2]) - a[0].max(b[0]) + self.rim()).max(0.0);
+        let height = (a[3].min(b[3]) - a[1].max(b[1]) + self.rim()).max(0.0);
+        let intersection = width * height;
+        intersection / (self.area(a) + self.area(b) - intersection)
+    }
+}
+
+/// [`Edges::decode`] of boxes with exclusive edges.
 pub fn decode(anchor: BBox, deltas: [f32; 4], weights: CoderWeights) -> BBox {
-    let [x1, y1, x2, y2] = anchor;
-    let (width, height) = (x2 - x1, y2 - y1);
-    let (cx, cy) = (x1 + 0.5 * width, y1 + 0.5 * height);
-    let dx = deltas[0] / weights[0];
-    let dy = deltas[1] / weights[1];
-    // Not `f32::min`, which would take NaN for the largest.
-    let cut = |log_size: f32| match log_size > max_log_size() {
-        true => max_log_size(),
-        false => log_size,
-    };
-    let (dw, dh) = (cut(deltas[2] / weights[2]), cut(deltas[3] / weights[3]));
-    let (cx, cy) = (dx * width + cx, dy * height + cy);
-    let (half_w, half_h) = (0.5 * (dw.exp() * width), 0.5 * (dh.exp() * height));
-    [cx - half_w, cy - half_h, cx + half_w, cy + half_h]
+    Edges::Exclusive.decode(anchor, deltas, weights)
 }
 
 /// The inverse of [`decode`]: torchvision's `BoxCoder.encode_single`, the deltas that turn `anchor` into
@@ -49,14 +115,20 @@ pub fn encode(anchor: BBox, bbox: BBox, weights: CoderWeights) -> [f32; 4] {
     ]
 }
 
-/// The box cut to a picture of `[height, width]`.
-pub fn clip([x1, y1, x2, y2]: BBox, [height, width]: [f32; 2]) -> BBox {
-    [
-        x1.clamp(0.0, width),
-        y1.clamp(0.0, height),
-        x2.clamp(0.0, width),
-        y2.clamp(0.0, height),
-    ]
+/// [`Edges::clip`] of boxes with exclusive edges.
+pub fn clip(bbox: BBox, size: [f32; 2]) -> BBox {
+    Edges::Exclusive.clip(bbox, size)
+}
+
+/// Farthest that a box reaches, in pixels: up to here f32 tells pixels apart.
+const FARTHEST: f32 = (1 << 24) as f32;
+
+/// Whether a picture can have the box: no value is NaN or further out than 2²⁴ pixels, and no side is
+/// negative.
+pub fn makes_sense(bbox: BBox) -> bool {
+    let [x1, y1, x2, y2] = bbox;
+    // NaN is within nothing.
+    bbox.iter().all(|side| side.abs() <= FARTHEST) && x1 <= x2 && y1 <= y2
 }
 
 /// Whether both sides are at least `side` pixels.
@@ -64,17 +136,14 @@ pub fn is_at_least([x1, y1, x2, y2]: BBox, side: f32) -> bool {
     x2 - x1 >= side && y2 - y1 >= side
 }
 
-/// Area in square pixels.
-pub fn area([x1, y1, x2, y2]: BBox) -> f32 {
-    (x2 - x1) * (y2 - y1)
+/// Area in square pixels, of a box with exclusive edges.
+pub fn area(bbox: BBox) -> f32 {
+    Edges::Exclusive.area(bbox)
 }
 
-/// Intersection over union. Two boxes without area give NaN, which is above no threshold.
+/// [`Edges::iou`] of boxes with exclusive edges.
 pub fn iou(a: BBox, b: BBox) -> f32 {
-    let width = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
-    let height = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
-    let intersection = width * height;
-    intersection / (area(a) + area(b) - intersection)
+    Edges::Exclusive.iou(a, b)
 }
 
 /// Greedy non-maximum suppression over boxes sorted best first: the indices of those kept, in
@@ -82,6 +151,7 @@ pub fn iou(a: BBox, b: BBox) -> f32 {
 /// `threshold`. At most `limit` are kept.
 pub fn nms(
     boxes: &[BBox],
+    edges: Edges,
     group: impl Fn(usize) -> i32,
     threshold: f32,
     limit: usize,
@@ -93,7 +163,7 @@ pub fn nms(
         }
         let suppressed = kept
             .iter()
-            .any(|&k| group(k) == group(index) && iou(boxes[k], candidate) > threshold);
+            .any(|&k| group(k) == group(index) && edges.iou(boxes[k], candidate) > threshold);
         if !suppressed {
             kept.push(index);
         }
@@ -113,15 +183,21 @@ mod tests {
             [0.0, 0.0, 1.0, 1.0],
             [0.0, 0.0, 2.0, 1.0],
         ];
-        assert_eq!(nms(&boxes, |_| 0, 0.5, 10), [0, 1]);
-        assert_eq!(nms(&boxes, |_| 0, 0.49, 10), [0]);
-        assert_eq!(nms(&boxes, |i| i as i32, 0.0, 10), [0, 1, 2]);
-        assert_eq!(nms(&boxes, |i| i as i32, 0.0, 2), [0, 1]);
+        assert_eq!(nms(&boxes, Edges::Exclusive, |_| 0, 0.5, 10), [0, 1]);
+        assert_eq!(nms(&boxes, Edges::Exclusive, |_| 0, 0.49, 10), [0]);
+        assert_eq!(
+            nms(&boxes, Edges::Exclusive, |i| i as i32, 0.0, 10),
+            [0, 1, 2]
+        );
+        assert_eq!(nms(&boxes, Edges::Exclusive, |i| i as i32, 0.0, 2), [0, 1]);
     }
 
     #[test]
     fn boxes_without_area_suppress_nothing() {
         let point = [3.0, 3.0, 3.0, 3.0];
-        assert_eq!(nms(&[point, point], |_| 0, 0.5, 10), [0, 1]);
+        assert_eq!(
+            nms(&[point, point], Edges::Exclusive, |_| 0, 0.5, 10),
+            [0, 1]
+        );
     }
 }

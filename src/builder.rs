@@ -8,7 +8,7 @@ use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
 use crate::error::BuildError;
 use crate::gpu::{Gpu, GpuEngine};
-use crate::models::{Architecture, ModelConfig, Request, Selection, Upsampling};
+use crate::models::{Architecture, ModelConfig, Request, Selection, StrideIn, Strides, Upsampling};
 use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
 use crate::weights::{self, Checkpoint};
@@ -29,6 +29,9 @@ pub struct DetectorBuilder {
     max_size: Option<usize>,
     class_names: Option<Vec<String>>,
     top_down: Option<Upsampling>,
+    stride_in: Option<StrideIn>,
+    strides: Option<Strides>,
+    pixel_std: Option<[f32; 3]>,
     maps: BTreeSet<MapKind>,
     maps_alone: bool,
     gpu: Option<Arc<Gpu>>,
@@ -101,6 +104,27 @@ impl DetectorBuilder {
         self
     }
 
+    /// Where bottlenecks have their stride, which no tensor tells. By default what the checkpoint says, or
+    /// else what is usual for the model; most know one place only.
+    pub fn stride_in(mut self, place: StrideIn) -> Self {
+        self.stride_in = Some(place);
+        self
+    }
+
+    /// Which strides EFPN's anchors and RoIs go by, which no tensor tells. By default what the checkpoint says,
+    /// or else those that the published code declares.
+    pub fn strides(mut self, strides: Strides) -> Self {
+        self.strides = Some(strides);
+        self
+    }
+
+    /// What blue, green and red are divided by, of detectron2's models. By default what the checkpoint says,
+    /// or else what is usual for its bottom-up network.
+    pub fn pixel_std(mut self, std: [f32; 3]) -> Self {
+        self.pixel_std = Some(std);
+        self
+    }
+
     /// The model's own score threshold, 0 to 1. By default 0.05 for Faster R-CNN, 0.5 for
     /// RetinaFace.
     pub fn score_threshold(mut self, threshold: f32) -> Self {
@@ -157,7 +181,7 @@ impl DetectorBuilder {
     /// As [`build`](Self::build).
     pub async fn build_async(self, pause: impl AsyncFn()) -> Result<Detector, BuildError> {
         let config = self.config()?;
-        let transform = self.transform(config.architecture)?;
+        let transform = self.transform(&config)?;
         let request = self.request(config.architecture)?;
         let finds = request.selection.is_some();
         let class_names = match (
@@ -214,16 +238,51 @@ impl DetectorBuilder {
             top_down,
             known.contains(&top_down),
         )?;
-        Ok(ModelConfig {
-            architecture,
+        let usual = ModelConfig {
             classes: weights::class_count(&self.checkpoint, architecture)?,
             bn_eps,
             top_down,
-        })
+            ..ModelConfig::of(architecture)
+        };
+        let told = weights::form(&self.checkpoint, usual)?;
+        self.chosen(told)
     }
 
-    fn transform(&self, architecture: Architecture) -> Result<Transform, BuildError> {
-        let mut transform = architecture.transform();
+    /// What no tensor tells.
+    fn chosen(&self, mut config: ModelConfig) -> Result<ModelConfig, BuildError> {
+        let metadata = &self.checkpoint.metadata;
+        let specification = config.architecture.specification();
+        if let Some(place) = self.stride_in.or(metadata.stride_in) {
+            let known = specification.stride_in;
+            let expected = match known {
+                [] => "nothing, since this model has no bottlenecks".to_owned(),
+                _ => format!("{}, the only place that this model knows", config.stride_in),
+            };
+            check("stride_in", expected, place, known.contains(&place))?;
+            config.stride_in = place;
+        }
+        if let Some(strides) = self.strides.or(metadata.strides) {
+            let other = config.with_strides(strides);
+            let expected = "nothing, since this model knows one kind only";
+            check("strides", expected, strides, other.is_some())?;
+            config = other.unwrap_or(config);
+        }
+        if let Some(mean) = metadata.pixel_mean.filter(|_| specification.has_extras) {
+            config.pixel_mean = mean;
+        }
+        if let Some(std) = self.pixel_std.or(metadata.pixel_std) {
+            let found = format!("{std:?}");
+            let expected = "nothing, since this model's is always the same";
+            check("pixel_std", expected, &found, specification.has_extras)?;
+            let is_usable = std.iter().all(|std| std.is_finite() && *std > 0.0);
+            check("pixel_std", "three numbers above 0", found, is_usable)?;
+            config.pixel_std = std;
+        }
+        Ok(config)
+    }
+
+    fn transform(&self, config: &ModelConfig) -> Result<Transform, BuildError> {
+        let mut transform = config.transform();
         for (option, size) in [("min_size", self.min_size), ("max_size", self.max_size)] {
             let size = size.unwrap_or(1);
             check(option, "at least one pixel", size, size > 0)?;
@@ -320,7 +379,29 @@ fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>,
 mod tests {
     use super::*;
     use crate::compile::{Target, compile};
-    use crate::models::faster_rcnn::PYRAMID_TINY;
+    use crate::models::faster_rcnn::{PYRAMID_TINY, RESNET50_FPN};
+    use crate::models::faster_rcnn_c4;
+
+    #[test]
+    fn a_stride_is_where_the_model_knows_it() {
+        let config = ModelConfig::of(RESNET50_FPN);
+        let builder = Detector::builder(weights::seeded(&config, 1));
+        let error = builder.stride_in(StrideIn::First).build();
+        let error = error.expect_err("torchvision's have it elsewhere");
+        let sentence = "stride_in is 1x1: expected 3x3, the only place that this model knows";
+        assert_eq!(error.to_string(), sentence);
+
+        // What a checkpoint says, unless told otherwise.
+        let config = ModelConfig {
+            stride_in: StrideIn::Second,
+            ..ModelConfig::of(faster_rcnn_c4::RESNET50)
+        };
+        let checkpoint = weights::seeded(&config, 1);
+        let builder = || Detector::builder(checkpoint.clone());
+        assert_eq!(builder().config().expect("it is sound"), config);
+        let told = builder().stride_in(StrideIn::First).config();
+        assert_eq!(told.expect("it is sound").stride_in, StrideIn::First);
+    }
 
     #[test]
     fn proposals_are_as_many_as_there_can_be_and_no_more() {

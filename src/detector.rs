@@ -293,6 +293,9 @@ impl Detector {
             return Err(DetectError::NoPixels { width, height });
         }
         let frame = self.transform.frame([height, width]);
+        if let Some([from, to]) = self.transform.out_of_reach(&frame) {
+            return Err(DetectError::ResizedTooFar { from, to });
+        }
         let [height, width] = frame.padded;
         match height.saturating_mul(width) > MAX_INPUT_PIXELS {
             true => Err(DetectError::TooLarge {
@@ -312,7 +315,15 @@ impl Detector {
         if !computed.detections.iter().all(is_finite) {
             return Err(DetectError::NotFinite);
         }
-        let items = computed.detections.iter().map(|found| Detection {
+        // detectron2 keeps boxes of any size until they are in the picture's pixels. Of no other are there any
+        // without area, but for C4's, whose edges are inclusive.
+        let is_detectron2 = self.config.body.is_some();
+        let is_kept = |found: &&Candidate| {
+            let [x1, y1, x2, y2] = found.bbox;
+            !is_detectron2 || (x2 > x1 && y2 > y1)
+        };
+        let kept = computed.detections.iter().filter(is_kept);
+        let items = kept.map(|found| Detection {
             bbox: found.bbox,
             label: found.label as usize,
             name: self.class_names[found.label as usize].clone(),

@@ -165,6 +165,16 @@ pub enum DetectError {
         /// Most pixels allowed.
         limit: usize,
     },
+    /// A side that is resized by more than can be computed exactly.
+    #[error(
+        "a side of {from} pixels would be resized to {to}, which is too far to be exact: cut the picture or set other sizes"
+    )]
+    ResizedTooFar {
+        /// Its length in pixels.
+        from: usize,
+        /// What it would be.
+        to: usize,
+    },
     /// An activation larger than the GPU can bind.
     #[error(
         "an input of {width}×{height} pixels needs {needed} bytes in one buffer, and {adapter} \

@@ -1,5 +1,9 @@
-//! From a picture to a network's input: scale, normalize, resize, pad. For torchvision's detectors
-//! the same arithmetic, in the same order, as its `GeneralizedRCNNTransform`.
+//! From a picture to a network's input: scale, normalize, resize, pad. Each [`Resizer`] does the same
+//! arithmetic, in the same order, as the code it is named after.
+
+mod pillow;
+
+use std::borrow::Cow;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbaImage;
@@ -14,17 +18,92 @@ pub struct ResizeBounds {
     pub max_size: usize,
 }
 
+/// The order of a picture's channels in a network's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelOrder {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red.
+    Bgr,
+}
+
+impl ChannelOrder {
+    /// Where red, green and blue are among the input's channels, and the other way round.
+    fn places(self) -> [usize; 3] {
+        match self {
+            Self::Rgb => [0, 1, 2],
+            Self::Bgr => [2, 1, 0],
+        }
+    }
+}
+
+/// Whose way of resizing a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resizer {
+    /// torchvision's detectors: normalized values, bilinear without antialiasing, the scale that of the
+    /// integer sizes, which are rounded down.
+    Torchvision,
+    /// Pillow's `BILINEAR`, as detectron2 uses it: bytes, before they are normalized, through a triangle
+    /// as wide as the scale, across and then down, each time rounded to bytes.
+    Pillow,
+    /// OpenCV's `INTER_LINEAR` by a factor, as the C4 models use it: normalized values, bilinear without
+    /// antialiasing, the scale that factor, whatever the sizes were rounded to.
+    OpenCv,
+}
+
+impl Resizer {
+    /// The size that a picture of `original` height and width is brought to, and the picture's pixels
+    /// for one of it, down and across. No side vanishes, where the originals fail.
+    fn resized(self, original: [usize; 2], bounds: ResizeBounds) -> ([usize; 2], [f32; 2]) {
+        let sides = original.map(|side| side as f64);
+        let [short, long] = [sides[0].min(sides[1]), sides[0].max(sides[1])];
+        let (least, most) = (bounds.min_size as f64, bounds.max_size as f64);
+        let least_scale = least / short;
+        let sizes = match self {
+            Self::Torchvision => {
+                let scale = least_scale.min(most / long);
+                sides.map(|side| (side * scale).floor())
+            }
+            Self::Pillow => {
+                let limit = (most / (long * least_scale)).min(1.0);
+                let scaled = sides.map(|side| match side == short {
+                    true => least,
+                    false => side * least_scale,
+                });
+                scaled.map(|side| (side * limit + 0.5).floor())
+            }
+            Self::OpenCv => {
+                let is_too_long = (long * least_scale).round_ties_even() > most;
+                let scale = if is_too_long {
+                    most / long
+                } else {
+                    least_scale
+                };
+                let sizes = sides.map(|side| (side * scale).round_ties_even() as usize);
+                return (sizes.map(|side| side.max(1)), [(1.0 / scale) as f32; 2]);
+            }
+        };
+        let resized = sizes.map(|side| (side as usize).max(1));
+        let ratio = [0, 1].map(|axis| original[axis] as f32 / resized[axis] as f32);
+        (resized, ratio)
+    }
+}
+
 /// How pictures are prepared for a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transform {
+    /// The order of the input's channels.
+    pub order: ChannelOrder,
     /// Values 0–255 are divided by this first.
     pub divisor: f32,
-    /// Subtracted from red, green and blue.
+    /// Subtracted from the input's channels, in their order.
     pub mean: [f32; 3],
-    /// Red, green and blue are divided by this.
+    /// The input's channels are divided by this, in their order.
     pub std: [f32; 3],
-    /// How the picture is resized; `None` leaves its size.
+    /// Into which bounds the picture is resized; `None` leaves its size.
     pub resize: Option<ResizeBounds>,
+    /// Whose way of resizing.
+    pub resizer: Resizer,
     /// The input's sides are padded with zeros, right and below, to a multiple of this.
     pub multiple: usize,
 }
@@ -33,6 +112,7 @@ impl Transform {
     /// torchvision's detectors: ImageNet's mean and deviation, 800/1333, multiples of 32.
     pub const fn torchvision() -> Self {
         Self {
+            order: ChannelOrder::Rgb,
             divisor: 255.0,
             mean: [0.485, 0.456, 0.406],
             std: [0.229, 0.224, 0.225],
@@ -40,6 +120,7 @@ impl Transform {
                 min_size: 800,
                 max_size: 1333,
             }),
+            resizer: Resizer::Torchvision,
             multiple: 32,
         }
     }
@@ -47,25 +128,21 @@ impl Transform {
     /// RetinaFace: 0–255 less the mean, the picture's own size.
     pub const fn retinaface() -> Self {
         Self {
+            order: ChannelOrder::Rgb,
             divisor: 1.0,
             mean: [104.0, 117.0, 123.0],
             std: [1.0; 3],
             resize: None,
+            resizer: Resizer::Torchvision,
             multiple: 1,
         }
     }
 
     /// The sizes a picture of `[height, width]` goes through.
     pub fn frame(&self, original: [usize; 2]) -> Frame {
-        let resized = match self.resize {
-            None => original,
-            Some(bounds) => {
-                let [short, long] = [original[0].min(original[1]), original[0].max(original[1])];
-                let scale = (bounds.min_size as f64 / short as f64)
-                    .min(bounds.max_size as f64 / long as f64);
-                // A side never vanishes: torchvision fails where it would.
-                original.map(|side| ((side as f64 * scale).floor() as usize).max(1))
-            }
+        let (resized, ratio) = match self.resize {
+            None => (original, [1.0; 2]),
+            Some(bounds) => self.resizer.resized(original, bounds),
         };
         Frame {
             original,
@@ -73,10 +150,24 @@ impl Transform {
             // A side too large for a number is too large for any network, which is said later.
             padded: resized
                 .map(|side| side.checked_next_multiple_of(self.multiple).unwrap_or(side)),
+            ratio,
         }
     }
 
-    /// The network's input `[1, 3, H, W]` (RGB) for a picture; its alpha is ignored. `frame` is
+    /// A side before and after, in pixels, that is resized too far to be computed exactly, if there is
+    /// one. None is in any picture of common proportions.
+    pub(crate) fn out_of_reach(&self, frame: &Frame) -> Option<[usize; 2]> {
+        let [product, square] = PILLOW_LIMITS;
+        let sides = [0, 1].map(|axis| [frame.original[axis], frame.resized[axis]]);
+        let is_within = |[from, to]: &[usize; 2]| {
+            from.saturating_mul(*to) <= product
+                && from.saturating_mul(*from) <= to.saturating_mul(square)
+        };
+        let mut sides = sides.into_iter();
+        sides.find(|side| self.resizer == Resizer::Pillow && !is_within(side))
+    }
+
+    /// The network's input `[1, 3, H, W]` for a picture; its alpha is ignored. `frame` is
     /// this transform's for the picture's size.
     pub fn apply(&self, picture: &RgbaImage, frame: &Frame, device: &Device) -> Tensor<4> {
         let [height, width] = frame.padded;
@@ -85,8 +176,12 @@ impl Transform {
     }
 }
 
+/// Most that the product of a side's lengths before and after may be for Pillow's resizer, and most that
+/// the first one's square may be times the second: the kernel counts in 32 bits.
+const PILLOW_LIMITS: [usize; 2] = [1 << 30, 1 << 27];
+
 /// The sizes of one picture on its way, `[height, width]` each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Frame {
     /// As it came.
     pub original: [usize; 2],
@@ -94,6 +189,9 @@ pub struct Frame {
     pub resized: [usize; 2],
     /// The network's input, padding included.
     pub padded: [usize; 2],
+    /// What a length in the resized picture is multiplied by to be one in the original, down and
+    /// across.
+    pub ratio: [f32; 2],
 }
 
 impl Frame {
@@ -101,7 +199,7 @@ impl Frame {
     /// ratios (down, across) that take its pixels back to the original's.
     pub fn tensor(&self, device: &Device) -> Tensor<1> {
         let [height, width] = self.resized.map(|side| side as f32);
-        let [down, across] = self.ratio();
+        let [down, across] = self.ratio;
         Tensor::from_data([height, width, down, across], device)
     }
 
@@ -110,21 +208,20 @@ impl Frame {
         let [height, width] = self.original;
         width.saturating_mul(height).saturating_mul(4)
     }
-
-    /// What a length in the resized picture is multiplied by to be one in the original, down and
-    /// across.
-    pub fn ratio(&self) -> [f32; 2] {
-        [0, 1].map(|axis| self.original[axis] as f32 / self.resized[axis] as f32)
-    }
 }
 
-/// What the preprocessing kernel does, on the CPU: planes `[3, H, W]` of the padded input. Bilinear, half-pixel
-/// centres, no antialiasing; the scale is that of the integer sizes.
+/// What the preprocessing kernels do, on the CPU: planes `[3, H, W]` of the padded input.
 pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Frame) -> Vec<f32> {
+    // Pillow's bytes are of the right size before they are normalized.
+    let (picture, ratio) = match transform.resizer {
+        Resizer::Pillow => (Cow::Owned(pillow::resize(picture, frame.resized)), [1.0; 2]),
+        Resizer::Torchvision | Resizer::OpenCv => (Cow::Borrowed(picture), frame.ratio),
+    };
+    let source = [picture.height(), picture.width()].map(|side| side as usize);
     let [height, width] = frame.resized;
     let [padded_height, padded_width] = frame.padded;
     let xs: Vec<Tap> = (0..width)
-        .map(|x| Tap::at(x, frame.original[1], width))
+        .map(|x| Tap::at(x, ratio[1], source[1]))
         .collect();
     let mut planes = vec![0.0; 3 * padded_height * padded_width];
     planes
@@ -133,9 +230,10 @@ pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Fra
         .filter(|(row, _)| row % padded_height < height)
         .for_each(|(row, out)| {
             let (channel, y) = (row / padded_height, row % padded_height);
-            let y = Tap::at(y, frame.original[0], height);
+            let colour = transform.order.places()[channel];
+            let y = Tap::at(y, ratio[0], source[0]);
             let normal = |x: usize, y: usize| {
-                let value = picture.as_raw()[(y * frame.original[1] + x) * 4 + channel];
+                let value = picture.as_raw()[(y * source[1] + x) * 4 + colour];
                 let value = f32::from(value) / transform.divisor;
                 (value - transform.mean[channel]) / transform.std[channel]
             };
@@ -147,7 +245,7 @@ pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Fra
     planes
 }
 
-/// The two source pixels of a target pixel along one axis, and their weights.
+/// The two source pixels of a target pixel along one axis, with half-pixel centres, and their weights.
 struct Tap {
     low: usize,
     high: usize,
@@ -158,9 +256,9 @@ struct Tap {
 }
 
 impl Tap {
-    fn at(target: usize, source_size: usize, target_size: usize) -> Self {
-        let scale = source_size as f32 / target_size as f32;
-        let position = ((target as f32 + 0.5) * scale - 0.5).max(0.0);
+    /// `ratio` source pixels are one of the target's.
+    fn at(target: usize, ratio: f32, source_size: usize) -> Self {
+        let position = ((target as f32 + 0.5) * ratio - 0.5).max(0.0);
         let low = (position as usize).min(source_size - 1);
         let near = (position - low as f32).clamp(0.0, 1.0);
         Self {
@@ -190,6 +288,34 @@ mod tests {
         // 800 / 427 · 427 is 799.999… in f64.
         let frame = Transform::torchvision().frame([427, 640]);
         assert_eq!(frame.resized, [800, 1199]);
+    }
+
+    #[test]
+    fn sides_far_out_of_proportion_are_out_of_reach() {
+        let pillow = Transform {
+            resizer: Resizer::Pillow,
+            ..Transform::torchvision()
+        };
+        let out_of_reach = |size| pillow.out_of_reach(&pillow.frame(size));
+        assert_eq!(out_of_reach([8000, 12_000]), None);
+        assert_eq!(out_of_reach([1, 40_000]), None);
+        assert_eq!(out_of_reach([1, 1_000_000]), Some([1_000_000, 1333]));
+        let torchvision = Transform::torchvision();
+        let frame = torchvision.frame([1, 1_000_000]);
+        assert_eq!(torchvision.out_of_reach(&frame), None);
+    }
+
+    #[test]
+    fn colours_are_in_the_order_of_the_network() {
+        let picture = RgbaImage::from_pixel(2, 1, image::Rgba([10, 20, 30, 255]));
+        let transform = Transform {
+            order: ChannelOrder::Bgr,
+            mean: [30.0, 18.0, 7.0],
+            std: [1.0, 2.0, 1.0],
+            ..Transform::retinaface()
+        };
+        let values = preprocess(&picture, &transform, &transform.frame([1, 2]));
+        assert_eq!(values, [0.0, 0.0, 1.0, 1.0, 3.0, 3.0]);
     }
 
     #[test]

@@ -10,7 +10,9 @@ use burn_ir::{
 use fpn_wgpu::compile::{CapturedModel, GraphOutput, capture};
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
-use fpn_wgpu::models::{Architecture, Model, ModelConfig, Request, Selection, parameters};
+use fpn_wgpu::models::{
+    Architecture, Model, ModelConfig, Request, Selection, faster_rcnn_c4, parameters,
+};
 use fpn_wgpu::plan::MapKind;
 
 /// Height and width of the inputs: not square, so that a mix-up shows.
@@ -56,6 +58,11 @@ fn known(operation: &OperationIr) -> Option<&'static str> {
             }
         }
         OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) if cat.dim == 1 => "concatenation",
+        // Of the two scores of an anchor, what the sigmoid is of.
+        OperationIr::BaseFloat(BaseOperationIr::Slice(_)) => "slice",
+        OperationIr::NumericFloat(_, NumericOperationIr::Sub(_)) => "subtraction",
+        OperationIr::Activation(ActivationOperationIr::Sigmoid(_)) => "sigmoid",
+        OperationIr::Module(ModuleOperationIr::AdaptiveAvgPool2d(_)) => "mean",
         OperationIr::Custom(custom) if custom.id.starts_with("fpn::") => "ours",
         OperationIr::Init(_) => "input",
         _ if is_initializer(operation) => "parameter",
@@ -70,6 +77,14 @@ fn is_initializer(operation: &OperationIr) -> bool {
         OperationIr::BaseFloat(BaseOperationIr::Zeros(_) | BaseOperationIr::Ones(_))
             | OperationIr::Float(_, FloatOperationIr::Random(_))
     )
+}
+
+fn is_efpn(architecture: Architecture) -> bool {
+    architecture.specification().true_anchors.is_some()
+}
+
+fn is_c4(architecture: Architecture) -> bool {
+    faster_rcnn_c4::ARCHITECTURES.contains(&architecture)
 }
 
 #[test]
@@ -92,11 +107,19 @@ fn only_known_operations_are_recorded() {
             "fasterrcnn_resnet50_fpn" => 53 + 8 + 3 * 5,
             "fasterrcnn_resnet101_fpn" => 104 + 8 + 3 * 5,
             "fasterrcnn_resnet152_fpn" => 155 + 8 + 3 * 5,
+            // All of a ResNet, and the RPN head once.
+            "fasterrcnn_c4_resnet50" => 53 + 3,
+            "fasterrcnn_c4_resnet101" => 104 + 3,
+            "fasterrcnn_c4_resnet152" => 155 + 3,
             // Body, pyramid, context modules, heads.
             "retinaface_mobilenet025" => 27 + 5 + 15 + 9,
             "fpn_resnet50" => 53 + 7,
             "fpn_resnet101" => 104 + 7,
             "fpn_resnet152" => 155 + 7,
+            "detectron2_faster_rcnn_fpn" => 53 + 8 + 3 * 5,
+            // A stage more, which is one convolution, and its level.
+            "efpn_resnext50" => 53 + 1 + 10 + 3 * 5,
+            "efpn_resnext101" => 104 + 1 + 10 + 3 * 5,
             other => panic!("how many has {other}?"),
         };
         assert_eq!(counts["convolution"], convolutions, "{architecture}");
@@ -106,12 +129,19 @@ fn only_known_operations_are_recorded() {
             "matrix product",
             "flatten",
             "concatenation",
+            "slice",
+            "subtraction",
+            "sigmoid",
+            "mean",
         ];
         let found = others.map(|name| counts.get(name).copied().unwrap_or_default());
         let expected = match architecture.selection() {
-            None => [3, 1, 0, 0, 0],
-            Some(_) if architecture.is_two_stage() => [3, 2, 4, 1, 0],
-            Some(_) => [2, 0, 0, 0, 3],
+            None => [3, 1, 0, 0, 0, 0, 0, 0, 0],
+            // Its stem has no pool.
+            Some(_) if is_efpn(architecture) => [4, 1, 4, 1, 0, 0, 0, 0, 0],
+            Some(_) if is_c4(architecture) => [0, 1, 2, 1, 0, 2, 1, 1, 1],
+            Some(_) if architecture.is_two_stage() => [3, 2, 4, 1, 0, 0, 0, 0, 0],
+            Some(_) => [2, 0, 0, 0, 3, 0, 0, 0, 0],
         };
         assert_eq!(found, expected, "{architecture}: {others:?}");
     }
@@ -172,12 +202,18 @@ fn inputs_and_outputs_are_declared() {
         let channels = match architecture.name() {
             "pyramid_tiny" => 48,
             "retinaface_mobilenet025" => 64,
+            _ if is_c4(architecture) => 1024,
             _ => 256,
         };
         let expected: Vec<_> = architecture
             .levels()
             .map(|level| {
-                let [height, width] = PADDED.map(|side| side.div_ceil(1 << level));
+                // C4's stem pools without padding, which at this size comes to the same.
+                let stride = match is_efpn(architecture) {
+                    true => 1 << (level - 1),
+                    false => 1 << level,
+                };
+                let [height, width] = PADDED.map(|side| side.div_ceil(stride));
                 (vec![1, channels, height, width], DType::F32)
             })
             .collect();

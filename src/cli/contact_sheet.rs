@@ -27,7 +27,8 @@ pub fn contact_sheet(
         let boxes: Vec<&Detection> = found
             .items
             .iter()
-            .filter(|item| item.level == level.info.level)
+            // Levels are numbered; what has another name is made on the way, and no box starts from it.
+            .filter(|item| item.level == level.info.level && !level.info.name.ends_with('\''))
             .collect();
         let plural = if boxes.len() == 1 { "box" } else { "boxes" };
         let caption = format!("{} {plural} from {}", boxes.len(), level.info.name);

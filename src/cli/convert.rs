@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use fpn_wgpu::weights::Metadata;
 
 use super::Usage;
 use super::model::{ModelArgs, open};
@@ -51,9 +52,11 @@ impl Convert {
         let named = |error| anyhow!("{} {error}", self.input.display());
         let checkpoint = open(&self.input)?.in_layout_of(architecture);
         let mut checkpoint = checkpoint.map_err(named)?;
-        checkpoint.metadata.architecture = Some(architecture);
-        checkpoint.metadata.class_names = Some(detector.class_names().to_vec());
-        checkpoint.metadata.bn_eps = Some(detector.config().bn_eps);
+        checkpoint.metadata = Metadata {
+            class_names: Some(detector.class_names().to_vec()),
+            training: checkpoint.metadata.training,
+            ..Metadata::of(detector.config())
+        };
         let bytes = checkpoint.to_safetensors(self.f16).map_err(named)?;
         pending.write(&bytes)?;
         say(format_args!(

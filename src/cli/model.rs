@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use fpn_wgpu::models::Architecture;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
+use fpn_wgpu::models::{Architecture, StrideIn, Strides};
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 
@@ -26,6 +26,20 @@ pub struct ModelArgs {
     /// eps of the batch norms: 0 for models fine-tuned from torchvision's COCO weights
     #[arg(long, value_name = "EPS", allow_negative_numbers = true)]
     pub bn_eps: Option<f64>,
+
+    /// Where bottlenecks have their stride: 1x1 (Caffe's weights) or 3x3 (torchvision's)
+    #[arg(long, value_name = "WHERE", value_parser = stride_in_parser())]
+    pub stride_in: Option<StrideIn>,
+
+    /// Which strides EFPN's anchors and RoIs go by: those that the published code declares, or the true
+    /// ones, half as much
+    #[arg(long, value_name = "WHICH", value_parser = strides_parser())]
+    pub strides: Option<Strides>,
+
+    /// What blue, green and red are divided by, of detectron2's models: 1,1,1 (Caffe's weights) or
+    /// 57.375,57.12,58.395
+    #[arg(long, value_name = "B,G,R", value_parser = channels)]
+    pub pixel_std: Option<[f32; 3]>,
 }
 
 /// Takes the name of an architecture.
@@ -34,6 +48,29 @@ pub fn architecture_parser() -> impl TypedValueParser<Value = Architecture> {
         name.parse()
             .expect("the name is one of the possible values")
     })
+}
+
+fn stride_in_parser() -> impl TypedValueParser<Value = StrideIn> {
+    PossibleValuesParser::new(StrideIn::ALL.map(StrideIn::name)).map(|name| {
+        let mut all = StrideIn::ALL.into_iter();
+        all.find(|place| place.name() == name)
+            .expect("the name is one of the possible values")
+    })
+}
+
+fn strides_parser() -> impl TypedValueParser<Value = Strides> {
+    PossibleValuesParser::new(Strides::ALL.map(Strides::name)).map(|name| {
+        let mut all = Strides::ALL.into_iter();
+        all.find(|strides| strides.name() == name)
+            .expect("the name is one of the possible values")
+    })
+}
+
+/// Three numbers.
+fn channels(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Result<Vec<f32>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let channels = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+    channels.ok_or_else(|| "expected three numbers with commas between them".to_owned())
 }
 
 impl ModelArgs {
@@ -51,12 +88,27 @@ impl ModelArgs {
                 })?
             }
         };
+        if let (Some(path), Some(mode)) = (path, &checkpoint.metadata.pooling_mode)
+            && mode != "pool"
+        {
+            let path = path.display();
+            eprintln!("{path} was trained with pooling_mode '{mode}': RoIPool is used instead");
+        }
         let mut builder = Detector::builder(checkpoint);
         if let Some(model) = self.model {
             builder = builder.architecture(model);
         }
         if let Some(eps) = self.bn_eps {
             builder = builder.bn_eps(eps);
+        }
+        if let Some(place) = self.stride_in {
+            builder = builder.stride_in(place);
+        }
+        if let Some(strides) = self.strides {
+            builder = builder.strides(strides);
+        }
+        if let Some(std) = self.pixel_std {
+            builder = builder.pixel_std(std);
         }
         if let Some(path) = &self.labels {
             builder = builder.class_names(labels::read(path)?);
@@ -69,7 +121,7 @@ impl ModelArgs {
         let weights = weights.unwrap_or(Path::new("the built-in checkpoint"));
         let names = self.labels.as_deref().unwrap_or(weights).display();
         let weights = weights.display();
-        builder.build().map_err(|error| match error {
+        let detector = builder.build().map_err(|error| match error {
             BuildError::NoArchitecture => Usage(format!(
                 "{weights} does not say which model it is for: give --model, one of {}",
                 Architecture::names().join(", ")
@@ -88,7 +140,15 @@ impl ModelArgs {
             ),
             BuildError::Weights(error) => anyhow!("{weights} {error}"),
             other => other.into(),
-        })
+        })?;
+        let config = detector.config();
+        if config.strides().is_some() && config.ftt.is_none() {
+            eprintln!(
+                "{weights} has no layers of a feature texture transfer (the published code makes them anew in \
+                 every pass and keeps none): P2 is the plain pyramid's"
+            );
+        }
+        Ok(detector)
     }
 }
 

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use fpn_wgpu::compile::{Target, compile};
-use fpn_wgpu::models::{Architecture, ModelConfig, Request};
+use fpn_wgpu::models::{Architecture, Request};
 use fpn_wgpu::plan::Plan;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::form::FormArgs;
 use super::model::architecture_parser;
 use super::output::say;
 use super::report::{align_right, new_table};
@@ -34,6 +35,9 @@ pub struct PlanCommand {
     /// The model [see `fpn models`]
     #[arg(long, value_name = "NAME", value_parser = architecture_parser(), hide_possible_values = true)]
     model: Option<Architecture>,
+
+    #[command(flatten)]
+    form: FormArgs,
 
     /// Size of the picture, WIDTHxHEIGHT or one number for both
     #[arg(long, value_name = "SIZE", default_value = "640x480", value_parser = size)]
@@ -66,8 +70,8 @@ impl PlanCommand {
     }
 
     fn plan(&self, model: Architecture) -> Result<Plan> {
-        let config = ModelConfig::of(model);
-        let transform = model.transform();
+        let config = self.form.config(model)?;
+        let transform = config.transform();
         let padded = transform.frame(self.size).padded;
         let request = Request::of(model);
         Ok(compile(

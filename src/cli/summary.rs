@@ -3,9 +3,10 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use fpn_wgpu::Summary;
-use fpn_wgpu::models::{Architecture, Classes, ModelConfig};
+use fpn_wgpu::models::{Architecture, Classes};
 
 use super::Usage;
+use super::form::FormArgs;
 use super::model::architecture_parser;
 use super::output::say;
 use super::report::{align_right, new_table};
@@ -21,6 +22,9 @@ pub struct Summarize {
     /// The model [see `fpn models`]
     #[arg(long, value_name = "NAME", value_parser = architecture_parser(), hide_possible_values = true)]
     model: Architecture,
+
+    #[command(flatten)]
+    form: FormArgs,
 
     /// Size of the picture, WIDTHxHEIGHT or one number for both
     #[arg(long, value_name = "SIZE", default_value = "640x480", value_parser = size)]
@@ -60,7 +64,7 @@ pub fn size(text: &str) -> Result<[usize; 2], String> {
 
 impl Summarize {
     pub fn run(&self) -> Result<()> {
-        let mut config = ModelConfig::of(self.model);
+        let mut config = self.form.config(self.model)?;
         if let Some(classes) = self.classes {
             let (counts, expected) = match self.model.specification().classes {
                 Classes::Fixed(names) => (names.len()..=names.len(), names.len().to_string()),

@@ -7,13 +7,14 @@ use clap::Args;
 use comfy_table::Table;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::gpu::adapters::is_software;
-use fpn_wgpu::models::{Architecture, ModelConfig};
+use fpn_wgpu::models::Architecture;
 use fpn_wgpu::verify::{self, Check, StepCheck, Unit};
 use fpn_wgpu::weights;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use wgpu::{Adapter, Limits};
 
+use super::form::FormArgs;
 use super::model::architecture_parser;
 use super::output::{PendingFile, say};
 use super::report::{align_right, new_table};
@@ -42,6 +43,9 @@ pub struct Verify {
     /// The model for --stages [see `fpn models`]
     #[arg(long, value_name = "NAME", requires = "stages", default_value = "pyramid_tiny", value_parser = architecture_parser(), hide_possible_values = true)]
     model: Architecture,
+
+    #[command(flatten)]
+    form: FormArgs,
 
     /// Size of the picture for --stages, WIDTHxHEIGHT or one number for both
     #[arg(long, value_name = "SIZE", requires = "stages", default_value = "32", value_parser = size)]
@@ -136,7 +140,7 @@ impl Verify {
         let to_stdout = self.json.as_deref() == Some(Path::new("-"));
         let file = self.json.as_deref().filter(|_| !to_stdout);
         let file = file.map(PendingFile::create).transpose()?;
-        let config = ModelConfig::of(self.model);
+        let config = self.form.config(self.model)?;
         let [height, width] = self.size;
         let picture = weights::picture(1, width as u32, height as u32);
         let checkpoint = weights::seeded(&config, 1);

@@ -59,6 +59,7 @@ macro_rules! shared {
 /// The modules that shaders import, those first that others import.
 const SHARED: &[(&str, &str)] = &[
     shared!("activation.wgsl"),
+    shared!("antialias.wgsl"),
     shared!("bilinear.wgsl"),
     shared!("boxes.wgsl"),
     shared!("dtype.wgsl"),

@@ -4,6 +4,8 @@
 #[cfg(feature = "verify")]
 mod activation;
 pub(crate) mod anchors;
+#[cfg(feature = "verify")]
+mod antialias;
 mod axis;
 #[cfg(feature = "verify")]
 mod bilinear;
@@ -38,6 +40,7 @@ pub mod preprocess;
 pub mod product;
 pub mod reduce;
 pub mod roi_align;
+pub mod roi_pool;
 pub mod select_detections;
 pub mod softmax;
 pub mod top_anchors;
@@ -76,6 +79,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     pixel_shuffle::kernels,
     window_attention::kernels,
     roi_align::kernels,
+    roi_pool::kernels,
     top_anchors::kernels,
     decode_proposals::kernels,
     nms_levels::kernels,

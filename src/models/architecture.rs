@@ -31,7 +31,7 @@ impl Architecture {
     }
 
     /// All that it takes for granted.
-    pub fn specification(self) -> &'static Specification {
+    pub const fn specification(self) -> &'static Specification {
         self.0
     }
 
@@ -50,7 +50,7 @@ impl Architecture {
         self.0.selection
     }
 
-    /// Numbers of the pyramid's levels, finest first: 2 for P2, at stride 4.
+    /// Numbers of the pyramid's levels, finest first: 2 for P2, at stride 4 in all but EFPN.
     pub fn levels(self) -> RangeInclusive<usize> {
         self.0.levels.clone()
     }
@@ -72,7 +72,8 @@ impl Architecture {
     /// Most proposals that can be asked for: there are no more, since each level gives its best anchors. 0
     /// where it makes none.
     pub fn most_proposals(self) -> usize {
-        self.levels().count() * self.0.proposals_per_level
+        let levels = self.0.anchors.map_or(0, |anchors| anchors.sizes.len());
+        levels * self.0.proposals_per_level
     }
 
     /// Whether it looks at proposals again.
@@ -98,7 +99,7 @@ impl Architecture {
     }
 
     /// Classes where nothing says otherwise, background included.
-    pub fn default_classes(self) -> usize {
+    pub const fn default_classes(self) -> usize {
         match self.0.classes {
             Classes::Fixed(names) => names.len(),
             Classes::Counted { usual, .. } => usual,
@@ -108,8 +109,10 @@ impl Architecture {
     /// Names of that many classes where nothing says otherwise, the background's first.
     pub fn default_names(self, classes: usize) -> Vec<String> {
         match self.0.classes {
-            Classes::Fixed(names) => names.iter().map(|&name| name.to_owned()).collect(),
-            Classes::Counted { .. } => {
+            Classes::Fixed(names) | Classes::Counted { names, .. } if names.len() == classes => {
+                names.iter().map(|&name| name.to_owned()).collect()
+            }
+            _ => {
                 let others = (1..classes).map(|label| format!("class {label}"));
                 ["background".to_owned()]
                     .into_iter()
@@ -195,7 +198,9 @@ mod tests {
             assert_eq!(anchors.is_some(), selection.is_some(), "{architecture}");
             if let Some(anchors) = anchors {
                 let levels = architecture.levels().count();
-                assert_eq!(anchors.sizes.len(), levels, "{architecture}");
+                // EFPN's coarsest level feeds no head.
+                let without = usize::from(architecture.specification().true_anchors.is_some());
+                assert_eq!(anchors.sizes.len() + without, levels, "{architecture}");
             }
             let makes_proposals = architecture.most_proposals() > 0;
             assert_eq!(

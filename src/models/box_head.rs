@@ -28,7 +28,7 @@ impl BoxHead {
     }
 }
 
-/// Class scores and a box for every class.
+/// Class scores, and a box for every class or one for all.
 #[derive(Module, Debug)]
 pub struct BoxPredictor {
     cls_score: Linear,
@@ -36,15 +36,16 @@ pub struct BoxPredictor {
 }
 
 impl BoxPredictor {
-    /// A predictor of `classes` classes, background included, from `hidden` values; weights unloaded.
-    pub fn new(hidden: usize, classes: usize, device: &Device) -> Self {
+    /// A predictor of `classes` classes, background included, and as many `boxes` or one, from `hidden`
+    /// values; weights unloaded.
+    pub fn new(hidden: usize, classes: usize, boxes: usize, device: &Device) -> Self {
         Self {
             cls_score: LinearConfig::new(hidden, classes).init(device),
-            bbox_pred: LinearConfig::new(hidden, 4 * classes).init(device),
+            bbox_pred: LinearConfig::new(hidden, 4 * boxes).init(device),
         }
     }
 
-    /// `[R, hidden]` → logits `[R, classes]` and deltas `[R, 4 · classes]`.
+    /// `[R, hidden]` → logits `[R, classes]` and deltas `[R, 4 · boxes]`.
     pub fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         (self.cls_score.forward(x.clone()), self.bbox_pred.forward(x))
     }

@@ -94,3 +94,29 @@ pub const COCO_NAMES: [&str; 91] = [
     "hair drier",
     "toothbrush",
 ];
+
+/// The same without ids that have no category: a model that counts categories knows them by these.
+pub const COCO_CLASSES: [&str; 81] = {
+    let mut names = ["background"; 81];
+    let (mut id, mut class) = (0, 0);
+    while id < COCO_NAMES.len() {
+        if !matches!(COCO_NAMES[id].as_bytes(), b"N/A") {
+            names[class] = COCO_NAMES[id];
+            class += 1;
+        }
+        id += 1;
+    }
+    names
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eighty_categories_are_left() {
+        assert_eq!(COCO_CLASSES[12], "stop sign");
+        assert_eq!(COCO_CLASSES[80], "toothbrush");
+        assert!(!COCO_CLASSES.contains(&"N/A"));
+    }
+}

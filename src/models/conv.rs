@@ -34,10 +34,15 @@ impl ConvLayer {
         self
     }
 
-    /// One filter a channel.
-    pub fn depthwise(mut self) -> Self {
-        self.groups = self.channels[0];
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
         self
+    }
+
+    /// One filter a channel.
+    pub fn depthwise(self) -> Self {
+        let [input, _] = self.channels;
+        self.groups(input)
     }
 
     pub fn bias(mut self) -> Self {

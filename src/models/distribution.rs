@@ -8,8 +8,8 @@ pub struct Distribution {
     pub centre: f64,
     /// How far values may be from it.
     pub half_width: f64,
-    /// The first value's middle, where it has one of its own.
-    pub first: Option<f64>,
+    /// The index of a value whose middle is another, and that.
+    pub apart: Option<(usize, f64)>,
 }
 
 impl Distribution {
@@ -18,7 +18,7 @@ impl Distribution {
         Self {
             centre,
             half_width,
-            first: None,
+            apart: None,
         }
     }
 

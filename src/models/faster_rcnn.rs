@@ -1,13 +1,14 @@
 //! Faster R-CNN on a feature pyramid, as torchvision's `FasterRCNN` with
 //! `resnet_fpn_backbone`: `fasterrcnn_resnet50_fpn` and its siblings of other depths; and
-//! `pyramid_tiny`, the same network made slim.
+//! `pyramid_tiny`, the same network made slim. [`detectron2`](super::detectron2) builds its own and EFPN of it.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::box_head::{BoxHead, BoxPredictor};
-use super::fpn::FeaturePyramid;
-use super::resnet::{self, Depth, ResNet, ResNetConfig};
+use super::fpn::{FeaturePyramid, add_upsampled};
+use super::ftt::{Ftt, FttForm};
+use super::resnet::{self, Depth, ResNet, ResNetConfig, ResNetStage, StrideIn};
 use super::rpn::RpnHead;
 use super::{
     Architecture, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Outputs, Published,
@@ -28,18 +29,35 @@ pub struct FasterRcnnConfig {
     pub body: ResNetConfig,
     /// Channels of every pyramid level.
     pub pyramid_channels: usize,
+    /// What is between the pyramid and its finest level in EFPN, if anything is.
+    pub ftt: Option<FttForm>,
     /// Width of the box head's two layers.
     pub hidden: usize,
     /// Where boxes start from, level by level.
     pub anchors: AnchorLayout,
     /// Number of the finest level: 2 for P2.
     pub first_level: usize,
+    /// Pixels of the network's input between its cells.
+    pub finest_stride: usize,
+    /// What RoIs take for that.
+    pub roi_stride: usize,
     /// Anchors of each level that proposals are made of.
     pub proposals_per_level: usize,
     /// Side of the boxes that belong to P4, in pixels of the resized picture.
     pub canonical_size: f32,
+    /// Whose arithmetic of boxes it follows.
+    pub rules: Rules,
     /// Classes, background included.
     pub classes: usize,
+}
+
+/// Whose arithmetic of boxes a [`FasterRcnn`] follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// torchvision's: the background is the first class.
+    Torchvision,
+    /// detectron2's: the background is the last class, and has no boxes.
+    Detectron2,
 }
 
 impl FasterRcnnConfig {
@@ -49,11 +67,15 @@ impl FasterRcnnConfig {
         Self {
             body: ResNetConfig::torchvision(depth, config.bn_eps),
             pyramid_channels: 256,
+            ftt: None,
             hidden: 1024,
-            anchors: architecture.anchors(),
+            anchors: config.anchors(),
             first_level: architecture.first_level(),
+            finest_stride: 4,
+            roi_stride: 4,
             proposals_per_level: architecture.specification().proposals_per_level,
             canonical_size: 224.0,
+            rules: Rules::Torchvision,
             classes: config.classes,
         }
     }
@@ -65,10 +87,13 @@ impl FasterRcnnConfig {
             body: ResNetConfig {
                 stem_kernel: 3,
                 stem: 16,
-                blocks: [1, 2, 2, 2],
-                widths: [24, 48, 96, 160],
-                is_bottleneck: false,
-                bn_eps: config.bn_eps,
+                stages: [(1, 24), (2, 48), (2, 96), (2, 160), (0, 0)].map(|(blocks, output)| {
+                    match blocks {
+                        0 => ResNetStage::None,
+                        _ => ResNetStage::Basic { blocks, output },
+                    }
+                }),
+                ..ResNetConfig::torchvision(Depth::R18, config.bn_eps)
             },
             pyramid_channels: 48,
             hidden: 224,
@@ -88,14 +113,19 @@ pub struct FasterRcnn {
     #[module(skip)]
     anchors: AnchorLayout,
     first_level: usize,
+    finest_stride: usize,
+    roi_stride: usize,
     proposals_per_level: usize,
     canonical_size: f32,
+    #[module(skip)]
+    rules: Rules,
 }
 
 #[derive(Module, Debug)]
 struct Backbone {
     body: ResNet,
     fpn: FeaturePyramid,
+    ftt: Option<Ftt>,
 }
 
 #[derive(Module, Debug)]
@@ -107,6 +137,14 @@ struct Rpn {
 struct RoiHeads {
     box_head: BoxHead,
     box_predictor: BoxPredictor,
+}
+
+/// The levels of a pyramid.
+struct Pyramid {
+    /// Finest first.
+    levels: Vec<Tensor<4>>,
+    /// P3′ of EFPN.
+    textured: Option<Tensor<4>>,
 }
 
 /// Size of a RoI on the feature map, in cells.
@@ -121,19 +159,31 @@ impl FasterRcnn {
         Self {
             backbone: Backbone {
                 body: ResNet::new(&config.body, device),
-                fpn: FeaturePyramid::new(config.body.channels(), channels, device),
+                fpn: FeaturePyramid::new(&config.body.channels(), channels, device),
+                ftt: config.ftt.map(|form| Ftt::new(form, device)),
             },
             rpn: Rpn {
-                head: RpnHead::new(channels, anchors, device),
+                head: RpnHead::new([channels; 2], anchors, 1, device),
             },
             roi_heads: RoiHeads {
                 box_head: BoxHead::new(channels * ROI_SIZE * ROI_SIZE, config.hidden, device),
-                box_predictor: BoxPredictor::new(config.hidden, config.classes, device),
+                box_predictor: BoxPredictor::new(
+                    config.hidden,
+                    config.classes,
+                    match config.rules {
+                        Rules::Torchvision => config.classes,
+                        Rules::Detectron2 => config.classes - 1,
+                    },
+                    device,
+                ),
             },
             anchors: config.anchors,
             first_level: config.first_level,
+            finest_stride: config.finest_stride,
+            roi_stride: config.roi_stride,
             proposals_per_level: config.proposals_per_level,
             canonical_size: config.canonical_size,
+            rules: config.rules,
         }
     }
 
@@ -143,50 +193,79 @@ impl FasterRcnn {
     pub fn forward(&self, image: Tensor<4>, frame: Tensor<1>, request: &Request) -> Outputs {
         let mut outputs = Outputs::new(request, &image);
         let [_, _, height, width] = image.dims();
-        let first = self.first_level;
+        let (first, stride) = (self.first_level, self.finest_stride);
+        let mut tell = |kind, maps: &[Tensor<4>], name: fn(usize) -> String| {
+            outputs.levels_at(kind, first, stride, maps, name);
+        };
         let features = self.bottom_up(image);
-        outputs.levels(MapKind::Features, first, &features, |n| format!("C{n}"));
-        let pyramid = self.pyramid(features);
-        outputs.levels(MapKind::Pyramid, first, &pyramid, |n| format!("P{n}"));
+        tell(MapKind::Features, &features, |n| format!("C{n}"));
+        let Pyramid { levels, textured } = self.textured_pyramid(features);
+        tell(MapKind::Pyramid, &levels, |n| format!("P{n}"));
+        if let Some(map) = textured {
+            let maps = std::slice::from_ref(&map);
+            outputs.levels_at(MapKind::Pyramid, first + 1, 2 * stride, maps, |n| {
+                format!("P{n}'")
+            });
+        }
         if !request.needs_heads() {
             return outputs;
         }
-        let maps = self.rpn_maps(pyramid.clone());
-        outputs.levels(MapKind::Heads, first, &maps.logits, |n| {
-            format!("P{n} objectness")
-        });
-        outputs.levels(MapKind::Heads, first, &maps.deltas, |n| {
-            format!("P{n} deltas")
-        });
+        let maps = self.rpn_maps(levels.clone());
+        let mut tell = |maps: &[Tensor<4>], name: fn(usize) -> String| {
+            outputs.levels_at(MapKind::Heads, first, stride, maps, name);
+        };
+        tell(&maps.logits, |n| format!("P{n} objectness"));
+        tell(&maps.deltas, |n| format!("P{n} deltas"));
         let Some(selection) = request.selection else {
             return outputs;
         };
         let limit = selection.proposals;
         let proposals = self.proposals(maps, [height, width], frame.clone(), limit);
         outputs.proposals(&proposals);
-        let rois = self.roi_features(pyramid, &proposals);
+        let rois = self.roi_features(levels, &proposals);
         let (logits, deltas) = self.box_outputs(rois);
         outputs.rows(&logits);
         outputs.rows(&deltas);
-        let candidates = decode_rois(
-            logits,
-            deltas,
-            proposals,
-            frame.clone(),
-            RoiDecodeOptions::torchvision(selection.score_threshold),
-        );
+        let options = match self.rules {
+            Rules::Torchvision => RoiDecodeOptions::torchvision(selection.score_threshold),
+            Rules::Detectron2 => RoiDecodeOptions::detectron2(selection.score_threshold),
+        };
+        let candidates = decode_rois(logits, deltas, proposals, frame.clone(), options);
         outputs.detections = Some(select_detections(candidates, frame, selection.into()));
         outputs
     }
 
     /// `[1, 3, H, W]` → C2…C5.
-    pub fn bottom_up(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
+    pub fn bottom_up(&self, image: Tensor<4>) -> Vec<Tensor<4>> {
         self.backbone.body.forward(image)
     }
 
-    /// C2…C5 → P2…P6.
-    pub fn pyramid(&self, features: [Tensor<4>; 4]) -> [Tensor<4>; 5] {
-        self.backbone.fpn.forward(features)
+    /// C2…C5 → P2…P6; of EFPN C2…C6 → P2…P7.
+    pub fn pyramid(&self, features: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+        self.textured_pyramid(features).levels
+    }
+
+    /// The same, and P3′ where EFPN makes it: the texture of P3 transferred to P4. Its P2 is made of that and
+    /// of the finest lateral, with no 3×3 after it. The authors' own code takes the sums before the 3×3s
+    /// instead, and has one after this; here all forms are wired alike.
+    fn textured_pyramid(&self, mut features: Vec<Tensor<4>>) -> Pyramid {
+        let Backbone { fpn, ftt, .. } = &self.backbone;
+        let Some(ftt) = ftt else {
+            return Pyramid {
+                levels: fpn.forward(features),
+                textured: None,
+            };
+        };
+        let finest = features.remove(0);
+        let mut levels = fpn.levels_from(1, features);
+        let textured = ftt.forward(levels[1].clone(), levels[0].clone());
+        let lateral = fpn.lateral(0, finest);
+        let finest = add_upsampled(lateral, textured.clone(), Upsampling::Nearest);
+        levels.insert(0, finest);
+        Pyramid {
+            levels,
+            textured: Some(textured),
+        }
     }
 
     /// The anchors of P2…P6 over an input of `padded` height and width.
@@ -194,11 +273,10 @@ impl FasterRcnn {
         self.anchors.grid(self.first_level, padded, &maps.sizes())
     }
 
-    /// P2…P6 → objectness logits `[1, A, H, W]` and deltas `[1, 4A, H, W]` of each level.
-    pub fn rpn_maps(&self, pyramid: [Tensor<4>; 5]) -> RpnMaps {
-        let maps = pyramid
-            .into_iter()
-            .map(|level| self.rpn.head.forward(level));
+    /// P2…P6, of more levels the finest → objectness logits `[1, A, H, W]` and deltas `[1, 4A, H, W]` of each level.
+    pub fn rpn_maps(&self, pyramid: Vec<Tensor<4>>) -> RpnMaps {
+        let levels = pyramid.into_iter().take(self.anchors.sizes.len());
+        let maps = levels.map(|level| self.rpn.head.forward(level));
         let (logits, deltas) = maps.unzip();
         RpnMaps { logits, deltas }
     }
@@ -212,30 +290,34 @@ impl FasterRcnn {
         frame: Tensor<1>,
         limit: usize,
     ) -> Proposals {
+        let anchors = self.anchors(&maps, padded);
         let options = ProposalOptions {
             per_level: self.proposals_per_level,
             limit,
-            ..ProposalOptions::torchvision(self.anchors(&maps, padded))
+            ..match self.rules {
+                Rules::Torchvision => ProposalOptions::torchvision(anchors),
+                Rules::Detectron2 => ProposalOptions::detectron2(anchors),
+            }
         };
         select_proposals(maps, frame, options)
     }
 
     /// RoIAlign over P2…P5: `[R, C, 7, 7]`.
-    pub fn roi_features(&self, [p2, p3, p4, p5, _]: [Tensor<4>; 5], rois: &Proposals) -> Tensor<4> {
+    pub fn roi_features(&self, mut pyramid: Vec<Tensor<4>>, rois: &Proposals) -> Tensor<4> {
+        let output = [ROI_SIZE; 2];
         let options = RoiAlignOptions {
-            first_level: self.first_level,
             canonical_size: self.canonical_size,
-            ..RoiAlignOptions::torchvision([ROI_SIZE; 2])
+            ..match self.rules {
+                Rules::Torchvision => RoiAlignOptions::torchvision(output),
+                Rules::Detectron2 => RoiAlignOptions::detectron2(output, self.roi_stride),
+            }
         };
-        roi_align(
-            vec![p2, p3, p4, p5],
-            rois.boxes.clone(),
-            rois.count.clone(),
-            options,
-        )
+        pyramid.truncate(options.strides.len());
+        roi_align(pyramid, rois.boxes.clone(), rois.count.clone(), options)
     }
 
-    /// `[R, C, 7, 7]` → class logits `[R, classes]` and deltas `[R, 4 · classes]`.
+    /// `[R, C, 7, 7]` → class logits `[R, classes]` and deltas `[R, 4 · classes]`, of detectron2's without the
+    /// background's.
     pub fn box_outputs(&self, rois: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let x = self.roi_heads.box_head.forward(rois);
         self.roi_heads.box_predictor.forward(x)
@@ -287,7 +369,9 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: 9,
+        names: &[],
     },
+    stride_in: &[],
     seeded: |key, shape| seeded(key, shape, false),
     builtin: TINY_WEIGHTS,
     training: Some(TrainingDefaults {
@@ -305,6 +389,7 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
 pub static RESNET18_FPN: Architecture = Architecture(&Specification {
     name: "fasterrcnn_resnet18_fpn",
     description: "Faster R-CNN, ResNet-18",
+    stride_in: &[],
     seeded: |key, shape| seeded(key, shape, false),
     build: |config, device| torchvision(Depth::R18, config, device),
     ..TORCHVISION
@@ -314,6 +399,7 @@ pub static RESNET18_FPN: Architecture = Architecture(&Specification {
 pub static RESNET34_FPN: Architecture = Architecture(&Specification {
     name: "fasterrcnn_resnet34_fpn",
     description: "Faster R-CNN, ResNet-34",
+    stride_in: &[],
     seeded: |key, shape| seeded(key, shape, false),
     build: |config, device| torchvision(Depth::R34, config, device),
     ..TORCHVISION
@@ -364,12 +450,18 @@ const TORCHVISION: Specification = Specification {
     anchors: Some(AnchorLayout::torchvision()),
     proposals_per_level: 1000,
     top_down: &[Upsampling::Nearest],
+    stride_in: &[StrideIn::Second],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: COCO_NAMES.len(),
+        names: &[],
     },
+    true_anchors: None,
+    body: None,
+    form: |_, config| Ok(config),
     key: resnet::key,
     layout: older_layout,
+    has_extras: false,
     seeded: |key, shape| seeded(key, shape, true),
     published: &[],
     builtin: None,
@@ -432,7 +524,7 @@ fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
         }
         // Most RoIs are background.
         CLASSIFIER => Distribution {
-            first: Some(8.0),
+            apart: Some((0, 8.0)),
             ..Distribution::around(0.0, 0.5)
         },
         "rpn.head.bbox_pred.bias" => Distribution::around(0.0, 0.8),

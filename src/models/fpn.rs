@@ -1,5 +1,5 @@
 //! Feature Pyramid Network (Lin et al., 2016, <https://arxiv.org/abs/1612.03144>), as
-//! torchvision's `FeaturePyramidNetwork` with `LastLevelMaxPool`.
+//! torchvision's `FeaturePyramidNetwork` and detectron2's `FPN`, both with `LastLevelMaxPool`.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -11,42 +11,56 @@ use burn::tensor::{Device, Tensor};
 use super::Upsampling;
 use super::conv::ConvLayer;
 
-/// Lateral 1×1 and output 3×3 convolutions of the levels P2…P5, and P6.
+/// Lateral 1×1 and output 3×3 convolutions of the levels P2, P3, …, and one more level behind the coarsest.
 #[derive(Module, Debug)]
 pub struct FeaturePyramid {
     inner_blocks: Vec<Conv2d>,
     layer_blocks: Vec<Conv2d>,
-    p6: MaxPool2d,
+    coarsest: MaxPool2d,
 }
 
 impl FeaturePyramid {
-    /// A pyramid of `output` channels a level, over maps with the given channels, C2 first; weights
+    /// A pyramid of `output` channels a level, over maps with the given channels, finest first; weights
     /// unloaded.
-    pub fn new(channels: [usize; 4], output: usize, device: &Device) -> Self {
+    pub fn new(channels: &[usize], output: usize, device: &Device) -> Self {
         let conv = |input, kernel| ConvLayer::new(input, output, kernel).bias().init(device);
         Self {
-            inner_blocks: channels.map(|input| conv(input, 1)).into(),
-            layer_blocks: channels.map(|_| conv(output, 3)).into(),
-            // A 1×1 window with stride 2: every second pixel of P5.
-            p6: MaxPool2dConfig::new([1, 1]).with_strides([2, 2]).init(),
+            inner_blocks: channels.iter().map(|&input| conv(input, 1)).collect(),
+            layer_blocks: channels.iter().map(|_| conv(output, 3)).collect(),
+            // A 1×1 window with stride 2: every second pixel.
+            coarsest: MaxPool2dConfig::new([1, 1]).with_strides([2, 2]).init(),
         }
     }
 
-    /// C2…C5 → P2…P6, each `[N, C, H, W]` at strides 4…64.
-    pub fn forward(&self, [c2, c3, c4, c5]: [Tensor<4>; 4]) -> [Tensor<4>; 5] {
-        let lateral = |level: usize, c: Tensor<4>| self.inner_blocks[level].forward(c);
-        let output = |level: usize, m: Tensor<4>| self.layer_blocks[level].forward(m);
+    /// C2, C3, … → P2, P3, … and one level more, each `[N, C, H, W]`, finest first.
+    pub fn forward(&self, features: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+        self.levels_from(0, features)
+    }
 
-        let m5 = lateral(3, c5);
-        let add =
-            |fine, coarse: &Tensor<4>| add_upsampled(fine, coarse.clone(), Upsampling::Nearest);
-        let m4 = add(lateral(2, c4), &m5);
-        let m3 = add(lateral(1, c3), &m4);
-        let m2 = add(lateral(0, c2), &m3);
+    /// The same without the finest levels, of which there are `first`; `features` are those of the others.
+    pub fn levels_from(&self, first: usize, features: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+        let numbered: Vec<_> = (first..).zip(features).collect();
+        let mut merged: Vec<(usize, Tensor<4>)> = Vec::new();
+        for (level, map) in numbered.into_iter().rev() {
+            let lateral = self.lateral(level, map);
+            let sum = match merged.last() {
+                None => lateral,
+                Some((_, coarse)) => add_upsampled(lateral, coarse.clone(), Upsampling::Nearest),
+            };
+            merged.push((level, sum));
+        }
+        let finest_first = merged.into_iter().rev();
+        let output = |(level, sum): (usize, Tensor<4>)| self.layer_blocks[level].forward(sum);
+        let mut levels: Vec<Tensor<4>> = finest_first.map(output).collect();
+        if let Some(last) = levels.last() {
+            levels.push(self.coarsest.forward(last.clone()));
+        }
+        levels
+    }
 
-        let p5 = output(3, m5);
-        let p6 = self.p6.forward(p5.clone());
-        [output(0, m2), output(1, m3), output(2, m4), p5, p6]
+    /// The lateral of a level, 0 the finest.
+    pub fn lateral(&self, level: usize, map: Tensor<4>) -> Tensor<4> {
+        self.inner_blocks[level].forward(map)
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::conv::{ConvLayer, index_in_sequence};
 use super::fpn::add_upsampled;
-use super::resnet::{Depth, ResNet, ResNetConfig};
+use super::resnet::{Depth, ResNet, ResNetConfig, StrideIn};
 use super::{
     Architecture, Classes, Distribution, Model, ModelConfig, Outputs, Request, Specification,
     Stage, Upsampling,
@@ -38,7 +38,9 @@ impl FpnResNet {
     /// The model with unloaded weights, on a ResNet of bottlenecks.
     pub fn new(depth: Depth, config: &ModelConfig, device: &Device) -> Self {
         let body = ResNetConfig::torchvision(depth, config.bn_eps);
-        let [c2, c3, c4, c5] = body.channels();
+        let [c2, c3, c4, c5] = body.channels()[..] else {
+            unreachable!("torchvision's have four stages")
+        };
         let lateral = |input| ConvLayer::new(input, CHANNELS, 1).bias().init(device);
         let smooth = || ConvLayer::new(CHANNELS, CHANNELS, 3).bias().init(device);
         Self {
@@ -67,7 +69,8 @@ impl FpnResNet {
 
     /// `[1, 3, H, W]` → C2…C5.
     pub fn bottom_up(&self, image: Tensor<4>) -> [Tensor<4>; 4] {
-        self.body.forward(image)
+        let features = self.body.forward(image).try_into();
+        features.expect("torchvision's have four stages")
     }
 
     /// C2…C5 → P2…P5, each `[1, 256, h, w]` of its C's size.
@@ -133,9 +136,14 @@ const TUTORIAL: Specification = Specification {
     anchors: None,
     proposals_per_level: 0,
     top_down: &[Upsampling::Nearest, Upsampling::Bilinear],
+    stride_in: &[StrideIn::Second],
     classes: Classes::Fixed(&[]),
+    true_anchors: None,
+    body: None,
+    form: |_, config| Ok(config),
     key,
     layout: str::to_owned,
+    has_extras: false,
     seeded,
     published: &[],
     builtin: None,

@@ -1,17 +1,24 @@
 //! The detectors, each written once as a Burn module: run eagerly by the CPU engine, captured for
 //! the GPU. No GPU word in here.
 
+use std::fmt;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use crate::boxes::Edges;
+use crate::ops::anchors::AnchorLayout;
 use crate::ops::select::SelectOptions;
+use crate::transform::Transform;
 
 mod architecture;
 pub mod box_head;
 mod coco_names;
 pub(crate) mod conv;
+pub mod detectron2;
 mod distribution;
 pub mod faster_rcnn;
+pub mod faster_rcnn_c4;
 pub mod fpn;
 pub mod fpn_resnet;
 pub mod ftt;
@@ -27,27 +34,30 @@ mod specification;
 pub use crate::stage::Stage;
 pub use crate::upsampling::Upsampling;
 pub use architecture::{Architecture, UnknownArchitecture};
-pub use coco_names::COCO_NAMES;
+pub use coco_names::{COCO_CLASSES, COCO_NAMES};
+pub use detectron2::Body;
 pub use distribution::Distribution;
 pub use faster_rcnn::FasterRcnnConfig;
+pub use ftt::FttForm;
 pub use outputs::{Checked, Outputs, Request};
-pub use specification::{Classes, Published, Specification, TrainingDefaults};
+pub use resnet::StrideIn;
+pub use specification::{Classes, Published, Shapes, Specification, TrainingDefaults};
 
-/// The files of architectures, a line each: its module, which becomes a variant of [`Model`]; the
-/// file's `ARCHITECTURES` join the list. (The files are declared above, because rustfmt passes over
+/// The files of architectures, a line each: its module, if it has one of its own, which becomes a variant
+/// of [`Model`]; the file's `ARCHITECTURES` join the list. (The files are declared above, because rustfmt passes over
 /// those that a macro declares.)
 macro_rules! architectures {
-    ($($file:ident :: $Module:ident,)+) => {
-        $(pub use $file::$Module;)+
+    ($($file:ident $(:: $Module:ident)?,)+) => {
+        $($(pub use $file::$Module;)?)+
 
         /// A model of any architecture.
         #[derive(Module, Debug)]
         #[allow(clippy::large_enum_variant)] // one a detector, and never moved once built
         pub enum Model {
-            $(
+            $($(
                 /// The module of that name.
                 $Module($Module),
-            )+
+            )?)+
         }
 
         impl Model {
@@ -60,7 +70,7 @@ macro_rules! architectures {
                 request: &Request,
             ) -> Outputs {
                 match self {
-                    $(Self::$Module(model) => model.forward(image, frame, request),)+
+                    $($(Self::$Module(model) => model.forward(image, frame, request),)?)+
                 }
             }
         }
@@ -71,8 +81,10 @@ macro_rules! architectures {
 
 architectures! {
     faster_rcnn::FasterRcnn,
+    faster_rcnn_c4::FasterRcnnC4,
     retinaface::RetinaFace,
     fpn_resnet::FpnResNet,
+    detectron2,
 }
 
 impl Model {
@@ -100,7 +112,38 @@ impl From<Selection> for SelectOptions {
         Self {
             nms_threshold: selection.nms_threshold,
             limit: selection.limit,
+            edges: Edges::Exclusive,
+            is_restored: false,
         }
+    }
+}
+
+/// Which strides anchors and RoIs go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strides {
+    /// What detectron2 takes a stem's map to have, a quarter of the input's: EFPN's published code says so,
+    /// whose stem has half of it.
+    Declared,
+    /// What the maps have.
+    True,
+}
+
+impl Strides {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Declared, Self::True];
+
+    /// Its name for `--strides`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::True => "true",
+        }
+    }
+}
+
+impl fmt::Display for Strides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -115,16 +158,89 @@ pub struct ModelConfig {
     pub bn_eps: f64,
     /// How a coarse level is upsampled on the way down, one of those that the architecture knows.
     pub top_down: Upsampling,
+    /// Where bottlenecks have their stride, if there are any.
+    pub stride_in: StrideIn,
+    /// Where boxes start from, level by level; none where it finds no boxes.
+    pub anchors: Option<AnchorLayout>,
+    /// Whether a RoI has one box for all classes.
+    pub is_class_agnostic: bool,
+    /// The bottom-up network, where the architecture does not say which.
+    pub body: Option<Body>,
+    /// What EFPN's feature texture transfer is made of, if it has one.
+    pub ftt: Option<FttForm>,
+    /// Subtracted from the channels of the network's input, in their order.
+    pub pixel_mean: [f32; 3],
+    /// The channels of the network's input are divided by this, in their order.
+    pub pixel_std: [f32; 3],
 }
 
 impl ModelConfig {
     /// The architecture with its usual classes and PyTorch's usual `eps`, 1e-5.
-    pub fn of(architecture: Architecture) -> Self {
+    pub const fn of(architecture: Architecture) -> Self {
+        let specification = architecture.specification();
         Self {
             architecture,
             classes: architecture.default_classes(),
             bn_eps: 1e-5,
-            top_down: architecture.specification().top_down[0],
+            top_down: specification.top_down[0],
+            stride_in: match specification.stride_in {
+                [place, ..] => *place,
+                [] => StrideIn::Second,
+            },
+            anchors: specification.anchors,
+            is_class_agnostic: false,
+            body: specification.body,
+            ftt: None,
+            pixel_mean: specification.transform.mean,
+            pixel_std: specification.transform.std,
         }
+    }
+
+    /// The same on another bottom-up network, with the stride and the deviation that are usual for it.
+    pub fn with_body(self, body: Body) -> Self {
+        Self {
+            body: Some(body),
+            stride_in: body.stride_in(),
+            pixel_std: body.pixel_std(),
+            ..self
+        }
+    }
+
+    /// How its pictures are prepared.
+    pub fn transform(&self) -> Transform {
+        Transform {
+            mean: self.pixel_mean,
+            std: self.pixel_std,
+            ..self.architecture.transform()
+        }
+    }
+
+    /// Which strides its anchors and RoIs go by; none where there is only one kind.
+    pub fn strides(&self) -> Option<Strides> {
+        let real = self.architecture.specification().true_anchors?;
+        Some(match self.anchors == Some(real) {
+            true => Strides::True,
+            false => Strides::Declared,
+        })
+    }
+
+    /// The same with anchors and RoIs that go by other strides; none where there is only one kind.
+    pub fn with_strides(self, strides: Strides) -> Option<Self> {
+        let specification = self.architecture.specification();
+        let real = specification.true_anchors?;
+        let anchors = match strides {
+            Strides::Declared => specification.anchors,
+            Strides::True => Some(real),
+        };
+        Some(Self { anchors, ..self })
+    }
+
+    /// Where its boxes start from.
+    ///
+    /// # Panics
+    /// If it finds no boxes.
+    pub fn anchors(&self) -> AnchorLayout {
+        let anchors = self.anchors;
+        anchors.unwrap_or_else(|| panic!("{} finds no boxes", self.architecture))
     }
 }

@@ -94,11 +94,23 @@ impl Outputs {
     }
 
     /// The maps of neighbouring levels, the finest's number first, which detections are made of; `name`
-    /// tells that of a level.
+    /// tells that of a level. Cells of level n are 2ⁿ pixels of the network's input apart.
     pub fn levels(
         &mut self,
         kind: MapKind,
         finest: usize,
+        maps: &[Tensor<4>],
+        name: impl Fn(usize) -> String,
+    ) {
+        self.levels_at(kind, finest, 1 << finest, maps, name);
+    }
+
+    /// The same where the finest's cells are `stride` pixels of the network's input apart.
+    pub fn levels_at(
+        &mut self,
+        kind: MapKind,
+        finest: usize,
+        stride: usize,
         maps: &[Tensor<4>],
         name: impl Fn(usize) -> String,
     ) {
@@ -111,7 +123,7 @@ impl Outputs {
                     name: name(level),
                     kind,
                     level,
-                    stride: 1 << level,
+                    stride: stride << (level - finest),
                 };
                 self.maps.push((info, map.clone()));
             }

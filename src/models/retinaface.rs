@@ -42,7 +42,7 @@ impl RetinaFace {
     /// The model with unloaded weights.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         let eps = config.bn_eps;
-        let anchors = config.architecture.anchors();
+        let anchors = config.anchors();
         let head = |values: usize| -> Vec<Conv2d> {
             (0..3)
                 .map(|level| {
@@ -231,9 +231,14 @@ pub static MOBILENET025: Architecture = Architecture(&Specification {
     anchors: Some(AnchorLayout::retinaface()),
     proposals_per_level: 0,
     top_down: &[Upsampling::Nearest],
+    stride_in: &[],
     classes: Classes::Fixed(&["background", "face"]),
+    true_anchors: None,
+    body: None,
+    form: |_, config| Ok(config),
     key,
     layout: str::to_owned,
+    has_extras: false,
     seeded,
     published: &[],
     builtin: None,

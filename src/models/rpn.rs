@@ -16,17 +16,24 @@ pub struct RpnHead {
 }
 
 impl RpnHead {
-    /// A head for maps of `channels` with `anchors` a location; weights unloaded.
-    pub fn new(channels: usize, anchors: usize, device: &Device) -> Self {
+    /// A head of `hidden` channels for maps of `input`, with `anchors` a location and `logits` an anchor;
+    /// weights unloaded.
+    pub fn new(
+        [input, hidden]: [usize; 2],
+        anchors: usize,
+        logits: usize,
+        device: &Device,
+    ) -> Self {
+        let values = |channels| ConvLayer::new(hidden, channels, 1).bias().init(device);
         Self {
-            conv: ConvLayer::new(channels, channels, 3).bias().init(device),
-            cls_logits: ConvLayer::new(channels, anchors, 1).bias().init(device),
-            bbox_pred: ConvLayer::new(channels, 4 * anchors, 1).bias().init(device),
+            conv: ConvLayer::new(input, hidden, 3).bias().init(device),
+            cls_logits: values(logits * anchors),
+            bbox_pred: values(4 * anchors),
         }
     }
 
-    /// One level `[1, C, H, W]` → objectness logits `[1, A, H, W]` and deltas `[1, 4A, H, W]`
-    /// (dx, dy, dw, dh of anchor 0, then of anchor 1, …).
+    /// One level `[1, C, H, W]` → logits `[1, L · A, H, W]` and deltas `[1, 4A, H, W]` (dx, dy, dw, dh
+    /// of anchor 0, then of anchor 1, …).
     pub fn forward(&self, level: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let x = relu(self.conv.forward(level));
         (

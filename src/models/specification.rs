@@ -5,8 +5,9 @@ use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
 
+use super::detectron2::Body;
 use super::distribution::Distribution;
-use super::{Model, ModelConfig, Selection, Stage, Upsampling};
+use super::{Model, ModelConfig, Selection, Stage, StrideIn, Upsampling};
 use crate::ops::anchors::AnchorLayout;
 use crate::transform::Transform;
 
@@ -32,13 +33,26 @@ pub struct Specification {
     pub proposals_per_level: usize,
     /// How its coarse levels may be upsampled on the way down, the usual way first.
     pub top_down: &'static [Upsampling],
+    /// Where its bottlenecks may have their stride, the usual place first; none where there are no
+    /// bottlenecks.
+    pub stride_in: &'static [StrideIn],
+    /// Where its boxes start from instead if anchors and RoIs go by the strides that maps really have; none
+    /// where they do.
+    pub true_anchors: Option<AnchorLayout>,
+    /// Its bottom-up network where its checkpoint says which; none where that is always the same.
+    pub body: Option<Body>,
     /// What it tells apart.
     pub classes: Classes,
+    /// What the shapes of a checkpoint's tensors say of the module's form, besides its classes.
+    pub form: fn(&Shapes<'_>, ModelConfig) -> Result<ModelConfig, String>,
     /// The checkpoint key of the parameter at a path in the module.
     pub key: fn(path: &str) -> String,
     /// A checkpoint's key as [`key`](Self::key) spells it. Keys that are spelled so already stay as
     /// they are, and so do those that mean nothing here.
     pub layout: fn(key: &str) -> String,
+    /// Whether its older checkpoints hold tensors that are no parameters, as detectron2's do: the picture's
+    /// mean and deviation, and a cell's anchors.
+    pub has_extras: bool,
     /// Where the values of seeded weights lie, by key and by shape in PyTorch's layout.
     pub seeded: fn(key: &str, shape: &[usize]) -> Distribution,
     /// Files that others published.
@@ -51,6 +65,9 @@ pub struct Specification {
     pub build: fn(&ModelConfig, &Device) -> Model,
 }
 
+/// The shape of the tensor of a checkpoint by its key, if it is there.
+pub type Shapes<'a> = dyn Fn(&str) -> Option<&'a [usize]> + 'a;
+
 /// What a model tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Classes {
@@ -62,6 +79,9 @@ pub enum Classes {
         tensor: &'static str,
         /// How many where there is no checkpoint.
         usual: usize,
+        /// What they are called where there are just as many and nothing says otherwise, the background
+        /// first.
+        names: &'static [&'static str],
     },
 }
 

@@ -26,6 +26,15 @@ pub enum AnchorRule {
     /// As RetinaFace has them: about a cell's centre, not rounded, and the cells of level n 2ⁿ pixels
     /// apart.
     Centred,
+    /// As detectron2 has them: about a cell's top left corner, not rounded, and cells of the finest level so
+    /// many pixels apart, twice as many at each level after it.
+    Cornered {
+        /// Pixels of the network's input between cells of the finest level, whatever its map's size.
+        finest_stride: usize,
+    },
+    /// As the first Faster R-CNN has them: with inclusive edges, about the middle of a cell's pixels, at
+    /// a multiple of sides that are whole for a square of a cell, and the cells of level n 2ⁿ pixels apart.
+    Legacy,
 }
 
 impl AnchorLayout {
@@ -48,6 +57,15 @@ impl AnchorLayout {
         }
     }
 
+    /// Those of the first Faster R-CNN at stride 16: 8, 16 and 32 times as wide, in three shapes.
+    pub const fn legacy() -> Self {
+        Self {
+            sizes: &[&[128.0, 256.0, 512.0]],
+            aspect_ratios: &[0.5, 1.0, 2.0],
+            rule: AnchorRule::Legacy,
+        }
+    }
+
     /// Anchors of one cell of a level, 0 the finest.
     pub fn per_cell(&self, level: usize) -> usize {
         self.sizes[level].len() * self.aspect_ratios.len()
@@ -61,7 +79,10 @@ impl AnchorLayout {
         let levels = levels.map(|((sizes, map), number)| {
             let stride = match self.rule {
                 AnchorRule::Torchvision => [padded[0] / map[0], padded[1] / map[1]],
-                AnchorRule::Centred => [1 << number; 2],
+                AnchorRule::Centred | AnchorRule::Legacy => [1 << number; 2],
+                AnchorRule::Cornered { finest_stride } => {
+                    [finest_stride << (number - first_level); 2]
+                }
             };
             let shapes = self.aspect_ratios.iter();
             let shapes = shapes.flat_map(|&ratio| sizes.iter().map(move |&size| (ratio, size)));
@@ -91,6 +112,20 @@ impl AnchorLayout {
             AnchorRule::Centred => {
                 let [y, x] = stride.map(|pixels| pixels as f32 / 2.0);
                 [x - w, y - h, x + w, y + h]
+            }
+            AnchorRule::Cornered { .. } => {
+                // The side of one after the other, as detectron2 does.
+                let width = (f64::from(size).powi(2) / f64::from(ratio)).sqrt();
+                let [w, h] = [width, f64::from(ratio) * width].map(|side| (side / 2.0) as f32);
+                [-w, -h, w, h]
+            }
+            AnchorRule::Legacy => {
+                let side = stride[0] as f32;
+                let width = (side * side / ratio).sqrt().round_ties_even();
+                let height = (width * ratio).round_ties_even();
+                let centre = (side - 1.0) / 2.0;
+                let [w, h] = [width, height].map(|own| (own * size / side - 1.0) / 2.0);
+                [centre - w, centre - h, centre + w, centre + h]
             }
         }
     }
@@ -192,7 +227,9 @@ mod tests {
         let maps = [[25, 34], [13, 17], [7, 9], [4, 5], [2, 3]];
         let torchvision = AnchorLayout::torchvision().grid(2, [100, 136], &maps);
         let retinaface = AnchorLayout::retinaface().grid(3, [100, 136], &maps[1..4]);
-        for grid in [torchvision, retinaface] {
+        let legacy = AnchorLayout::legacy().grid(4, [100, 136], &maps[2..3]);
+        let detectron2 = DETECTRON2.grid(2, [100, 136], &maps);
+        for grid in [torchvision, retinaface, legacy, detectron2] {
             assert_eq!(AnchorGrid::from_scalars(&grid.to_scalars()), grid);
         }
     }
@@ -220,6 +257,50 @@ mod tests {
             [45.0, 91.0],
         ];
         assert_eq!(half, expected);
+    }
+
+    const DETECTRON2: AnchorLayout = AnchorLayout {
+        rule: AnchorRule::Cornered { finest_stride: 4 },
+        ..AnchorLayout::torchvision()
+    };
+
+    /// detectron2's `DefaultAnchorGenerator`, offset 0.
+    #[test]
+    fn stated_strides_do_not_depend_on_maps() {
+        let grid = DETECTRON2.grid(
+            2,
+            [100, 136],
+            &[[50, 68], [25, 34], [13, 17], [7, 9], [4, 5]],
+        );
+        let strides = grid.levels.iter().map(|level| level.stride[0]);
+        assert_eq!(strides.collect::<Vec<_>>(), [4, 8, 16, 32, 64]);
+        let expected = [
+            [-22.627_417, -11.313_708, 22.627_417, 11.313_708],
+            [-16.0, -16.0, 16.0, 16.0],
+            [-11.313_708, -22.627_417, 11.313_708, 22.627_417],
+        ];
+        assert_eq!(grid.levels[0].cell, expected);
+        assert_eq!(grid.anchor(1, 1, [2, 1]), [-24.0, -16.0, 40.0, 48.0]);
+    }
+
+    /// `generate_anchors` of the first Faster R-CNN.
+    #[test]
+    fn legacy_anchors_are_of_whole_pixels() {
+        let grid = AnchorLayout::legacy().grid(4, [600, 800], &[[38, 50]]);
+        assert_eq!(grid.levels[0].stride, [16, 16]);
+        let expected = [
+            [-84.0, -40.0, 99.0, 55.0],
+            [-176.0, -88.0, 191.0, 103.0],
+            [-360.0, -184.0, 375.0, 199.0],
+            [-56.0, -56.0, 71.0, 71.0],
+            [-120.0, -120.0, 135.0, 135.0],
+            [-248.0, -248.0, 263.0, 263.0],
+            [-36.0, -80.0, 51.0, 95.0],
+            [-80.0, -168.0, 95.0, 183.0],
+            [-168.0, -344.0, 183.0, 359.0],
+        ];
+        assert_eq!(grid.levels[0].cell, expected);
+        assert_eq!(grid.anchor(0, 3, [2, 1]), [-40.0, -24.0, 87.0, 103.0]);
     }
 
     #[test]

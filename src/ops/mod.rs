@@ -12,6 +12,7 @@ pub mod pixel_shuffle;
 pub mod proposals;
 pub mod roi_align;
 pub mod roi_decode;
+pub mod roi_pool;
 pub mod select;
 pub mod window_attention;
 
@@ -28,6 +29,7 @@ pub use operation::{Arguments, Extension, Operation};
 pub const ALL: &[&dyn Operation] = &[
     &proposals::SelectProposals,
     &roi_align::RoiAlign,
+    &roi_pool::RoiPool,
     &roi_decode::DecodeRois,
     &anchor_decode::DecodeAnchors,
     &select::SelectDetections,

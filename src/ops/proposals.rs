@@ -16,14 +16,14 @@ use super::flex::Handles;
 use super::flex::{self, Map};
 use super::levels::{self, Levels};
 use super::operation::{Arguments, Operation, one_picture};
-use crate::boxes::{BBox, clip, decode, is_at_least, nms};
+use crate::boxes::{BBox, Edges, is_at_least, nms};
 use crate::kernels::{anchors, decode_proposals, merge_proposals, nms_levels, top_anchors, words};
 use crate::plan::{Draft, Operand, PlanBuilder, Value, ValueId, ValueKind};
 use crate::stage::Stage;
 
 /// What the RPN head says of each level, finest first, with A anchors a cell.
 pub struct RpnMaps {
-    /// Objectness logits, `[1, A, H, W]` a level.
+    /// Objectness, `[1, A, H, W]` a level: logits, or anything else that is higher for better anchors.
     pub logits: Vec<Tensor<4>>,
     /// Box deltas, `[1, 4A, H, W]` a level: dx, dy, dw, dh of anchor 0, then of anchor 1, …
     pub deltas: Vec<Tensor<4>>,
@@ -60,6 +60,8 @@ pub struct ProposalOptions {
     pub nms_threshold: f32,
     /// Least side in pixels.
     pub min_side: f32,
+    /// Of anchors and boxes.
+    pub edges: Edges,
 }
 
 impl ProposalOptions {
@@ -71,6 +73,28 @@ impl ProposalOptions {
             limit: 1000,
             nms_threshold: 0.7,
             min_side: 1e-3,
+            edges: Edges::Exclusive,
+        }
+    }
+
+    /// detectron2's at inference.
+    pub fn detectron2(anchors: AnchorGrid) -> Self {
+        Self {
+            // More than nothing.
+            min_side: f32::MIN_POSITIVE,
+            ..Self::torchvision(anchors)
+        }
+    }
+
+    /// The first Faster R-CNN's at inference.
+    pub fn legacy(anchors: AnchorGrid) -> Self {
+        Self {
+            anchors,
+            per_level: 6000,
+            limit: 300,
+            nms_threshold: 0.7,
+            min_side: 0.0,
+            edges: Edges::Inclusive,
         }
     }
 
@@ -80,6 +104,7 @@ impl ProposalOptions {
             ScalarIr::UInt(self.limit as u64),
             ScalarIr::Float(self.nms_threshold.into()),
             ScalarIr::Float(self.min_side.into()),
+            ScalarIr::UInt(self.edges.word().into()),
         ];
         own.into_iter().chain(self.anchors.to_scalars()).collect()
     }
@@ -91,7 +116,8 @@ impl ProposalOptions {
             limit: size(scalars[1]),
             nms_threshold: scalars[2].elem(),
             min_side: scalars[3].elem(),
-            anchors: AnchorGrid::from_scalars(&scalars[4..]),
+            edges: Edges::of_word(scalars[4].elem()),
+            anchors: AnchorGrid::from_scalars(&scalars[5..]),
         }
     }
 }
@@ -284,6 +310,7 @@ impl Operation for SelectProposals {
         let suppression = nms_levels::Params {
             limit: options.per_level as u32,
             threshold: options.nms_threshold,
+            edges: options.edges.word(),
             ..Default::default()
         };
         plan.push(Draft::step(
@@ -362,6 +389,7 @@ fn schedule_level(
         limit: options.per_level as u32,
         first_slot: (level * options.per_level) as u32,
         min_side: options.min_side,
+        edges: options.edges.word(),
         ..Default::default()
     };
     let operands = [
@@ -389,13 +417,14 @@ pub fn select(
         let mut scored: Vec<(f32, BBox)> = top_anchors(&logits[level], options.per_level)
             .into_iter()
             .map(|anchor| {
-                let bbox = decode_anchor(&options.anchors, level, anchor, &deltas[level]);
-                (anchor.logit, clip(bbox, resized))
+                let bbox = decode_anchor(options, level, anchor, &deltas[level]);
+                (anchor.logit, options.edges.clip(bbox, resized))
             })
             .collect();
         scored.retain(|(_, bbox)| is_at_least(*bbox, options.min_side));
         let boxes: Vec<BBox> = scored.iter().map(|(_, bbox)| *bbox).collect();
-        let survivors = nms(&boxes, |_| 0, options.nms_threshold, options.limit);
+        let (threshold, limit) = (options.nms_threshold, options.limit);
+        let survivors = nms(&boxes, options.edges, |_| 0, threshold, limit);
         kept.extend(survivors.into_iter().map(|index| {
             let (logit, bbox) = scored[index];
             (logit, bbox, options.anchors.number(level) as i32)
@@ -446,11 +475,16 @@ fn top_anchors(logits: &Map<'_>, limit: usize) -> Vec<ScoredAnchor> {
     scored
 }
 
-fn decode_anchor(grid: &AnchorGrid, level: usize, anchor: ScoredAnchor, deltas: &Map<'_>) -> BBox {
+fn decode_anchor(
+    options: &ProposalOptions,
+    level: usize,
+    anchor: ScoredAnchor,
+    deltas: &Map<'_>,
+) -> BBox {
     let width = deltas.shape[2];
     let cell = [anchor.cell / width, anchor.cell % width];
-    let start = grid.anchor(level, anchor.a, cell);
+    let start = options.anchors.anchor(level, anchor.a, cell);
     let channel = 4 * anchor.a;
     let deltas = [0, 1, 2, 3].map(|k| deltas.at(channel + k, anchor.cell));
-    decode(start, deltas, [1.0; 4])
+    options.edges.decode(start, deltas, [1.0; 4])
 }

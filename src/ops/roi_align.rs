@@ -16,7 +16,7 @@ use super::capture::{record, size};
 use super::flex::{self, FlexTensor, Map};
 use super::levels::Levels;
 use super::operation::Operation;
-use crate::boxes::{BBox, area};
+use crate::boxes::{BBox, area, makes_sense};
 
 #[cfg(feature = "train-gpu")]
 mod cube;
@@ -46,6 +46,9 @@ pub struct RoiAlignOptions {
     pub canonical_level: usize,
     /// Side of these boxes, in pixels of the resized picture.
     pub canonical_size: f32,
+    /// Added to a box's side in canonical ones before its logarithm is taken, and to that after it, so that
+    /// boxes at a border belong to the coarser level.
+    pub epsilons: [f32; 2],
 }
 
 impl RoiAlignOptions {
@@ -60,6 +63,20 @@ impl RoiAlignOptions {
             first_level: 2,
             canonical_level: 4,
             canonical_size: 224.0,
+            epsilons: [0.0, 1e-6],
+        }
+    }
+
+    /// detectron2's: four levels, the finest at a stride of so many pixels, as many samples as a cell is
+    /// wide, aligned; boxes of the size of an ImageNet picture belong to the level of stride 16.
+    pub fn detectron2(output: [usize; 2], finest_stride: usize) -> Self {
+        Self {
+            sampling_ratio: 0,
+            aligned: true,
+            strides: (0..4).map(|level| finest_stride << level).collect(),
+            first_level: finest_stride.ilog2() as usize,
+            epsilons: [1e-8, 0.0],
+            ..Self::torchvision(output)
         }
     }
 
@@ -94,6 +111,8 @@ impl RoiAlignOptions {
             count(self.first_level),
             count(self.canonical_level),
             ScalarIr::Float(self.canonical_size.into()),
+            ScalarIr::Float(self.epsilons[0].into()),
+            ScalarIr::Float(self.epsilons[1].into()),
         ];
         let strides = self.strides.iter().map(|&stride| count(stride));
         own.into_iter().chain(strides).collect()
@@ -108,7 +127,8 @@ impl RoiAlignOptions {
             first_level: size(scalars[4]),
             canonical_level: size(scalars[5]),
             canonical_size: scalars[6].elem(),
-            strides: scalars[7..].iter().map(|&stride| size(stride)).collect(),
+            epsilons: [scalars[7].elem(), scalars[8].elem()],
+            strides: scalars[9..].iter().map(|&stride| size(stride)).collect(),
         }
     }
 
@@ -116,7 +136,9 @@ impl RoiAlignOptions {
     /// canonical size, a level up or down for each doubling. The finest for a box that has no size.
     pub fn level_of(&self, bbox: BBox) -> usize {
         let side = area(bbox).sqrt();
-        let level = self.canonical_level as f32 + (side / self.canonical_size).log2() + 1e-6;
+        let [within, after] = self.epsilons;
+        let doublings = (side / self.canonical_size + within).log2();
+        let level = self.canonical_level as f32 + doublings + after;
         let coarsest = self.first_level + self.strides.len() - 1;
         let level = level
             .floor()
@@ -272,16 +294,6 @@ impl RoiAlignOps for Capture {
     ) -> Levels<Self> {
         unreachable!("graphs are captured for inference")
     }
-}
-
-/// Farthest that a box reaches, in pixels: up to here f32 tells pixels apart.
-const FARTHEST: f32 = (1 << 24) as f32;
-
-/// Whether a picture can have the box.
-fn makes_sense(bbox: BBox) -> bool {
-    let [x1, y1, x2, y2] = bbox;
-    // NaN is within nothing.
-    bbox.iter().all(|side| side.abs() <= FARTHEST) && x1 <= x2 && y1 <= y2
 }
 
 /// What the CPU engine does for [`roi_align`]: `[R, C, rows, columns]`, row-major.
@@ -517,6 +529,18 @@ mod tests {
             first_level: 4,
             ..torchvision.clone()
         };
+        let detectron2 = RoiAlignOptions::detectron2([7, 7], 4);
+        let halved_strides = RoiAlignOptions::detectron2([7, 7], 2);
+        for (side, level) in [
+            (0.0, 0),
+            (27.9, 0),
+            (28.0, 0),
+            (112.0, 2),
+            (223.9, 2),
+            (224.0, 3),
+        ] {
+            assert_eq!(halved_strides.level_of(square(side)), level, "{side}");
+        }
         for (side, level) in [
             (0.0, 0),
             (111.9, 0),
@@ -526,6 +550,7 @@ mod tests {
             (5000.0, 3),
         ] {
             assert_eq!(torchvision.level_of(square(side)), level, "{side}");
+            assert_eq!(detectron2.level_of(square(side)), level, "{side}");
             assert_eq!(halved.level_of(square(side / 2.0)), level, "{side}");
             assert_eq!(single.level_of(square(side)), 0, "{side}");
         }

@@ -15,10 +15,34 @@ use super::flex;
 use super::flex::Handles;
 use super::operation::{Arguments, Operation};
 use super::proposals::Proposals;
-use crate::boxes::{BBox, CoderWeights, clip, decode, is_at_least};
+use crate::boxes::{BBox, CoderWeights, Edges, is_at_least};
 use crate::kernels::decode_rois;
 use crate::plan::{Draft, Operand, PlanBuilder, Value, ValueKind};
 use crate::stage::Stage;
+
+/// Where the background is among the classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Background {
+    /// It is the first (torchvision). Where classes have deltas of their own it has some, too.
+    First,
+    /// It is the last, and has no deltas (detectron2).
+    Last,
+}
+
+impl Background {
+    /// The first class that is none.
+    fn first_class(self) -> usize {
+        match self {
+            Self::First => 1,
+            Self::Last => 0,
+        }
+    }
+
+    /// How many of `classes` have deltas, if they have their own.
+    fn boxes(self, classes: usize) -> usize {
+        classes - 1 + self.first_class()
+    }
+}
 
 /// The thresholds of [`decode_rois()`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +53,10 @@ pub struct RoiDecodeOptions {
     pub min_side: f32,
     /// What the deltas are divided by.
     pub weights: CoderWeights,
+    /// Of boxes.
+    pub edges: Edges,
+    /// Where the background is.
+    pub background: Background,
 }
 
 impl RoiDecodeOptions {
@@ -38,14 +66,36 @@ impl RoiDecodeOptions {
             score_threshold,
             min_side: 1e-2,
             weights: [10.0, 10.0, 5.0, 5.0],
+            edges: Edges::Exclusive,
+            background: Background::First,
+        }
+    }
+
+    /// detectron2's, but for the threshold: boxes of any size.
+    pub fn detectron2(score_threshold: f32) -> Self {
+        Self {
+            min_side: 0.0,
+            background: Background::Last,
+            ..Self::torchvision(score_threshold)
+        }
+    }
+
+    /// The first Faster R-CNN's, but for the threshold. (It multiplies by 0.1 and 0.2.)
+    pub fn legacy(score_threshold: f32) -> Self {
+        Self {
+            min_side: 0.0,
+            edges: Edges::Inclusive,
+            ..Self::torchvision(score_threshold)
         }
     }
 
     fn to_scalars(self) -> Vec<ScalarIr> {
+        let edges = ScalarIr::UInt(self.edges.word().into());
         [self.score_threshold, self.min_side]
             .iter()
             .chain(&self.weights)
             .map(|&value| ScalarIr::Float(value.into()))
+            .chain([edges, ScalarIr::Bool(self.background == Background::Last)])
             .collect()
     }
 
@@ -55,15 +105,20 @@ impl RoiDecodeOptions {
             score_threshold: scalars[0].elem(),
             min_side: scalars[1].elem(),
             weights: [2, 3, 4, 5].map(|index| scalars[index].elem()),
+            edges: Edges::of_word(scalars[6].elem()),
+            background: match scalars[7].elem() {
+                true => Background::Last,
+                false => Background::First,
+            },
         }
     }
 }
 
-/// Every (RoI, class) pair but the background's (class 0) whose softmax score passes the threshold,
-/// decoded and clipped to the unpadded picture.
+/// Every (RoI, class) pair but the background's whose softmax score passes the threshold, decoded and
+/// clipped to the unpadded picture. Labels count the classes from 1 on, without the background.
 ///
-/// `logits` is `[R, classes]`, `deltas` `[R, 4 · classes]`; `frame` is
-/// [`Frame::tensor`](crate::transform::Frame::tensor).
+/// `logits` is `[R, classes]`, `deltas` `[R, 4 · classes]` (without the background where that is the last),
+/// or `[R, 4]` where a RoI's are those of all classes; `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
 pub fn decode_rois(
     logits: Tensor<2>,
     deltas: Tensor<2>,
@@ -180,21 +235,24 @@ impl Operation for DecodeRois {
 
     fn check(
         &self,
-        _scalars: &[ScalarIr],
+        scalars: &[ScalarIr],
         inputs: &[&Value],
         outputs: &[&Value],
     ) -> Result<(), String> {
         candidates::check(outputs)?;
+        let background = RoiDecodeOptions::from_scalars(scalars).background;
         let shapes: Vec<&[usize]> = inputs[..5].iter().map(|input| &*input.shape).collect();
         match shapes[..] {
             [&[rois, classes], &[r, d], &[n, 4], &[levels], &[1]]
-                if [r, n, levels] == [rois; 3] && d == 4 * classes =>
+                if [r, n, levels] == [rois; 3]
+                    && classes > 0
+                    && [4, 4 * background.boxes(classes)].contains(&d) =>
             {
                 Ok(())
             }
             _ => Err(format!(
                 "it reads logits, deltas, boxes, levels and a count of {shapes:?}, where [R, C], \
-                 [R, 4 · C], [R, 4], [R] and [1] are expected"
+                 [R, 4 · C] or [R, 4], [R, 4], [R] and [1] are expected"
             )),
         }
     }
@@ -213,6 +271,12 @@ impl Operation for DecodeRois {
             capacity: plan.shape(rows)[0] as u32,
             score_threshold: options.score_threshold,
             min_side: options.min_side,
+            delta_step: match plan.shape(deltas)[1] {
+                4 => 0,
+                _ => 4,
+            },
+            edges: options.edges.word(),
+            first_class: options.background.first_class() as u32,
             ..Default::default()
         };
         let mut operands = vec![Operand::Frame];
@@ -244,7 +308,7 @@ impl Operation for DecodeRois {
 }
 
 /// What the CPU engine does for [`decode_rois()`], in the order of (RoI, class). `deltas` are rows of four, one a
-/// (RoI, class); `resized` is the unpadded picture's height and width.
+/// (RoI, class) or one a RoI; `resized` is the unpadded picture's height and width.
 pub fn decode_all(
     logits: &[f32],
     deltas: &[[f32; 4]],
@@ -255,19 +319,26 @@ pub fn decode_all(
     options: RoiDecodeOptions,
 ) -> Vec<Candidate> {
     let mut candidates = Vec::new();
+    let edges = options.edges;
+    let is_agnostic = deltas.len() == boxes.len();
+    let first = options.background.first_class();
     for (roi, (&bbox, &level)) in boxes.iter().zip(levels).enumerate() {
         let scores = softmax(&logits[roi * classes..][..classes]);
-        for (class, score) in scores.into_iter().enumerate().skip(1) {
+        let foreground = scores.into_iter().enumerate();
+        for (class, score) in foreground.skip(first).take(classes - 1) {
             // NaN passes no threshold.
             if score > options.score_threshold {
-                let deltas = deltas[roi * classes + class];
-                let bbox = clip(decode(bbox, deltas, options.weights), resized);
+                let deltas = match is_agnostic {
+                    true => deltas[roi],
+                    false => deltas[roi * options.background.boxes(classes) + class],
+                };
+                let bbox = edges.clip(edges.decode(bbox, deltas, options.weights), resized);
                 if is_at_least(bbox, options.min_side) {
                     candidates.push(Candidate {
                         bbox,
                         landmarks: Vec::new(),
                         score,
-                        label: class as i32,
+                        label: (class + 1 - first) as i32,
                         level,
                     });
                 }

@@ -14,7 +14,7 @@ use super::flex;
 #[cfg(feature = "verify")]
 use super::flex::Handles;
 use super::operation::{Arguments, Operation};
-use crate::boxes::{BBox, nms};
+use crate::boxes::{BBox, Edges, nms};
 use crate::kernels::{blocks, select_detections};
 use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueKind};
 use crate::stage::Stage;
@@ -26,6 +26,11 @@ pub struct SelectOptions {
     pub nms_threshold: f32,
     /// Best detections kept.
     pub limit: usize,
+    /// Of boxes.
+    pub edges: Edges,
+    /// Whether boxes overlap as they do in the original picture, and not in the resized one: where edges
+    /// are inclusive, a pixel is more of a small box than of a large one.
+    pub is_restored: bool,
 }
 
 impl SelectOptions {
@@ -33,6 +38,8 @@ impl SelectOptions {
         vec![
             ScalarIr::Float(self.nms_threshold.into()),
             ScalarIr::UInt(self.limit as u64),
+            ScalarIr::UInt(self.edges.word().into()),
+            ScalarIr::Bool(self.is_restored),
         ]
     }
 
@@ -41,6 +48,8 @@ impl SelectOptions {
         Self {
             nms_threshold: scalars[0].elem(),
             limit: size(scalars[1]),
+            edges: Edges::of_word(scalars[2].elem()),
+            is_restored: scalars[3].elem(),
         }
     }
 }
@@ -159,6 +168,9 @@ impl Operation for SelectDetections {
             blocks: layout.blocks as u32,
             limit: layout.limit as u32,
             threshold: options.nms_threshold,
+            edges: options.edges.word(),
+            is_restored: options.is_restored.into(),
+            unused: [0; 2],
         };
         let [keys, kept] = selection.scratch().map(|words| plan.temporary(words * 4));
         let operands = [
@@ -194,9 +206,14 @@ pub fn select(
 ) -> Vec<Candidate> {
     // Stable, so that ties stay in order.
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let boxes: Vec<BBox> = candidates.iter().map(|candidate| candidate.bbox).collect();
+    let bbox = |candidate: &Candidate| match options.is_restored {
+        true => restore(candidate, ratio).bbox,
+        false => candidate.bbox,
+    };
+    let boxes: Vec<BBox> = candidates.iter().map(bbox).collect();
     let label = |index: usize| candidates[index].label;
-    nms(&boxes, label, options.nms_threshold, options.limit)
+    let (threshold, limit) = (options.nms_threshold, options.limit);
+    nms(&boxes, options.edges, label, threshold, limit)
         .into_iter()
         .map(|index| restore(&candidates[index], ratio))
         .collect()

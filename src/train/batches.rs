@@ -200,7 +200,7 @@ fn flip(example: &mut Example) {
 
 /// What is to be learnt, in pixels of the resized picture.
 fn truth_of(objects: &[Object], frame: &Frame) -> Vec<Truth> {
-    let [down, across] = frame.ratio();
+    let [down, across] = frame.ratio;
     objects
         .iter()
         .filter(|object| !object.crowd)

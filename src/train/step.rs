@@ -363,7 +363,7 @@ const CODER: CoderWeights = [10.0, 10.0, 5.0, 5.0];
 /// The box head's losses over the chosen regions of each picture, at least one in all.
 pub fn box_losses(
     model: &FasterRcnn,
-    pyramid: [Tensor<4>; 5],
+    pyramid: Vec<Tensor<4>>,
     rois: &[Vec<Roi>],
     box_loss: SmoothL1,
 ) -> (Tensor<1>, Tensor<1>) {

@@ -51,7 +51,7 @@ pub fn stages(
 ) -> Result<Vec<StepCheck>, BuildError> {
     weights::check_fit(config, checkpoint)?;
     let architecture = config.architecture;
-    let transform = architecture.transform();
+    let transform = config.transform();
     let frame = transform.frame([picture.height() as usize, picture.width() as usize]);
     let captured = capture(config, frame.padded, &Request::of(architecture)).map_err(compile)?;
     let (graph, values) = lower_traced(&captured).map_err(compile)?;
@@ -68,7 +68,7 @@ pub fn stages(
     let tensors: BTreeMap<ValueId, _> = values.iter().map(|(id, value)| (*value, *id)).collect();
 
     let pixels = picture.pixels().map(|pixel| u32::from_le_bytes(pixel.0));
-    let uniform = FrameUniform::new(frame.original, frame.resized, frame.ratio());
+    let uniform = FrameUniform::new(frame.original, frame.resized, frame.ratio);
     let mut interpreter = Interpreter::new(&plan, &parameter, uniform, pixels.collect())?;
     let mut checks = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 
-use super::{Metadata, WeightsError, safetensors};
+use super::{Metadata, WeightsError, extras, safetensors};
 use crate::models::{Architecture, parameters};
 
 /// How many values [`StoredTensor::parts`] reads at once: some milliseconds' work.
@@ -140,8 +140,8 @@ impl Checkpoint {
         safetensors::read(bytes)
     }
 
-    /// A file, its format recognized by its content: safetensors or PyTorch (zip or older). Nothing
-    /// in it is executed. Files that torchvision published are known by their hash.
+    /// A file, its format recognized by its content: safetensors, PyTorch (zip or older), or a pickle
+    /// of detectron2's model zoo. Nothing in it is executed. Files that torchvision published are known by their hash.
     ///
     /// # Errors
     /// If it cannot be read, is of another format, or is broken.
@@ -150,11 +150,16 @@ impl Checkpoint {
         use std::io::Read;
 
         let mut start = Vec::new();
-        std::fs::File::open(path)?.take(9).read_to_end(&mut start)?;
+        std::fs::File::open(path)?
+            .take(12)
+            .read_to_end(&mut start)?;
         match start.as_slice() {
             [] => Err(WeightsError::Empty),
             // A header's length in eight bytes, then the header, a JSON object.
-            [_, _, _, _, _, _, _, _, b'{'] => Self::from_safetensors(std::fs::read(path)?),
+            [_, _, _, _, _, _, _, _, b'{', ..] => Self::from_safetensors(std::fs::read(path)?),
+            start if super::model_zoo::is_dict(start) => {
+                super::model_zoo::read(std::fs::read(path)?)
+            }
             [b'P', b'K', ..] | [0x80, ..] => super::pytorch::read(path),
             _ => Err(WeightsError::UnknownFormat),
         }
@@ -174,13 +179,17 @@ impl Checkpoint {
         Self::without_repeats(tensors, metadata)
     }
 
-    /// The same tensors by the keys that `architecture` gives them, however the file spells those.
+    /// The same tensors by the keys that `architecture` gives them, however the file spells those, without
+    /// those that are no parameters of its.
     ///
     /// # Errors
     /// If two of the file's keys mean one tensor.
     pub fn in_layout_of(&self, architecture: Architecture) -> Result<Self, WeightsError> {
-        let layout = architecture.specification().layout;
+        let specification = architecture.specification();
+        let layout = specification.layout;
         let tensors = self.tensors.iter();
+        let tensors =
+            tensors.filter(|(key, _)| !specification.has_extras || !extras::is_extra(key));
         let tensors = tensors.map(|(key, tensor)| (layout(key), tensor.clone()));
         Self::without_repeats(tensors, self.metadata.clone())
     }

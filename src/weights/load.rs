@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 
-use super::{Checkpoint, StoredTensor, WeightsError};
+use super::{Checkpoint, StoredTensor, WeightsError, extras};
 use crate::models::{Architecture, Classes, Model, ModelConfig, parameters};
 
 /// How many names a list of differences spells out.
@@ -39,6 +39,27 @@ pub fn class_count(
         model: architecture.name(),
         differences,
     })
+}
+
+/// `config` with what else the checkpoint's shapes say of the model's form; its classes are
+/// [`class_count`]'s.
+///
+/// # Errors
+/// If they say nothing that the architecture knows, or the checkpoint holds a tensor twice.
+pub fn form(checkpoint: &Checkpoint, config: ModelConfig) -> Result<ModelConfig, WeightsError> {
+    let architecture = config.architecture;
+    let file = checkpoint;
+    let checkpoint = file.in_layout_of(architecture)?;
+    let shape = |key: &str| Some(&*checkpoint.tensors.get(key)?.shape);
+    let form = architecture.specification().form;
+    let config = form(&shape, config).map_err(|differences| WeightsError::Mismatch {
+        model: architecture.name(),
+        differences,
+    })?;
+    match architecture.specification().has_extras {
+        true => extras::told(file, config),
+        false => Ok(config),
+    }
 }
 
 /// The shape of every parameter of a model by its checkpoint key, in the module's order.

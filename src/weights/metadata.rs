@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 
 use super::WeightsError;
-use crate::models::Architecture;
+use crate::models::{Architecture, ModelConfig, StrideIn, Strides};
 
 const MODEL: &str = "fpn.model";
 const CLASS_NAMES: &str = "fpn.class_names";
 const BN_EPS: &str = "fpn.bn_eps";
+const STRIDE_IN: &str = "fpn.stride_in";
+const STRIDES: &str = "fpn.strides";
+const PIXEL_MEAN: &str = "fpn.pixel_mean";
+const PIXEL_STD: &str = "fpn.pixel_std";
 const TRAINING: &str = "fpn.training";
 
 /// What is known of a checkpoint besides its tensors; all of it optional.
@@ -19,11 +23,38 @@ pub struct Metadata {
     pub class_names: Option<Vec<String>>,
     /// `eps` of the batch norms.
     pub bn_eps: Option<f64>,
+    /// Where bottlenecks have their stride.
+    pub stride_in: Option<StrideIn>,
+    /// Which strides anchors and RoIs go by.
+    pub strides: Option<Strides>,
+    /// Subtracted from the channels of the network's input, in their order.
+    pub pixel_mean: Option<[f32; 3]>,
+    /// The channels of the network's input are divided by this, in their order.
+    pub pixel_std: Option<[f32; 3]>,
+    /// How RoIs were cropped when a C4 model was trained, in its author's words: `pool`, `align` or
+    /// `crop`. Files that this crate writes do not say it.
+    pub pooling_mode: Option<String>,
     /// How far a training is, as its own JSON; none in weights that are for use.
     pub training: Option<String>,
 }
 
 impl Metadata {
+    /// What a file should say of a model's form, since its tensors do not.
+    pub fn of(config: &ModelConfig) -> Self {
+        let specification = config.architecture.specification();
+        let places = specification.stride_in;
+        let of_pixels = |values| specification.has_extras.then_some(values);
+        Self {
+            architecture: Some(config.architecture),
+            bn_eps: Some(config.bn_eps),
+            stride_in: (places.len() > 1).then_some(config.stride_in),
+            strides: config.strides(),
+            pixel_mean: of_pixels(config.pixel_mean),
+            pixel_std: of_pixels(config.pixel_std),
+            ..Self::default()
+        }
+    }
+
     /// From the string map of a safetensors header; entries of others are passed over.
     pub(super) fn from_map(map: &HashMap<String, String>) -> Result<Self, WeightsError> {
         let entry = |key: &'static str, expected: &'static str| {
@@ -54,10 +85,38 @@ impl Metadata {
                 _ => Err(entry(BN_EPS, "a number of 0 or more")(number)),
             })
             .transpose()?;
+        let stride_in = map
+            .get(STRIDE_IN)
+            .map(|name| {
+                let mut all = StrideIn::ALL.into_iter();
+                all.find(|place| place.name() == name)
+                    .ok_or_else(|| entry(STRIDE_IN, "1x1 or 3x3")(name))
+            })
+            .transpose()?;
+        let strides = map
+            .get(STRIDES)
+            .map(|name| {
+                let mut all = Strides::ALL.into_iter();
+                all.find(|strides| strides.name() == name)
+                    .ok_or_else(|| entry(STRIDES, "declared or true")(name))
+            })
+            .transpose()?;
+        let channels = |key: &'static str| {
+            let parse = |json: &String| match serde_json::from_str::<[f32; 3]>(json) {
+                Ok(values) if values.iter().all(|value| *value > 0.0) => Ok(values),
+                _ => Err(entry(key, "a JSON list of three numbers above 0")(json)),
+            };
+            map.get(key).map(parse).transpose()
+        };
         Ok(Self {
             architecture,
             class_names,
             bn_eps,
+            stride_in,
+            strides,
+            pixel_mean: channels(PIXEL_MEAN)?,
+            pixel_std: channels(PIXEL_STD)?,
+            pooling_mode: None,
             training: map.get(TRAINING).cloned(),
         })
     }
@@ -69,11 +128,18 @@ impl Metadata {
             .as_ref()
             .map(|names| serde_json::json!(names).to_string());
         let eps = self.bn_eps.map(|eps| eps.to_string());
+        let stride_in = self.stride_in.map(|place| place.name().to_owned());
+        let strides = self.strides.map(|strides| strides.name().to_owned());
+        let list = |[a, b, c]: [f32; 3]| format!("[{a:?},{b:?},{c:?}]");
         let training = self.training.clone();
         [
             (MODEL, model),
             (CLASS_NAMES, names),
             (BN_EPS, eps),
+            (STRIDE_IN, stride_in),
+            (STRIDES, strides),
+            (PIXEL_MEAN, self.pixel_mean.map(list)),
+            (PIXEL_STD, self.pixel_std.map(list)),
             (TRAINING, training),
         ]
         .into_iter()

@@ -3,10 +3,15 @@
 mod builtin;
 mod checkpoint;
 mod element;
+mod extras;
 mod load;
 mod metadata;
+#[cfg(not(target_arch = "wasm32"))]
+mod model_zoo;
 pub mod official;
 mod pack;
+#[cfg(not(target_arch = "wasm32"))]
+mod pickle;
 #[cfg(not(target_arch = "wasm32"))]
 mod pytorch;
 mod safetensors;
@@ -20,7 +25,7 @@ pub(crate) use load::MAX_CLASSES;
 #[cfg(feature = "train")]
 pub use load::load_fitting;
 pub(crate) use load::{check_fit, parameter};
-pub use load::{class_count, load};
+pub use load::{class_count, form, load};
 pub use metadata::Metadata;
 pub(crate) use pack::{ReadParameter, pack};
 pub use save::save;
@@ -45,6 +50,14 @@ pub enum WeightsError {
     /// A PyTorch file that cannot be read as one.
     #[error("is no readable PyTorch checkpoint: {0}")]
     Pytorch(String),
+    /// A pickle that is none of detectron2's model zoo, or cannot be read as one.
+    #[error("is no readable checkpoint of detectron2's model zoo: {0}")]
+    ModelZoo(String),
+    /// Caffe2's names of tensors.
+    #[error(
+        "is a Caffe2 checkpoint ('blobs', 'conv1_w'), whose tensors have other names than detectron2's: convert it with detectron2 before"
+    )]
+    Caffe2,
     /// A safetensors file that cannot be read as one.
     #[error("is no readable safetensors file: {0}")]
     Safetensors(String),

@@ -13,7 +13,7 @@ pub fn by_sha256(sha256: &str) -> Option<Metadata> {
             architecture: Some(architecture),
             class_names: Some(class_names.collect()),
             bn_eps: Some(published.bn_eps),
-            training: None,
+            ..Metadata::default()
         })
     })
 }

@@ -3,11 +3,11 @@
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader, Tensor};
+use pytorch_reader::{DType, PickleError, PickleValue, PytorchError, PytorchReader, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::element::ElementType;
-use super::{Checkpoint, StoredTensor, WeightsError, official};
+use super::{Checkpoint, Metadata, StoredTensor, WeightsError, official};
 
 /// Under which keys training scripts keep the state dict beside other things.
 const WRAPPERS: [&str; 2] = ["model.", "state_dict."];
@@ -26,7 +26,19 @@ pub(super) fn read(path: &Path) -> Result<Checkpoint, WeightsError> {
         Some((key.clone(), stored(key, tensor)))
     });
     let metadata = official::by_sha256(&sha256(path)?);
-    Checkpoint::new(tensors, metadata.unwrap_or_default())
+    let metadata = Metadata {
+        pooling_mode: pooling_mode(path),
+        ..metadata.unwrap_or_default()
+    };
+    Checkpoint::new(tensors, metadata)
+}
+
+/// What a C4 model's file says beside its tensors.
+fn pooling_mode(path: &Path) -> Option<String> {
+    match PytorchReader::read_pickle_data(path, Some("pooling_mode")) {
+        Ok(PickleValue::String(mode)) => Some(mode),
+        _ => None,
+    }
 }
 
 fn explain(error: PytorchError) -> WeightsError {

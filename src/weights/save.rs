@@ -7,10 +7,8 @@ use crate::models::{Model, ModelConfig, parameters};
 pub fn save(config: &ModelConfig, model: &Model, class_names: &[String]) -> Checkpoint {
     let mut checkpoint = Checkpoint {
         metadata: Metadata {
-            architecture: Some(config.architecture),
             class_names: Some(class_names.to_vec()),
-            bn_eps: Some(config.bn_eps),
-            training: None,
+            ..Metadata::of(config)
         },
         ..Checkpoint::default()
     };

@@ -18,12 +18,7 @@ pub fn seeded(config: &ModelConfig, seed: u64) -> Checkpoint {
         let read = move |part| Ok(values(distribution, &Stream::new(seed, &name), part));
         (key, StoredTensor::in_parts(shape, read))
     });
-    let metadata = Metadata {
-        architecture: Some(config.architecture),
-        class_names: None,
-        bn_eps: Some(config.bn_eps),
-        training: None,
-    };
+    let metadata = Metadata::of(config);
     Checkpoint::new(tensors, metadata).expect("a model has no parameter twice")
 }
 
@@ -41,10 +36,8 @@ pub fn seeded_values(
 /// The values at the indices of `part`.
 fn values(distribution: Distribution, stream: &Stream, part: Range<usize>) -> Vec<f32> {
     part.map(|index| {
-        let centre = match index {
-            0 => distribution.first.unwrap_or(distribution.centre),
-            _ => distribution.centre,
-        };
+        let apart = distribution.apart.filter(|(apart, _)| *apart == index);
+        let centre = apart.map_or(distribution.centre, |(_, centre)| centre);
         (centre + distribution.half_width * stream.symmetric(index as u64)) as f32
     })
     .collect()

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::files::{Parts, retinaface};
+use crate::model_zoo::file as zoo;
 use crate::origins::open;
 use crate::pytorch::{StateDict, legacy, zipped};
 
@@ -120,6 +121,15 @@ proptest! {
     #[test]
     fn small_legacy_file(damages in Damage::any()) {
         survive(&legacy(&small()), &damages, usize::MAX)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn small_model_zoo_file(damages in Damage::any(), protocol in 2..=4) {
+        survive(&zoo(&format!("protocol{protocol}")), &damages, usize::MAX)?;
     }
 }
 

@@ -6,6 +6,7 @@ mod files;
 
 mod bounded;
 mod damage;
+mod model_zoo;
 mod origins;
 mod pytorch;
 mod strict;

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use fpn_wgpu::models::ModelConfig;
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
+use fpn_wgpu::models::{ModelConfig, StrideIn};
 use fpn_wgpu::weights::{self, Checkpoint, Metadata};
 use fpn_wgpu::{Detections, Detector};
 use half::{bf16, f16};
@@ -46,7 +46,8 @@ fn what_is_written_is_what_is_read() {
         architecture: Some(config.architecture),
         class_names: Some(vec!["fond".to_owned(), "\"visage\"\n".to_owned()]),
         bn_eps: Some(0.1 + 0.2),
-        training: None,
+        stride_in: Some(StrideIn::First),
+        ..Metadata::default()
     };
     let written = open(&seeded.to_safetensors(false).expect("it can be written"));
     let written = written.expect("it can be read");
@@ -131,7 +132,12 @@ fn pytorch_files_of_both_formats_hold_the_same() {
         ("state_dict", zipped(&expected, Some("state_dict"))),
     ] {
         let checkpoint = open(&bytes).expect("it can be read");
-        assert_eq!(checkpoint.metadata, Metadata::default());
+        let is_wrapped = ["model", "state_dict"].contains(&format);
+        let told = Metadata {
+            pooling_mode: is_wrapped.then(|| "align".to_owned()),
+            ..Metadata::default()
+        };
+        assert_eq!(checkpoint.metadata, told);
         assert_eq!(tensors(&checkpoint), expected, "{format}");
         weights::load(&ModelConfig::of(MOBILENET025), &checkpoint).expect("it fits");
     }

@@ -72,7 +72,7 @@ impl Pickle {
     }
 }
 
-/// The pickle of a state dict, by itself or as `{"epoch": 3, wrapper: state_dict}`.
+/// The pickle of a state dict, by itself or as `{"epoch": 3, "pooling_mode": "align", wrapper: state_dict}`.
 fn pickle(tensors: &StateDict, wrapper: Option<&str>) -> Vec<u8> {
     let mut pickle = Pickle::new();
     match wrapper {
@@ -81,6 +81,9 @@ fn pickle(tensors: &StateDict, wrapper: Option<&str>) -> Vec<u8> {
             .code(b"}")
             .text("epoch")
             .integer(3)
+            .code(b"s")
+            .text("pooling_mode")
+            .text("align")
             .code(b"s")
             .text(wrapper)
             .state_dict(tensors)

@@ -107,6 +107,29 @@ fn a_pickle_that_calls_the_shell_is_not_executed() {
     assert!(!harm.exists());
 }
 
+/// Beside tensors, of which there are none here, a C4 model's file says how RoIs were cropped.
+#[test]
+fn another_pooling_than_ours_is_told() {
+    let folder = folder();
+    for (mode, told) in [("align", true), ("pool", false)] {
+        let name = format!("{mode}.pth");
+        let entry = [b"X\x0c\0\0\0pooling_modeX", [mode.len() as u8].as_slice()].concat();
+        let pickle = [b"\x80\x02}", &*entry, b"\0\0\0", mode.as_bytes(), b"s."].concat();
+        folder.write(&name, &pickle);
+        let arguments = format!("detect a.png --model fasterrcnn_c4_resnet50 --weights {name}");
+        let sentence =
+            format!("{name} was trained with pooling_mode '{mode}': RoIPool is used instead\n");
+        let mut command = folder.fpn(&arguments);
+        let assert = command.assert().code(1);
+        let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        assert_eq!(said.contains(&sentence), told, "{said}");
+        assert!(
+            said.contains("tensor 'RCNN_cls_score.bias' is missing"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn safetensors_files_that_lie() {
     let folder = folder();

@@ -11,6 +11,7 @@ mod bad_pictures;
 mod bench;
 mod cache;
 mod commands;
+mod detectron2;
 mod eval;
 mod folder;
 mod formats;

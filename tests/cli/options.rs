@@ -123,6 +123,14 @@ fn values_out_of_range_are_misuse() {
             "--bn-eps inf",
             "--bn-eps is inf: expected a finite number of 0 or more",
         ),
+        (
+            "--stride-in 1x1",
+            "--stride-in is 1x1: expected nothing, since this model has no bottlenecks",
+        ),
+        (
+            "--stride-in 2x2",
+            "invalid value '2x2' for '--stride-in <WHERE>'",
+        ),
     ] {
         assert_misused(folder.detect(&format!("a.png {option}")), sentence);
     }

@@ -7,7 +7,9 @@ use std::ops::RangeInclusive;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
+use fpn_wgpu::boxes::Edges;
 use fpn_wgpu::compile::{CapturedModel, record};
 use fpn_wgpu::kernels::FrameUniform;
 use fpn_wgpu::models::{Outputs, Request, parameters};
@@ -16,6 +18,7 @@ use fpn_wgpu::ops::anchors::{AnchorGrid, AnchorLayout, AnchorLevel, AnchorRule};
 use fpn_wgpu::ops::proposals::{ProposalOptions, RpnMaps, select_proposals};
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, roi_align};
 use fpn_wgpu::ops::roi_decode::{RoiDecodeOptions, decode_rois};
+use fpn_wgpu::ops::roi_pool::{RoiPoolOptions, roi_pool};
 use fpn_wgpu::ops::select::{SelectOptions, select_detections};
 use fpn_wgpu::plan::{Binding, Plan};
 use fpn_wgpu::verify::Interpreter;
@@ -26,6 +29,9 @@ use crate::support::compiled;
 
 /// Height and width of the picture, of which no coarse level's stride is a divisor.
 const SIZE: [usize; 2] = [72, 88];
+
+/// From a pixel of the network's input to one of the original picture: down, across.
+const RATIO: [f32; 2] = [0.75, 1.5];
 
 const CHANNELS: usize = 6;
 
@@ -132,7 +138,79 @@ impl TwoStage {
 const SELECT: SelectOptions = SelectOptions {
     nms_threshold: 0.5,
     limit: 40,
+    edges: Edges::Exclusive,
+    is_restored: false,
 };
+
+/// The first Faster R-CNN's selecting parts, likewise.
+#[derive(Module, Debug)]
+struct Legacy {
+    map: Levels,
+    scores: Levels,
+    deltas: Levels,
+    classes: Linear,
+    boxes: Linear,
+}
+
+/// RoIs of the legacy detector.
+const POOLED: RoiPoolOptions = RoiPoolOptions {
+    output: [5, 7],
+    stride: 16,
+};
+
+impl Legacy {
+    fn new(boxes: usize, device: &Device) -> Self {
+        let level = |channels| Levels::new(&[POOLED.stride], |_| channels, device);
+        let [rows, columns] = POOLED.output;
+        let linear = |outputs| LinearConfig::new(CHANNELS * rows * columns, outputs).init(device);
+        Self {
+            map: level(CHANNELS),
+            scores: level(2 * 9),
+            deltas: level(4 * 9),
+            classes: linear(CLASSES),
+            boxes: linear(4 * boxes),
+        }
+    }
+
+    fn forward(&self, image: Tensor<4>, frame: Tensor<1>) -> Outputs {
+        let request = Request {
+            proposals: true,
+            ..Request::maps([])
+        };
+        let mut outputs = Outputs::new(&request, &image);
+        let only = |levels: &Levels| levels.forward(&image).remove(0);
+        let scores = only(&self.scores);
+        let [background, foreground] = [0, 9].map(|first| scores.clone().narrow(1, first, 9));
+        let maps = RpnMaps {
+            logits: vec![sigmoid(foreground - background)],
+            deltas: vec![only(&self.deltas)],
+        };
+        let anchors = AnchorLayout::legacy().grid(4, SIZE, &maps.sizes());
+        let options = ProposalOptions {
+            limit: 40,
+            ..ProposalOptions::legacy(anchors)
+        };
+        let proposals = select_proposals(maps, frame.clone(), options);
+        outputs.proposals(&proposals);
+        let (boxes, count) = (proposals.boxes.clone(), proposals.count.clone());
+        let rois = roi_pool(only(&self.map), boxes, count, POOLED).flatten::<2>(1, 3);
+        let candidates = decode_rois(
+            self.classes.forward(rois.clone()),
+            self.boxes.forward(rois),
+            proposals,
+            frame.clone(),
+            RoiDecodeOptions::legacy(0.3),
+        );
+        let options = SelectOptions {
+            edges: Edges::Inclusive,
+            is_restored: true,
+            nms_threshold: 0.3,
+            ..SELECT
+        };
+        outputs.detections = Some(select_detections(candidates, frame, options));
+        outputs
+    }
+}
 
 /// A one-stage detector's heads.
 #[derive(Module, Debug)]
@@ -216,10 +294,10 @@ fn check<M: Module>(
         .collect();
     let input = Tensor::<1>::from_floats(image.as_slice(), &device);
     let [height, width] = SIZE.map(|side| side as f32);
-    let sizes = Tensor::from_data([height, width, 1.0, 1.0], &device);
+    let sizes = Tensor::from_data([height, width, RATIO[0], RATIO[1]], &device);
     let expected = forward(&module, input.reshape([1, 3, SIZE[0], SIZE[1]]), sizes);
 
-    let frame = FrameUniform::new(SIZE, SIZE, [1.0, 1.0]);
+    let frame = FrameUniform::new(SIZE, SIZE, RATIO);
     let interpreter = Interpreter::new(&plan, &read, frame, Vec::new());
     let mut interpreter = interpreter.expect("the parameters are made here");
     interpreter.fill(&plan.inputs[0], &image);
@@ -359,6 +437,20 @@ fn two_stages_of_any_levels_and_anchors() {
         assert_eq!(steps_of(&plan, "roi_align"), crops, "{about}");
         let storage = plan.steps.iter().map(|step| step.bindings.len()).max();
         assert!(storage <= Some(8), "{about}");
+    }
+}
+
+#[test]
+fn two_stages_on_one_map_with_inclusive_edges() {
+    // A box for each class, and one for all.
+    for boxes in [CLASSES, 1] {
+        let about = format!("{boxes} boxes a RoI");
+        let plan = check(
+            &about,
+            |device| Legacy::new(boxes, device),
+            |module, image, frame| module.forward(image, frame),
+        );
+        assert_eq!(steps_of(&plan, "roi_pool"), 1, "{about}");
     }
 }
 

@@ -68,12 +68,16 @@ def values(seed, name, shape, offset=0.0, scale=1.0):
 # (offset, scale) of a bias: the first pattern that the name contains.
 BIASES = [
     ("box_head.fc", (-1.3, 0.1)),  # sparse features, so that RoIs differ from one another
+    ("RCNN_top.0.2.bn3.", (-1.3, 0.1)),  # the same of the last block of C4's box head
+    ("RPN_cls_score.", (0.0, 0.1)),
+    ("RPN_bbox_pred.", (0.0, 0.8)),
     ("cls_score.", (0.0, 0.5)),
+    ("anchor_deltas.", (0.0, 0.8)),
     ("rpn.head.bbox_pred.", (0.0, 0.8)),  # anchors of one place become boxes of several sizes
     ("", (0.0, 0.1)),
 ]
 
-# Added to the offset of element 0 of the class bias, so that background wins for most RoIs.
+# Added to the offset of the background's element of the class bias, so that background wins for most RoIs.
 BACKGROUND_BIAS = 8.0
 
 # The gain of a weight of two dimensions or more: the first pattern that the name contains.
@@ -90,10 +94,26 @@ GAINS = [
     ("ClassHead.", 0.8),
     ("BboxHead.", 0.4),
     ("LandmarkHead.", 0.5),
+    ("RCNN_base.0.", 0.02),  # C4: as RetinaFace
+    ("RPN_cls_score.", 1.2),
+    ("RPN_bbox_pred.", 0.3),
+    ("RCNN_cls_score.", 12.0),
+    ("RCNN_bbox_pred.", 4.0),
     ("toplayer.", 1.2),  # the tutorials' pyramid, as torchvision's
     ("latlayer1.", 0.5),
     ("latlayer", 0.25),
     ("smooth", 0.7),
+    ("bottom_up.stem.", 0.02),  # detectron2's pictures are not scaled to a unit range
+    ("_extractor.conv1.", 1.35),  # EFPN's feature texture transfer by 1x1 convolutions, and in any other form
+    ("_extractor.conv2.", 1.35),
+    ("backbone.ftt.", 1.0),
+    ("fpn_lateral6.", 1.2),
+    ("fpn_lateral5.", 1.2),
+    ("fpn_lateral4.", 0.5),
+    ("fpn_lateral", 0.25),
+    ("fpn_output", 0.7),
+    ("objectness_logits.", 1.2),
+    ("anchor_deltas.", 0.3),
     ("", math.sqrt(2.0)),
 ]
 
@@ -101,7 +121,10 @@ GAINS = [
 LAST_NORM = {
     "basic": re.compile(r"layer\d+\.\d+\.bn2\.weight$"),
     # In the tutorials' pyramid the whole bottleneck is one Sequential, of which the last norm is entry 7.
-    "bottleneck": re.compile(r"layer\d+\.\d+\.(bn3|bottleneck\.7)\.weight$"),
+    # C4's stages have numbers for names.
+    "bottleneck": re.compile(
+        r"((layer\d+|RCNN_base\.\d+|RCNN_top\.0)\.\d+\.(bn3|bottleneck\.7)|res\d\.\d+\.conv3\.norm)\.weight$"
+    ),
 }
 
 
@@ -109,14 +132,14 @@ def lookup(table, name):
     return next(value for part, value in table if part in name)
 
 
-def parameter_range(name, shape, block="bottleneck"):
+def parameter_range(name, shape, block="bottleneck", gains=GAINS):
     """(offset, scale) of a parameter, by the first rule that fits:
 
     1. `...running_mean`: (0, 0.1)
     2. `...running_var`: (1, 0.5)
-    3. a weight of one dimension (a batch norm): the last of a residual block (bn3 or `bottleneck.7` of a
+    3. a weight of one dimension (a batch norm): the last of a residual block (bn3, `bottleneck.7` or `conv3.norm` of a
        bottleneck, bn2 of a basic block): (0.05, 0.05); any other: (1, 0.1)
-    4. `...bias`: by `BIASES`; then element 0 of the class bias gets `BACKGROUND_BIAS` (see `parameter`)
+    4. `...bias`: by `BIASES`; then the background's element of the class bias gets `BACKGROUND_BIAS` (see `parameter`)
     5. any other weight: (0, gain * sqrt(3 / fan_in)), fan_in the product of all dimensions but the first,
        gain by `GAINS`
     """
@@ -128,15 +151,16 @@ def parameter_range(name, shape, block="bottleneck"):
         return (0.05, 0.05) if LAST_NORM[block].search(name) else (1.0, 0.1)
     if name.endswith(".bias"):
         return lookup(BIASES, name)
-    return 0.0, lookup(GAINS, name) * math.sqrt(3.0 / math.prod(shape[1:]))
+    return 0.0, lookup(gains, name) * math.sqrt(3.0 / math.prod(shape[1:]))
 
 
-def parameter(seed, name, shape, block="bottleneck"):
-    """A parameter tensor as f32."""
-    offset, scale = parameter_range(name, shape, block)
+def parameter(seed, name, shape, block="bottleneck", gains=GAINS, background=(0, BACKGROUND_BIAS)):
+    """A parameter tensor as f32; `background` is that class's index, and what is added to its bias."""
+    offset, scale = parameter_range(name, shape, block, gains)
     out = values(seed, name, shape, offset, scale)
     if name.endswith("cls_score.bias"):
-        out[0] = values(seed, name, (1,), offset + BACKGROUND_BIAS, scale)[0]
+        index, bias = background
+        out[index] = values(seed, name, shape, offset + bias, scale)[index]
     return out
 
 

@@ -1,7 +1,7 @@
 """Goldens of single operations: inputs and outputs in one file. See `generate` for the names.
 
-Two operations that came later have files of their own, so that the first keeps its bytes: `generate_upsample_bilinear`
-and `generate_pixel_shuffle`.
+Operations that came later have files of their own, so that the first keeps its bytes: `generate_upsample_bilinear`,
+`generate_pixel_shuffle`, `generate_roi_pool`.
 """
 
 import math
@@ -241,6 +241,31 @@ def generate_pixel_shuffle(folder):
             x = out[f"{case}.input"] = values(f"pixel_shuffle.{case}.input", *shape)
             out[f"{case}.output"] = F.pixel_shuffle(x, factor)
     save(folder / "pixel_shuffle.safetensors", out, {"cases": " ".join(cases)})
+
+
+def generate_roi_pool(folder):
+    """torchvision's RoIPool of a map at stride 16: `input` [1, 3, h, w], `boxes`, and `output.<rows>x<columns>`."""
+    x = values("roi_pool.input", 1, 3, 13, 17)
+    boxes = torch.tensor(
+        [
+            [0.0, 0.0, 271.0, 207.0],  # the whole map
+            [16.0, 32.0, 80.0, 96.0],
+            [13.3, 22.7, 167.9, 120.2],
+            [40.0, 44.0, 41.0, 46.0],  # of one cell
+            [120.0, 80.0, 120.0, 80.0],  # no area
+            [8.0, 24.0, 40.0, 56.0],  # halves go up
+            [-8.0, -24.0, 7.9, 8.0],  # and down
+            [-80.0, -48.0, 60.0, 72.0],  # partly outside, above and left
+            [200.0, 160.0, 360.0, 320.0],  # partly outside, below and right
+            [400.0, 400.0, 560.0, 520.0],  # outside
+            [-18.0, 12.0, 290.0, 36.0],  # wider than the map
+        ]
+    )
+    out = {"input": x, "boxes": boxes}
+    rois = torch.cat([torch.zeros(len(boxes), 1), boxes], dim=1)
+    for size in ((7, 7), (3, 5), (1, 1)):
+        out[f"output.{size[0]}x{size[1]}"] = torchvision.ops.roi_pool(x, rois, size, 1 / 16)
+    save(folder / "roi_pool.safetensors", out, {})
 
 
 def save(path, out, metadata):

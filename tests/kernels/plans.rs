@@ -70,9 +70,9 @@ fn requested(
     picture: [usize; 2],
     target: &Target,
 ) -> Plan {
-    let transform = architecture.transform();
-    let padded = transform.frame(picture).padded;
     let config = ModelConfig::of(architecture);
+    let transform = config.transform();
+    let padded = transform.frame(picture).padded;
     compile(&config, &transform, request, padded, target)
         .unwrap_or_else(|error| panic!("{architecture} at {picture:?}: {error}"))
 }

@@ -1,5 +1,6 @@
 //! Kernels against their CPU references: over the shapes that matter, then over random ones.
 
+use fpn_wgpu::boxes::Edges;
 use fpn_wgpu::kernels::checks::{Case, Random};
 use fpn_wgpu::kernels::conv::{ConvForm, ConvShape, Epilogue};
 use fpn_wgpu::kernels::decode_anchors::AnchorsShape;
@@ -7,10 +8,11 @@ use fpn_wgpu::kernels::decode_proposals::ProposalsShape;
 use fpn_wgpu::kernels::decode_rois::RoisShape;
 use fpn_wgpu::kernels::pixel_shuffle::ShuffleShape;
 use fpn_wgpu::kernels::pool::{PoolShape, Pooling};
-use fpn_wgpu::kernels::preprocess::PreprocessShape;
+use fpn_wgpu::kernels::preprocess::{PreprocessShape, Sampling};
 use fpn_wgpu::kernels::product::ProductShape;
 use fpn_wgpu::kernels::reduce::Reduction;
 use fpn_wgpu::kernels::roi_align::RoiAlignShape;
+use fpn_wgpu::kernels::roi_pool::RoiPoolShape;
 use fpn_wgpu::kernels::select_detections::CandidatesShape;
 use fpn_wgpu::kernels::softmax::Softmax;
 use fpn_wgpu::kernels::upsample::ResizeShape;
@@ -19,6 +21,7 @@ use fpn_wgpu::kernels::window_attention::AttentionShape;
 use fpn_wgpu::kernels::{self, Dtypes, Layout, Shader};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align};
+use fpn_wgpu::ops::roi_pool::{RoiPoolOptions, pool as pool_roi};
 use fpn_wgpu::verify;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -179,6 +182,7 @@ fn roi_align_is_that_of_the_cpu_engine() {
             aligned,
             canonical_level: options.canonical_level,
             canonical_size: options.canonical_size,
+            epsilons: options.epsilons,
         };
         let case = kernels::roi_align::case(shape, &boxes, random);
         // Behind boxes and count, before the levels.
@@ -212,6 +216,53 @@ fn roi_align_is_that_of_the_cpu_engine() {
                     "{found} instead of {expected}"
                 );
             }
+        }
+    }
+}
+
+/// The reference in the kernel's layout is the one that is tested against torchvision's definition.
+#[test]
+fn roi_pool_is_that_of_the_cpu_engine() {
+    let shape = RoiPoolShape {
+        size: [9, 12],
+        channels: 8,
+        stride: 16,
+        capacity: 24,
+        cells: [7, 5],
+    };
+    let options = RoiPoolOptions {
+        output: shape.cells,
+        stride: shape.stride,
+    };
+    let random = &mut Random::new(5);
+    let others = [
+        [8.0, 24.0, 40.0, 56.0],
+        [f32::NAN; 4],
+        [60.0, 80.0, 20.0, 30.0],
+    ];
+    let boxes: Vec<[f32; 4]> = (0..20)
+        .map(|k| random.bbox([144, 192], 12.0 * k as f32 + 9.0))
+        .chain(others)
+        .collect();
+    let case = kernels::roi_pool::case(shape, &boxes, random);
+    let found = &case.expected()[2];
+    let stored = &case.bindings[3];
+    let values: Vec<f32> = (0..shape.channels)
+        .flat_map(|channel| stored.iter().skip(channel).step_by(shape.channels))
+        .map(|&bits| f32::from_bits(bits))
+        .collect();
+    let map = Map {
+        values: &values,
+        shape: [shape.channels, shape.size[0], shape.size[1]],
+    };
+    let cells = shape.cells[0] * shape.cells[1];
+    for (roi, &bbox) in boxes.iter().enumerate() {
+        let mut expected = vec![0.0; shape.channels * cells];
+        pool_roi(&map, bbox, options, &mut expected);
+        for (index, expected) in expected.into_iter().enumerate() {
+            let (channel, cell) = (index / cells, index % cells);
+            let place = (roi * cells + cell) * shape.channels + channel;
+            assert_eq!(f32::from_bits(found[place]), expected, "{bbox:?}");
         }
     }
 }
@@ -322,6 +373,10 @@ fn conv_shape() -> impl Strategy<Value = ConvShape> {
         )
 }
 
+fn edges() -> impl Strategy<Value = Edges> {
+    select(vec![Edges::Exclusive, Edges::Inclusive])
+}
+
 fn candidates_shape() -> impl Strategy<Value = CandidatesShape> {
     let few = (0..400_usize, 1..300_usize, 1..120_usize);
     let many = (0..4000_usize, 1000..3000_usize, 1..1200_usize);
@@ -329,8 +384,14 @@ fn candidates_shape() -> impl Strategy<Value = CandidatesShape> {
     let scores = select(vec![1_usize, 3, 30, 1000, 1_000_000]);
     let places = select(vec![1_usize, 9, 200, usize::MAX]);
     let kinds = (select(vec![2_usize, 5]), 1..9_usize, scores, places);
-    (prop_oneof![few, many], kinds, threshold).prop_map(
-        |((found, capacity, limit), (blocks, classes, scores, places), threshold)| {
+    let ways = (edges(), any::<bool>());
+    (prop_oneof![few, many], kinds, threshold, ways).prop_map(
+        |(
+            (found, capacity, limit),
+            (blocks, classes, scores, places),
+            threshold,
+            (edges, is_restored),
+        )| {
             CandidatesShape {
                 found,
                 capacity,
@@ -340,6 +401,8 @@ fn candidates_shape() -> impl Strategy<Value = CandidatesShape> {
                 places,
                 limit,
                 threshold,
+                edges,
+                is_restored,
             }
         },
     )
@@ -507,10 +570,17 @@ proptest! {
     }
 
     #[test]
-    fn preprocess(original in sides(60), resized in sides(60), padding in [0..20_usize, 0..20_usize], seed: u64) {
+    fn preprocess(
+        original in prop_oneof![sides(60), sides(600)],
+        resized in sides(60),
+        padding in [0..20_usize, 0..20_usize],
+        sampling in select(vec![Sampling::Bilinear, Sampling::Antialiased]),
+        is_bgr: bool,
+        seed: u64,
+    ) {
         let padded = [0, 1].map(|axis| resized[axis] + padding[axis]);
-        let shape = PreprocessShape { original, resized, padded };
-        check(&kernels::preprocess::case(shape, &mut Random::new(seed)));
+        let shape = PreprocessShape { original, resized, padded, is_bgr };
+        check(&kernels::preprocess::case(sampling, shape, &mut Random::new(seed)));
     }
 
     #[test]
@@ -541,8 +611,18 @@ proptest! {
             aligned,
             canonical_level,
             canonical_size: 112.0,
+            epsilons: if aligned { [1e-8, 0.0] } else { [0.0, 1e-6] },
         };
         check(&kernels::roi_align::case(shape, &boxes, random));
+    }
+
+    #[test]
+    fn roi_pool(size in sides(30), channels in 1..20_usize, stride in 1..20_usize, count in 0..20_usize, cells in sides(15), seed: u64) {
+        let random = &mut Random::new(seed);
+        let picture = size.map(|side| stride * side);
+        let boxes: Vec<[f32; 4]> = (0..count).map(|_| random.bbox(picture, 300.0)).collect();
+        let shape = RoiPoolShape { size, channels, stride, capacity: 20, cells };
+        check(&kernels::roi_pool::case(shape, &boxes, random));
     }
 
     #[test]
@@ -562,14 +642,14 @@ proptest! {
     }
 
     #[test]
-    fn decode_proposals(size in sides(12), per_cell in 1..=16_usize, chosen in 0..300_usize, spare in 0..50_usize, first_slot in 0..100_usize, seed: u64) {
-        let shape = ProposalsShape { size, per_cell, chosen, limit: chosen + spare + 1, first_slot };
+    fn decode_proposals(size in sides(12), per_cell in 1..=16_usize, chosen in 0..300_usize, spare in 0..50_usize, first_slot in 0..100_usize, edges in edges(), seed: u64) {
+        let shape = ProposalsShape { size, per_cell, chosen, limit: chosen + spare + 1, first_slot, edges };
         check(&kernels::decode_proposals::case(shape, &mut Random::new(seed)));
     }
 
     #[test]
-    fn nms_levels(levels in 1..=6_usize, slots in 1..1500_usize, filled in 0..1500_usize, threshold in 0.0..1.0_f32, seed: u64) {
-        check(&kernels::nms_levels::case(levels, slots, filled, threshold, &mut Random::new(seed)));
+    fn nms_levels(levels in 1..=6_usize, slots in 1..1500_usize, filled in 0..1500_usize, threshold in 0.0..1.0_f32, edges in edges(), seed: u64) {
+        check(&kernels::nms_levels::case(levels, slots, filled, threshold, edges, &mut Random::new(seed)));
     }
 
     #[test]
@@ -578,8 +658,8 @@ proptest! {
     }
 
     #[test]
-    fn decode_rois(rois in 0..300_usize, spare in 1..20_usize, classes in 2..30_usize, capacity in 1..2000_usize, seed: u64) {
-        let shape = RoisShape { rois, slots: rois + spare, classes, capacity, threshold: 0.05 };
+    fn decode_rois(rois in 0..300_usize, spare in 1..20_usize, classes in 2..30_usize, capacity in 1..2000_usize, is_agnostic: bool, edges in edges(), first_class in 0..2_usize, seed: u64) {
+        let shape = RoisShape { rois, slots: rois + spare, classes, capacity, threshold: 0.05, is_agnostic, edges, first_class };
         check(&kernels::decode_rois::case(shape, &mut Random::new(seed)));
     }
 

@@ -1,6 +1,6 @@
 //! Anchors, decoding and non-maximum suppression against torchvision's.
 
-use fpn_wgpu::boxes::{BBox, decode, nms};
+use fpn_wgpu::boxes::{BBox, Edges, decode, nms};
 use fpn_wgpu::ops::anchors::AnchorLayout;
 
 use crate::golden;
@@ -14,7 +14,7 @@ fn suppression_keeps_the_same_boxes() {
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     let sorted: Vec<BBox> = order.iter().map(|&index| boxes[index]).collect();
     for threshold in [0.3, 0.5, 0.7] {
-        let kept = nms(&sorted, |_| 0, threshold, boxes.len());
+        let kept = nms(&sorted, Edges::Exclusive, |_| 0, threshold, boxes.len());
         let kept: Vec<usize> = kept.into_iter().map(|index| order[index]).collect();
         let expected = golden.counts(&format!("nms.keep.{threshold}"));
         assert_eq!(kept, expected, "at {threshold}");

@@ -2,9 +2,10 @@
 
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fpn_wgpu::boxes::Edges;
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
-use fpn_wgpu::models::{ModelConfig, Request, Selection, Upsampling};
+use fpn_wgpu::models::{ModelConfig, Request, Selection};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::anchor_decode::{AnchorDecodeOptions, decode_grid};
 use fpn_wgpu::ops::anchors::AnchorLayout;
@@ -19,18 +20,11 @@ use image::DynamicImage;
 use crate::random;
 
 const FASTER_RCNN: ModelConfig = ModelConfig {
-    architecture: RESNET18_FPN,
     classes: 3,
-    bn_eps: 1e-5,
-    top_down: Upsampling::Nearest,
+    ..ModelConfig::of(RESNET18_FPN)
 };
 
-const RETINAFACE: ModelConfig = ModelConfig {
-    architecture: MOBILENET025,
-    classes: 2,
-    bn_eps: 1e-5,
-    top_down: Upsampling::Nearest,
-};
+const RETINAFACE: ModelConfig = ModelConfig::of(MOBILENET025);
 
 fn integers(values: Vec<i32>) -> Tensor<1, Int> {
     let shape = [values.len()];
@@ -94,6 +88,8 @@ fn no_candidates_give_no_detections() {
         let options = SelectOptions {
             nms_threshold: 0.5,
             limit: 100,
+            edges: Edges::Exclusive,
+            is_restored: false,
         };
         assert_empty(select_detections(candidates, frame, options), 4 + landmarks);
     }

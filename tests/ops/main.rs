@@ -14,6 +14,7 @@ mod pixel_shuffle;
 mod properties;
 mod random;
 mod roi_align;
+mod roi_pool;
 mod window_attention;
 
 use support::TensorFile;

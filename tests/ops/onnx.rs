@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::module::{conv2d, interpolate, max_pool2d};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
-use fpn_wgpu::boxes::{BBox, nms};
+use fpn_wgpu::boxes::{BBox, Edges, nms};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align};
 use safetensors::SafeTensors;
@@ -170,7 +170,7 @@ fn non_max_suppression() {
                     .map(|&index| boxes[index])
                     .map(|[y1, x1, y2, x2]| [x1, y1, x2, y2])
                     .collect();
-                let kept = nms(&sorted, |_| 0, threshold, limit);
+                let kept = nms(&sorted, Edges::Exclusive, |_| 0, threshold, limit);
                 // Rows of picture, class and box.
                 found.extend(kept.into_iter().flat_map(|index| [0, class, order[index]]));
             }

@@ -1,11 +1,11 @@
-//! Preparing pictures, against torchvision's `GeneralizedRCNNTransform`.
+//! Preparing pictures, against torchvision's `GeneralizedRCNNTransform`, Pillow and OpenCV.
 
 use burn::tensor::Device;
-use fpn_wgpu::transform::{ResizeBounds, Transform};
+use fpn_wgpu::transform::{ResizeBounds, Resizer, Transform};
 use fpn_wgpu::weights;
 
 use crate::golden;
-use crate::support::assert_close;
+use crate::support::{TensorFile, assert_close, sample};
 
 fn transform(min_size: usize, max_size: usize) -> Transform {
     Transform {
@@ -50,4 +50,48 @@ fn the_prepared_picture_is_the_same() {
     let found: Vec<f32> = found.to_data().try_to_vec().expect("f32");
     let expected = golden.floats("transform.output");
     assert_close("transform.output", &found, &expected, 1e-6);
+}
+
+/// Pictures that are resized and nothing else.
+fn resizing(resizer: Resizer, min_size: usize, max_size: usize) -> Transform {
+    Transform {
+        resize: Some(ResizeBounds { min_size, max_size }),
+        resizer,
+        mean: [0.0; 3],
+        ..Transform::retinaface()
+    }
+}
+
+#[test]
+fn pillow_and_opencv_resize_to_the_same_sizes() {
+    let golden = TensorFile::golden("resizers");
+    for (name, resizer) in [("pillow", Resizer::Pillow), ("opencv", Resizer::OpenCv)] {
+        for row in golden.counts(&format!("{name}.sizes")).chunks(6) {
+            let frame = resizing(resizer, row[2], row[3]).frame([row[0], row[1]]);
+            // Where a side vanishes ours is one pixel.
+            let expected = [row[4].max(1), row[5].max(1)];
+            assert_eq!(frame.resized, expected, "{name} {row:?}");
+        }
+    }
+}
+
+#[test]
+fn pictures_are_resized_as_by_pillow_and_opencv() {
+    let golden = TensorFile::golden("resizers");
+    for (index, case) in golden.counts("cases").chunks(4).enumerate() {
+        let [height, width] = [case[0], case[1]];
+        let picture = weights::picture(golden.number("seed"), width as u32, height as u32);
+        for (name, resizer, tolerance) in [
+            ("pillow", Resizer::Pillow, 0.0),
+            ("opencv", Resizer::OpenCv, 1e-5),
+        ] {
+            let transform = resizing(resizer, case[2], case[3]);
+            let frame = transform.frame([height, width]);
+            let found = transform.apply(&picture, &frame, &Device::flex());
+            let found: Vec<f32> = found.to_data().try_to_vec().expect("f32");
+            let label = format!("{name}.{index}");
+            let expected = golden.floats(&label);
+            assert_close(&label, &sample(&found, 256), &expected, tolerance);
+        }
+    }
 }

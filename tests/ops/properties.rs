@@ -1,6 +1,6 @@
 //! What the selecting operations promise, over random boxes and maps.
 
-use fpn_wgpu::boxes::{BBox, clip, decode, iou, is_at_least, nms};
+use fpn_wgpu::boxes::{BBox, Edges, is_at_least, nms};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::anchors::{AnchorGrid, AnchorLevel};
 use fpn_wgpu::ops::proposals::{self, ProposalOptions};
@@ -16,6 +16,10 @@ fn grouped_boxes() -> impl Strategy<Value = Vec<(BBox, i32)>> {
     prop::collection::vec((bbox, 0..3), 0..40)
 }
 
+fn edges() -> impl Strategy<Value = Edges> {
+    prop::sample::select(vec![Edges::Exclusive, Edges::Inclusive])
+}
+
 proptest! {
     #[test]
     fn suppression_keeps_what_nothing_better_overlaps(
@@ -23,17 +27,18 @@ proptest! {
         // Fractions that overlaps on the grid hit exactly.
         threshold in (0..=8_u8).prop_map(|eighths| f32::from(eighths) / 8.0),
         limit in 0..20_usize,
+        edges in edges(),
     ) {
         let (boxes, groups): (Vec<BBox>, Vec<i32>) = rows.into_iter().unzip();
-        let kept = nms(&boxes, |index| groups[index], threshold, boxes.len());
+        let kept = nms(&boxes, edges, |index| groups[index], threshold, boxes.len());
         prop_assert!(kept.is_sorted_by(|a, b| a < b));
         for index in 0..boxes.len() {
             let suppressed = kept.iter().take_while(|&&k| k < index).any(|&k| {
-                groups[k] == groups[index] && iou(boxes[k], boxes[index]) > threshold
+                groups[k] == groups[index] && edges.iou(boxes[k], boxes[index]) > threshold
             });
             prop_assert_eq!(kept.contains(&index), !suppressed, "box {}", index);
         }
-        let limited = nms(&boxes, |index| groups[index], threshold, limit);
+        let limited = nms(&boxes, edges, |index| groups[index], threshold, limit);
         prop_assert_eq!(&limited[..], &kept[..limit.min(kept.len())]);
     }
 
@@ -47,6 +52,7 @@ proptest! {
         per_level in 0..300_usize,
         limit in 0..400_usize,
         nms_threshold in 0.2..0.9_f32,
+        edges in edges(),
     ) {
         let maps = RpnMaps::random(seed, [32 * height, 32 * width], first_level, &per_cell);
         let options = ProposalOptions {
@@ -55,6 +61,7 @@ proptest! {
             limit,
             nms_threshold,
             min_side: 1e-3,
+            edges,
         };
         // The picture ends within the padding.
         let resized = [32 * height - 5, 32 * width - 9].map(|side| side as f32);
@@ -146,19 +153,19 @@ impl RpnMaps {
     ) -> (Vec<BBox>, Vec<i32>) {
         let mut kept: Vec<(f32, BBox, i32)> = Vec::new();
         for level in 0..self.sizes.len() {
-            let mut anchors = self.anchors(level);
+            let mut anchors = self.anchors(level, options.edges);
             anchors.retain(|(logit, _)| !logit.is_nan());
             sort_by_logit(&mut anchors, |anchor| anchor.0);
             anchors.truncate(options.per_level);
             let mut boxes = anchors
                 .into_iter()
-                .map(|(logit, bbox)| (logit, clip(bbox, resized)))
+                .map(|(logit, bbox)| (logit, options.edges.clip(bbox, resized)))
                 .filter(|(_, bbox)| is_at_least(*bbox, options.min_side))
                 .collect::<Vec<_>>();
             while !boxes.is_empty() {
                 let (logit, best) = boxes.remove(0);
                 boxes.retain(|(_, bbox)| {
-                    let overlap = iou(best, *bbox);
+                    let overlap = options.edges.iou(best, *bbox);
                     overlap.is_nan() || overlap <= options.nms_threshold
                 });
                 kept.push((logit, best, (level + self.grid.first_level) as i32));
@@ -172,7 +179,7 @@ impl RpnMaps {
     }
 
     /// Logit and decoded box of every anchor, by cell and anchor.
-    fn anchors(&self, level: usize) -> Vec<(f32, BBox)> {
+    fn anchors(&self, level: usize, edges: Edges) -> Vec<(f32, BBox)> {
         let AnchorLevel {
             stride,
             cell: boxes,
@@ -185,7 +192,7 @@ impl RpnMaps {
             let (x, y) = (cell % width * stride[1], cell / width * stride[0]);
             let [x1, y1, x2, y2] = boxes[a];
             let (x, y) = (x as f32, y as f32);
-            let bbox = decode([x1 + x, y1 + y, x2 + x, y2 + y], deltas, [1.0; 4]);
+            let bbox = edges.decode([x1 + x, y1 + y, x2 + x, y2 + y], deltas, [1.0; 4]);
             (self.logits[level][a * cells + cell], bbox)
         };
         (0..boxes.len() * cells).map(anchor).collect()

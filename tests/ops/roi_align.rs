@@ -268,6 +268,7 @@ proptest! {
             first_level,
             canonical_level,
             canonical_size: 40.0,
+            ..RoiAlignOptions::torchvision(output)
         };
         let device = Device::flex();
         let values = TensorData::new(boxes.as_flattened().to_vec(), [boxes.len(), 4]);

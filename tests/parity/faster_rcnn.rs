@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use fpn_wgpu::boxes::BBox;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig, Upsampling};
+use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig};
 use fpn_wgpu::ops::proposals::Proposals;
 use fpn_wgpu::transform::{ResizeBounds, Transform};
 use fpn_wgpu::{Detector, weights};
 use image::{DynamicImage, RgbaImage};
 
-use crate::matching::{Object, largest_difference, match_one_to_one};
+use crate::matching::{Object, match_one_to_one, match_proposals};
 use crate::stages::Stages;
 use crate::support::TensorFile;
 
@@ -84,15 +83,21 @@ impl Case {
     pub fn open(name: &'static str) -> Self {
         let golden = TensorFile::golden(name);
         let architecture = format!("fasterrcnn_{}_fpn", golden.metadata("arch")).parse();
+        let architecture = architecture.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let config = ModelConfig {
+            classes: golden.number("num_classes"),
+            bn_eps: golden.number("bn_eps"),
+            ..ModelConfig::of(architecture)
+        };
+        Self::of(name, golden, config)
+    }
+
+    /// The case of a golden, of the model that it is of.
+    pub fn of(name: &'static str, golden: TensorFile, config: ModelConfig) -> Self {
         let seed = golden.number("seed");
         Self {
             name,
-            config: ModelConfig {
-                architecture: architecture.unwrap_or_else(|error| panic!("{name}: {error}")),
-                classes: golden.number("num_classes"),
-                bn_eps: golden.number("bn_eps"),
-                top_down: Upsampling::Nearest,
-            },
+            config,
             seed,
             bounds: ResizeBounds {
                 min_size: golden.number("min_size"),
@@ -103,7 +108,7 @@ impl Case {
         }
     }
 
-    fn check(self) {
+    pub fn check(self) {
         self.check_stages();
         self.check_detections(None);
     }
@@ -117,7 +122,7 @@ impl Case {
         };
         let transform = Transform {
             resize: Some(self.bounds),
-            ..self.config.architecture.transform()
+            ..self.config.transform()
         };
         let (width, height) = self.picture.dimensions();
         let frame = transform.frame([height as usize, width as usize]);
@@ -144,28 +149,14 @@ impl Case {
         self.check_head(&stages, &model, pyramid);
     }
 
-    /// The same boxes, in any order: the order of near logits may differ.
     fn check_proposals(&self, proposals: &Proposals) {
-        let found = proposals.boxes.to_data().try_to_vec().expect("f32");
-        let found: &[BBox] = found.as_chunks().0;
+        let found: Vec<f32> = proposals.boxes.to_data().try_to_vec().expect("f32");
         let expected = self.golden.boxes("proposals");
-        let distances = [to_nearest(found, &expected), to_nearest(&expected, found)].concat();
-        let (same, alone): (Vec<f32>, Vec<f32>) = distances
-            .into_iter()
-            .partition(|&distance| distance <= PROPOSAL_TOLERANCE);
-        let largest = same.into_iter().fold(0.0, f32::max);
-        println!("{} proposals: {largest:.1e} px, {alone:?}", self.name);
-        assert!(
-            alone.len() <= MOST_PROPOSALS_ALONE,
-            "{}: of {} and {} proposals some are only in one list, away from the nearest by {alone:?} pixels",
-            self.name,
-            found.len(),
-            expected.len(),
-        );
+        match_proposals(self.name, found.as_chunks().0, &expected);
     }
 
     /// The second stage, over torchvision's proposals, so that rows correspond.
-    fn check_head(&self, stages: &Stages, model: &FasterRcnn, pyramid: [Tensor<4>; 5]) {
+    fn check_head(&self, stages: &Stages, model: &FasterRcnn, pyramid: Vec<Tensor<4>>) {
         let boxes: Tensor<2> = self.golden.tensor("proposals");
         let [rows, _] = boxes.dims();
         let integers = |values: Vec<i32>| -> Tensor<1, Int> {
@@ -185,7 +176,7 @@ impl Case {
         stages.compare("box_deltas", &deltas);
     }
 
-    fn check_detections(self, gpu: Option<Arc<Gpu>>) {
+    pub fn check_detections(self, gpu: Option<Arc<Gpu>>) {
         let found = self.detections(gpu, Precision::default());
         let selection = self.config.architecture.selection();
         let selection = selection.expect("it is a detector");
@@ -216,21 +207,4 @@ impl Case {
             .map(|((bbox, label), score)| Object { bbox, label, score })
             .collect()
     }
-}
-
-/// Proposals that may be in one list only, of up to a thousand in each: among thousands of overlaps
-/// the nearest is within 1e-5 of the threshold, and where it falls the other way, a box makes room
-/// for those it suppressed. (None is found to be; the allowance is for other processors.)
-const MOST_PROPOSALS_ALONE: usize = 4;
-
-/// Pixels of the resized picture by which a proposal's side may be off.
-const PROPOSAL_TOLERANCE: f32 = 0.01;
-
-/// How far the sides of each box are from those of the most similar of `others`.
-fn to_nearest(boxes: &[BBox], others: &[BBox]) -> Vec<f32> {
-    let to_nearest = |bbox: &BBox| {
-        let distances = others.iter().map(|other| largest_difference(bbox, other));
-        distances.fold(f32::INFINITY, f32::min)
-    };
-    boxes.iter().map(to_nearest).collect()
 }

@@ -9,7 +9,9 @@ mod adapter;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod detectron2;
 mod faster_rcnn;
+mod faster_rcnn_c4;
 mod fpn_resnet;
 mod hat;
 mod matching;

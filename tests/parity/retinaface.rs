@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::retinaface::MOBILENET025;
-use fpn_wgpu::models::{Model, ModelConfig, Selection, Upsampling};
+use fpn_wgpu::models::{Model, ModelConfig, Selection};
 use fpn_wgpu::{Detection, Detector, weights};
 use image::{DynamicImage, RgbaImage};
 
@@ -42,12 +42,7 @@ cases![retinaface_s1, retinaface_s2, retinaface_s3];
 /// Pixels by which a landmark may be off.
 const LANDMARK_TOLERANCE: f32 = 0.1;
 
-const CONFIG: ModelConfig = ModelConfig {
-    architecture: MOBILENET025,
-    classes: 2,
-    bn_eps: 1e-5,
-    top_down: Upsampling::Nearest,
-};
+const CONFIG: ModelConfig = ModelConfig::of(MOBILENET025);
 
 fn picture(golden: &TensorFile) -> RgbaImage {
     let (width, height) = (golden.number("width"), golden.number("height"));

@@ -7,7 +7,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::tensor::{Device, Gradients, Tensor};
 use fpn_wgpu::boxes::BBox;
 use fpn_wgpu::models::faster_rcnn::RESNET50_FPN;
-use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig, Upsampling, parameters};
+use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig, parameters};
 use fpn_wgpu::train::assign::{Match, Sampled, assign};
 use fpn_wgpu::train::step::{
     Anchors, Batch, LossOptions, Losses, Roi, Truth, box_losses, losses, propose, rpn_losses,
@@ -56,10 +56,9 @@ impl Case {
     fn open() -> Self {
         let golden = TensorFile::golden("train_step");
         let config = ModelConfig {
-            architecture: RESNET50_FPN,
             classes: golden.number("num_classes"),
             bn_eps: golden.number("bn_eps"),
-            top_down: Upsampling::Nearest,
+            ..ModelConfig::of(RESNET50_FPN)
         };
         let seed: u64 = golden.number("seed");
         let device = Device::flex().autodiff();

@@ -133,6 +133,9 @@ fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
         model: Some(bench.model),
         labels: None,
         bn_eps: None,
+        stride_in: None,
+        strides: None,
+        pixel_std: None,
     };
     let [height, width] = bench.size;
     let [short, long] = [height.min(width), height.max(width)];

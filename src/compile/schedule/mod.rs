@@ -10,12 +10,13 @@ use super::graph::{Graph, GraphOutput, Node, Op};
 use super::select::{ConvSize, Target};
 use crate::kernels::conv::ConvForm;
 use crate::kernels::pool::Pooling;
+use crate::kernels::preprocess::Sampling;
 use crate::kernels::upsample_add::Upsampling;
 use crate::kernels::{Dtype, Dtypes, MAX_WORKGROUPS, blocks, preprocess, upsample_add, words};
 use crate::ops::Arguments;
 use crate::plan::{Draft, Operand, Plan, PlanBuilder, PlanError, ValueId};
 use crate::stage::Stage;
-use crate::transform::Transform;
+use crate::transform::{ChannelOrder, Resizer, Transform};
 
 /// A node that no kernel computes.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -188,16 +189,19 @@ fn one_picture(graph: &Graph) -> Result<(), GraphError> {
 
 /// The picture becomes the network's input.
 fn prepare(image: ValueId, transform: &Transform, plan: &mut PlanBuilder<'_>) {
-    let [r, g, b] = transform.mean;
-    let [x, y, z] = transform.std;
+    let [mean, deviation] = [transform.mean, transform.std].map(|[a, b, c]| [a, b, c, 1.0]);
     let params = preprocess::Params {
         padded: words(plan.size_of(image)),
         divisor: transform.divisor,
-        unused: 0,
-        mean: [r, g, b, 0.0],
-        deviation: [x, y, z, 1.0],
+        is_bgr: (transform.order == ChannelOrder::Bgr).into(),
+        mean,
+        deviation,
     };
-    let dispatch = params.dispatch(Dtypes::stored(Dtype::F32, plan.dtype(image)));
+    let sampling = match transform.resizer {
+        Resizer::Torchvision | Resizer::OpenCv => Sampling::Bilinear,
+        Resizer::Pillow => Sampling::Antialiased,
+    };
+    let dispatch = params.dispatch(sampling, Dtypes::stored(Dtype::F32, plan.dtype(image)));
     let operands = [Operand::Frame, Operand::Picture, plan.operand(image)];
     plan.push(Draft::making("picture", dispatch, operands, image));
 }

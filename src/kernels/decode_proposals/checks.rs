@@ -1,6 +1,7 @@
 //! What the kernel is compared with its reference over.
 
 use super::{Params, reference};
+use crate::boxes::Edges;
 use crate::kernels::checks::{
     Case, Checks, ORIGINAL, RESIZED, Random, UNWRITTEN, frame_words, unwritten,
 };
@@ -25,6 +26,8 @@ pub struct ProposalsShape {
     pub limit: usize,
     /// First slot.
     pub first_slot: usize,
+    /// Of boxes.
+    pub edges: Edges,
 }
 
 /// The kernel over random logits and deltas, any anchors of which were chosen.
@@ -42,6 +45,7 @@ pub fn case(shape: ProposalsShape, random: &mut Random) -> Case {
         limit: shape.limit as u32,
         first_slot: shape.first_slot as u32,
         min_side: 1e-3,
+        edges: shape.edges.word(),
         ..Params::default()
     };
     let places = (0..cells).flat_map(|cell| (0..shape.per_cell).map(move |a| cell * pitch + a));
@@ -69,7 +73,7 @@ pub fn case(shape: ProposalsShape, random: &mut Random) -> Case {
 }
 
 fn cases(random: &mut Random) -> Vec<Case> {
-    [
+    let shapes = [
         ([19, 23], 3, 900, 1000, 0),
         ([19, 23], 3, 1000, 1000, 1000),
         ([1, 1], 3, 3, 50, 7),
@@ -77,16 +81,20 @@ fn cases(random: &mut Random) -> Vec<Case> {
         ([40, 7], 1, 200, 280, 0),
         ([12, 18], 15, 2000, 2000, 0),
         ([5, 6], 16, 480, 500, 20),
-    ]
-    .map(|(size, per_cell, chosen, limit, first_slot)| {
-        let shape = ProposalsShape {
-            size,
-            per_cell,
-            chosen,
-            limit,
-            first_slot,
-        };
-        case(shape, random)
-    })
-    .to_vec()
+    ];
+    let mut cases = Vec::new();
+    for edges in [Edges::Exclusive, Edges::Inclusive] {
+        cases.extend(shapes.map(|(size, per_cell, chosen, limit, first_slot)| {
+            let shape = ProposalsShape {
+                size,
+                per_cell,
+                chosen,
+                limit,
+                first_slot,
+                edges,
+            };
+            case(shape, random)
+        }));
+    }
+    cases
 }

@@ -32,12 +32,12 @@ params! {
         first_slot: u32,
         /// A proposal's sides have at least as many pixels.
         min_side: f32,
+        /// Of boxes: 0 where they are exclusive, 1 where they are inclusive.
+        edges: u32,
         /// Alignment.
         unused_a: u32,
         /// Alignment.
         unused_b: u32,
-        /// Alignment.
-        unused_c: u32,
     }
 }
 

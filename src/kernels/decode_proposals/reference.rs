@@ -3,7 +3,7 @@
 use std::array::from_fn;
 
 use super::Params;
-use crate::boxes::{clip, decode, is_at_least};
+use crate::boxes::{Edges, is_at_least};
 use crate::kernels::FrameUniform;
 use crate::kernels::checks::{Call, Vec4, floats, frame, vec4_mut};
 use crate::kernels::order::key;
@@ -62,8 +62,9 @@ fn decode_proposals(
         let [x1, y1, x2, y2] = params.anchors[a as usize];
         let start = (cell * params.delta_pitch + 4 * a) as usize;
         let delta = from_fn(|k| deltas[start + k]);
-        let decoded = decode([x1 + dx, y1 + dy, x2 + dx, y2 + dy], delta, [1.0; 4]);
-        let bbox = clip(decoded, frame.size());
+        let edges = Edges::of_word(params.edges);
+        let decoded = edges.decode([x1 + dx, y1 + dy, x2 + dx, y2 + dy], delta, [1.0; 4]);
+        let bbox = edges.clip(decoded, frame.size());
         let slot = (params.first_slot + rank) as usize;
         boxes[slot] = bbox;
         keys[slot] = match is_at_least(bbox, params.min_side) {

@@ -1,6 +1,7 @@
 //! What the kernel is compared with its reference over.
 
 use super::{BLOCKS, Params, reference};
+use crate::boxes::Edges;
 use crate::kernels::blocks;
 use crate::kernels::checks::{
     Case, Checks, ORIGINAL, RESIZED, Random, bits, boxes, frame_words, unwritten,
@@ -25,11 +26,21 @@ pub struct RoisShape {
     pub capacity: usize,
     /// A (RoI, class) must score more.
     pub threshold: f32,
+    /// Whether all classes of a RoI have the same deltas.
+    pub is_agnostic: bool,
+    /// Of boxes.
+    pub edges: Edges,
+    /// The first class that is not the background: 1, or 0 where that is the last, without deltas.
+    pub first_class: usize,
 }
 
 /// The kernel over random logits, deltas and proposals.
 pub fn case(shape: RoisShape, random: &mut Random) -> Case {
-    let (logit_pitch, delta_pitch) = (4 * blocks(shape.classes), 4 * shape.classes);
+    let logit_pitch = 4 * blocks(shape.classes);
+    let (delta_pitch, delta_step) = match shape.is_agnostic {
+        true => (4, 0),
+        false => (4 * (shape.classes - 1 + shape.first_class), 4),
+    };
     let params = Params {
         weights: [10.0, 10.0, 5.0, 5.0],
         classes: shape.classes as u32,
@@ -38,7 +49,10 @@ pub fn case(shape: RoisShape, random: &mut Random) -> Case {
         capacity: shape.capacity as u32,
         score_threshold: shape.threshold,
         min_side: 1e-2,
-        unused: [0; 2],
+        delta_step,
+        edges: shape.edges.word(),
+        first_class: shape.first_class as u32,
+        ..Params::default()
     };
     let logits = (0..shape.slots * logit_pitch).map(|_| random.between(-6.0, 6.0).to_bits());
     let logits = logits.collect();
@@ -66,6 +80,9 @@ fn cases(random: &mut Random) -> Vec<Case> {
         classes: 91,
         capacity: 6400,
         threshold: 0.05,
+        is_agnostic: false,
+        edges: Edges::Exclusive,
+        first_class: 1,
     };
     [
         shape,
@@ -76,6 +93,18 @@ fn cases(random: &mut Random) -> Vec<Case> {
             classes: 2,
             capacity: 20,
             threshold: 0.0,
+            ..shape
+        },
+        RoisShape {
+            classes: 81,
+            first_class: 0,
+            ..shape
+        },
+        RoisShape {
+            classes: 2,
+            first_class: 0,
+            threshold: 0.0,
+            ..shape
         },
         RoisShape {
             rois: 1,
@@ -93,6 +122,16 @@ fn cases(random: &mut Random) -> Vec<Case> {
         },
         RoisShape {
             threshold: 0.9999,
+            ..shape
+        },
+        RoisShape {
+            classes: 21,
+            edges: Edges::Inclusive,
+            ..shape
+        },
+        RoisShape {
+            is_agnostic: true,
+            edges: Edges::Inclusive,
             ..shape
         },
     ]

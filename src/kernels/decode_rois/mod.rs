@@ -33,8 +33,18 @@ params! {
         score_threshold: f32,
         /// A candidate's sides have at least as many pixels.
         min_side: f32,
+        /// Floats from one class's deltas to the next's; 0 where all have the same.
+        delta_step: u32,
+        /// Of boxes: 0 where they are exclusive, 1 where they are inclusive.
+        edges: u32,
+        /// The first class that is not the background, which is the first or the last of all.
+        first_class: u32,
         /// Alignment.
-        unused: [u32; 2],
+        unused_a: u32,
+        /// Alignment.
+        unused_b: u32,
+        /// Alignment.
+        unused_c: u32,
     }
 }
 

@@ -3,14 +3,14 @@
 use std::array::from_fn;
 
 use super::Params;
-use crate::boxes::{clip, decode, is_at_least};
+use crate::boxes::{Edges, is_at_least};
 use crate::kernels::FrameUniform;
 use crate::kernels::checks::{Call, Vec4, floats, frame, vec4, vec4_mut};
 
 /// Every (RoI, class) pair but the background's that scores enough, decoded and clipped, in the order
 /// of RoI and class. A candidate is two vec4: its box; its score, label and level.
 ///
-/// - `logits`: `[roi][class]`; `deltas`: `[roi][class][4]`; `proposals`, `levels`: `[roi]`;
+/// - `logits`: `[roi][class]`; `deltas`: `[roi][class][4]`, or `[roi][4]`; `proposals`, `levels`: `[roi]`;
 /// - `candidates`: as many as fit; `count`: as many as there are.
 pub(super) fn run(call: Call<'_>) {
     let (params, buffers) = call.split::<Params, 8>();
@@ -55,22 +55,23 @@ fn decode_rois(
         [highest, sum]
     };
     let score_of =
-        |roi: u32, label: u32, [highest, sum]: [f32; 2]| (logit(roi, label) - highest).exp() / sum;
-    let box_of = |roi: u32, label: u32| {
-        let start = (roi * params.delta_pitch + 4 * label) as usize;
+        |roi: u32, class: u32, [highest, sum]: [f32; 2]| (logit(roi, class) - highest).exp() / sum;
+    let box_of = |roi: u32, class: u32| {
+        let start = (roi * params.delta_pitch + params.delta_step * class) as usize;
         let delta = from_fn(|k| deltas[start + k]);
-        clip(
-            decode(proposals[roi as usize], delta, params.weights),
-            frame.size(),
-        )
+        let edges = Edges::of_word(params.edges);
+        let bbox = edges.decode(proposals[roi as usize], delta, params.weights);
+        edges.clip(bbox, frame.size())
     };
 
     let mut next = 0;
     for roi in 0..proposal_count[0] {
         let normal = normalizer(roi);
-        for label in 1..params.classes {
-            let score = score_of(roi, label, normal);
-            let bbox = box_of(roi, label);
+        let end = params.first_class + params.classes - 1;
+        for class in params.first_class..end {
+            let label = class + 1 - params.first_class;
+            let score = score_of(roi, class, normal);
+            let bbox = box_of(roi, class);
             if score > params.score_threshold && is_at_least(bbox, params.min_side) {
                 if next < params.capacity {
                     let level = levels[roi as usize];

@@ -22,8 +22,10 @@ params! {
         limit: u32,
         /// Overlap above which the weaker falls.
         threshold: f32,
+        /// Of boxes: 0 where they are exclusive, 1 where they are inclusive.
+        edges: u32,
         /// Alignment.
-        unused: [u32; 2],
+        unused: u32,
     }
 }
 

@@ -1,7 +1,7 @@
 //! CPU reference of `shaders/nms_levels.wgsl`.
 
 use super::Params;
-use crate::boxes::iou;
+use crate::boxes::Edges;
 use crate::kernels::checks::{Call, Vec4, vec4};
 
 /// Greedy non-maximum suppression within each level, of which there are as many as workgroups. The
@@ -17,6 +17,7 @@ pub(super) fn run(call: Call<'_>) {
 #[allow(clippy::needless_range_loop)] // an index stands for an invocation
 fn nms_levels(params: &Params, levels: u32, boxes: &[Vec4], keys: &mut [u32]) {
     let limit = params.limit as usize;
+    let edges = Edges::of_word(params.edges);
     for level in 0..levels as usize {
         let first = level * limit;
         let mut alive: Vec<bool> = keys[first..][..limit].iter().map(|&key| key != 0).collect();
@@ -26,7 +27,7 @@ fn nms_levels(params: &Params, levels: u32, boxes: &[Vec4], keys: &mut [u32]) {
             }
             let bbox = boxes[first + slot];
             for other in slot + 1..limit {
-                if alive[other] && iou(bbox, boxes[first + other]) > params.threshold {
+                if alive[other] && edges.iou(bbox, boxes[first + other]) > params.threshold {
                     alive[other] = false;
                 }
             }

@@ -4,39 +4,102 @@ use std::array::from_fn;
 
 use super::Params;
 use crate::kernels::FrameUniform;
-use crate::kernels::bilinear::tap;
+use crate::kernels::antialias::{BITS, HALF, taps, weight};
+use crate::kernels::bilinear::tap_near;
 use crate::kernels::checks::{Call, Vec4, frame, vec4_mut};
 use crate::kernels::kernel::sizes;
 
-/// Normalizes, resizes, pads with zeros.
+/// Resizes bilinearly what is normalized, pads with zeros.
 ///
 /// - `picture`: `[y][x]`, a pixel a word; `image`: `[y][x]`.
-pub(super) fn run(call: Call<'_>) {
-    let (params, [words, picture, image]) = call.split::<Params, 3>();
-    preprocess(&params, frame(words), picture, vec4_mut(image));
-}
-
-fn preprocess(params: &Params, frame: FrameUniform, picture: &[u32], image: &mut [Vec4]) {
-    let [original, resized] = [frame.original, frame.resized].map(sizes);
-    let normal = |x: usize, y: usize| -> [f32; 3] {
-        let bytes = picture[y * original[1] + x].to_le_bytes();
-        from_fn(|c| (f32::from(bytes[c]) / params.divisor - params.mean[c]) / params.deviation[c])
-    };
-    let [height, width] = params.padded;
-    for pixel in 0..height * width {
-        let [y, x] = sizes([pixel / width, pixel % width]);
-        if y >= resized[0] || x >= resized[1] {
-            image[pixel as usize] = [0.0; 4];
-            continue;
-        }
-        let down = tap(y, original[0], resized[0]);
-        let across = tap(x, original[1], resized[1]);
+pub(super) fn bilinear(call: Call<'_>) {
+    run(call, |source, y, x| {
+        let place =
+            |index: usize, axis: usize| (index as f32 + 0.5) * source.frame.ratio[axis] - 0.5;
+        let [rows, columns] = sizes(source.frame.original);
+        let down = tap_near(place(y, 0), rows);
+        let across = tap_near(place(x, 1), columns);
         let row = |y: usize| -> [f32; 3] {
-            let (low, high) = (normal(across.low, y), normal(across.high, y));
+            let [low, high] = [across.low, across.high].map(|x| source.normal(source.bytes(x, y)));
             from_fn(|c| (1.0 - across.near) * low[c] + across.near * high[c])
         };
         let (top, bottom) = (row(down.low), row(down.high));
-        let [r, g, b] = from_fn(|c| (1.0 - down.near) * top[c] + down.near * bottom[c]);
-        image[pixel as usize] = [r, g, b, 0.0];
+        from_fn(|c| (1.0 - down.near) * top[c] + down.near * bottom[c])
+    });
+}
+
+/// Resizes bytes through triangles, normalizes, pads with zeros.
+///
+/// - `picture`: `[y][x]`, a pixel a word; `image`: `[y][x]`.
+pub(super) fn antialiased(call: Call<'_>) {
+    run(call, |source, y, x| {
+        let FrameUniform {
+            original, resized, ..
+        } = source.frame;
+        let down = taps(y as u32, original[0], resized[0]);
+        let across = taps(x as u32, original[1], resized[1]);
+        let mut sum = [HALF; 3];
+        for row in down.first..down.end {
+            let mut of_row = [HALF; 3];
+            for column in across.first..across.end {
+                let weight = weight(across, column);
+                let bytes = source.bytes(column as usize, row as usize);
+                of_row = from_fn(|c| of_row[c] + weight * bytes[c]);
+            }
+            let weight = weight(down, row);
+            sum = from_fn(|c| sum[c] + weight * (of_row[c] >> BITS).min(255));
+        }
+        source.normal(sum.map(|sum| (sum >> BITS).min(255)))
+    });
+}
+
+/// What a pixel is made of.
+struct Source<'a> {
+    params: &'a Params,
+    frame: FrameUniform,
+    picture: &'a [u32],
+}
+
+impl Source<'_> {
+    fn bytes(&self, x: usize, y: usize) -> [u32; 3] {
+        let [_, width] = sizes(self.frame.original);
+        let [r, g, b, _] = self.picture[y * width + x].to_le_bytes().map(u32::from);
+        match self.params.is_bgr == 1 {
+            true => [b, g, r],
+            false => [r, g, b],
+        }
+    }
+
+    fn normal(&self, bytes: [u32; 3]) -> [f32; 3] {
+        let Params {
+            divisor,
+            mean,
+            deviation,
+            ..
+        } = self.params;
+        from_fn(|c| (bytes[c] as f32 / divisor - mean[c]) / deviation[c])
+    }
+}
+
+fn run(call: Call<'_>, resized: impl Fn(&Source<'_>, usize, usize) -> [f32; 3]) {
+    let (params, [words, picture, image]) = call.split::<Params, 3>();
+    let source = Source {
+        params: &params,
+        frame: frame(words),
+        picture,
+    };
+    let image: &mut [Vec4] = vec4_mut(image);
+    let [height, width] = sizes(source.frame.resized);
+    let columns = params.padded[1] as usize;
+    let pixels = image.iter_mut().enumerate();
+    for (pixel, value) in pixels.take(params.padded[0] as usize * columns) {
+        let (y, x) = (pixel / columns, pixel % columns);
+        *value = match y < height && x < width {
+            true => {
+                let [r, g, b] = resized(&source, y, x);
+                [r, g, b, 0.0]
+            }
+            false => [0.0; 4],
+        };
     }
 }

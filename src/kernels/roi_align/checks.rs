@@ -33,6 +33,8 @@ pub struct RoiAlignShape {
     pub canonical_level: usize,
     /// Side of these boxes, in pixels.
     pub canonical_size: f32,
+    /// What is added to a box's side in canonical ones, and to its logarithm.
+    pub epsilons: [f32; 2],
 }
 
 /// The kernel over random maps; what is missing of `boxes` up to the capacity is not meant.
@@ -55,6 +57,7 @@ pub fn case(shape: RoiAlignShape, boxes: &[[f32; 4]], random: &mut Random) -> Ca
         finest: 2.0,
         coarsest: (2 + shape.levels - 1) as f32,
         first: 2 + first as u32,
+        epsilons: shape.epsilons,
         ..Params::over(&levels)
     };
     let mut sides = bits(boxes.as_flattened());
@@ -103,6 +106,7 @@ fn cases(kernel: &Kernel, random: &mut Random) -> Vec<Case> {
         aligned: false,
         canonical_level: 4,
         canonical_size: 224.0,
+        epsilons: [0.0, 1e-6],
     };
     let boxes = boxes(random);
     let with_senseless = [&boxes[..], &SENSELESS].concat();
@@ -114,6 +118,7 @@ fn cases(kernel: &Kernel, random: &mut Random) -> Vec<Case> {
     let adaptive = RoiAlignShape {
         sampling_ratio: 0,
         aligned: true,
+        epsilons: [1e-8, 0.0],
         ..shape
     };
     let adaptive_plain = RoiAlignShape {

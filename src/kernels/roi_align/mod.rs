@@ -42,7 +42,11 @@ params! {
         /// Number of the first level that is bound.
         first: u32,
         /// Alignment.
-        unused: u32,
+        unused_a: u32,
+        /// Added to a box's side in canonical ones before its logarithm is taken, and after it.
+        epsilons: [f32; 2],
+        /// Alignment.
+        unused_b: [u32; 2],
     }
 }
 

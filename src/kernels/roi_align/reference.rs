@@ -3,6 +3,7 @@
 use std::array::from_fn;
 
 use super::Params;
+use crate::boxes::makes_sense;
 use crate::kernels::checks::{Call, Vec4, vec4, vec4_mut};
 use crate::kernels::kernel::sizes;
 
@@ -20,19 +21,12 @@ pub(super) fn run(call: Call<'_>) {
     roi_align(&params, &levels, vec4(boxes), count, vec4_mut(result));
 }
 
-/// Whether a picture can have the box: no value is NaN or further out than 2²⁴ pixels, and no side is
-/// negative.
-fn makes_sense(bbox: Vec4) -> bool {
-    let [x1, y1, x2, y2] = bbox;
-    let farthest = 16_777_216.0_f32.to_bits();
-    let is_near = |side: f32| side.to_bits() & 0x7fff_ffff <= farthest;
-    bbox.into_iter().all(is_near) && x1 <= x2 && y1 <= y2
-}
-
 /// The number of the level for a box of this size.
 fn level_of(params: &Params, [x1, y1, x2, y2]: Vec4) -> u32 {
     let side = ((x2 - x1) * (y2 - y1)).sqrt();
-    let level = (params.canonical_level + (side / params.canonical_size).log2() + 1e-6).floor();
+    let [within, after] = params.epsilons;
+    let doublings = (side / params.canonical_size + within).log2();
+    let level = (params.canonical_level + doublings + after).floor();
     level.clamp(params.finest, params.coarsest) as u32
 }
 

@@ -1,6 +1,7 @@
 //! What the kernel is compared with its reference over.
 
 use super::{Params, reference};
+use crate::boxes::Edges;
 use crate::kernels::checks::{
     Case, Checks, ORIGINAL, RESIZED, Random, UNWRITTEN, bits, boxes, frame_words, unwritten,
 };
@@ -30,6 +31,10 @@ pub struct CandidatesShape {
     pub limit: usize,
     /// Overlap above which the weaker falls.
     pub threshold: f32,
+    /// Of boxes.
+    pub edges: Edges,
+    /// Whether boxes overlap as they do in the original picture.
+    pub is_restored: bool,
 }
 
 fn candidates(shape: CandidatesShape, random: &mut Random) -> Vec<u32> {
@@ -53,6 +58,9 @@ pub fn case(shape: CandidatesShape, random: &mut Random) -> Case {
         blocks: shape.blocks as u32,
         limit: shape.limit as u32,
         threshold: shape.threshold,
+        edges: shape.edges.word(),
+        is_restored: shape.is_restored.into(),
+        unused: [0; 2],
     };
     let mut results = vec![0; 4];
     results.resize(4 + shape.limit * shape.blocks * 4, UNWRITTEN);
@@ -69,7 +77,7 @@ pub fn case(shape: CandidatesShape, random: &mut Random) -> Case {
 }
 
 /// The shapes that matter.
-fn shapes() -> [CandidatesShape; 15] {
+fn shapes() -> [CandidatesShape; 18] {
     let shape = CandidatesShape {
         found: 500,
         capacity: 600,
@@ -79,6 +87,8 @@ fn shapes() -> [CandidatesShape; 15] {
         places: usize::MAX,
         limit: 100,
         threshold: 0.5,
+        edges: Edges::Exclusive,
+        is_restored: false,
     };
     // More than a batch, and not all of the last sixteen.
     let many = CandidatesShape {
@@ -98,6 +108,21 @@ fn shapes() -> [CandidatesShape; 15] {
             ..shape
         },
         CandidatesShape { found: 0, ..shape },
+        CandidatesShape {
+            edges: Edges::Inclusive,
+            is_restored: true,
+            threshold: 0.3,
+            ..shape
+        },
+        CandidatesShape {
+            edges: Edges::Inclusive,
+            ..many
+        },
+        CandidatesShape {
+            is_restored: true,
+            blocks: 5,
+            ..many
+        },
         CandidatesShape {
             found: 1,
             limit: 1,

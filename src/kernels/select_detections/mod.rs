@@ -27,6 +27,12 @@ params! {
         limit: u32,
         /// Overlap above which the weaker of a class falls.
         threshold: f32,
+        /// Of boxes: 0 where they are exclusive, 1 where they are inclusive.
+        edges: u32,
+        /// 1 where boxes overlap as they do in the original picture, else 0.
+        is_restored: u32,
+        /// Alignment.
+        unused: [u32; 2],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::array::from_fn;
 
 use super::Params;
-use crate::boxes::iou;
+use crate::boxes::Edges;
 use crate::kernels::FrameUniform;
 use crate::kernels::checks::{Call, Vec4, frame, vec4};
 use crate::kernels::kernel::sizes;
@@ -35,6 +35,15 @@ fn select_detections(
     let mut alive = vec![true; total];
     let [down, across] = frame.ratio;
     let scale = [across, down, across, down];
+    let edges = Edges::of_word(params.edges);
+    // In the pixels in which boxes overlap.
+    let box_of = |candidate: usize| -> Vec4 {
+        let bbox = candidates[candidate * blocks];
+        match params.is_restored == 1 {
+            true => from_fn(|c| bbox[c] * scale[c]),
+            false => bbox,
+        }
+    };
     let mut kept = 0;
     let mut bbox = [0.0; 4];
     let mut label = 0.0;
@@ -46,7 +55,7 @@ fn select_detections(
                 continue;
             }
             let [score, own_label, _, _] = tags_of(candidate);
-            if own_label == label && iou(bbox, candidates[candidate * blocks]) > params.threshold {
+            if own_label == label && edges.iou(bbox, box_of(candidate)) > params.threshold {
                 alive[candidate] = false;
             } else if best.is_none() || score > best_score {
                 best = Some(candidate);
@@ -57,7 +66,7 @@ fn select_detections(
             break;
         };
         alive[best] = false;
-        bbox = candidates[best * blocks];
+        bbox = box_of(best);
         label = tags_of(best)[1];
         for invocation in 0..blocks {
             let block = candidates[best * blocks + invocation];

@@ -99,6 +99,7 @@ impl Operation for RoiAlign {
                 finest: options.first_level as f32,
                 coarsest: (options.first_level + last) as f32,
                 first: (options.first_level + first) as u32,
+                epsilons: options.epsilons,
                 ..roi_align::Params::over(&bound)
             };
             let dispatch = params.dispatch(bound.len(), plan.dtypes(levels[0], output));
