@@ -88,6 +88,7 @@ fn cases(random: &mut Random) -> Vec<Case> {
             classes: 2,
             capacity: 20,
             threshold: 0.0,
+            ..shape
         },
         RoisShape {
             rois: 1,
