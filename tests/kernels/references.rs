@@ -20,7 +20,7 @@ use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
 use fpn_wgpu::kernels::{self, Dtypes, Layout, Shader};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align};
-use fpn_wgpu::ops::roi_pool::{RoiPoolOptions, pool};
+use fpn_wgpu::ops::roi_pool::{RoiPoolOptions, pool as pool_roi};
 use fpn_wgpu::verify;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -256,7 +256,7 @@ fn roi_pool_is_that_of_the_cpu_engine() {
     let cells = shape.cells[0] * shape.cells[1];
     for (roi, &bbox) in boxes.iter().enumerate() {
         let mut expected = vec![0.0; shape.channels * cells];
-        pool(&map, bbox, options, &mut expected);
+        pool_roi(&map, bbox, options, &mut expected);
         for (index, expected) in expected.into_iter().enumerate() {
             let (channel, cell) = (index / cells, index % cells);
             let place = (roi * cells + cell) * shape.channels + channel;
