@@ -106,6 +106,8 @@ pub struct Transform {
     pub resizer: Resizer,
     /// The input's sides are padded with zeros, right and below, to a multiple of this.
     pub multiple: usize,
+    /// The same where a side has less than this.
+    pub least: usize,
 }
 
 impl Transform {
@@ -122,6 +124,7 @@ impl Transform {
             }),
             resizer: Resizer::Torchvision,
             multiple: 32,
+            least: 1,
         }
     }
 
@@ -135,6 +138,7 @@ impl Transform {
             resize: None,
             resizer: Resizer::Torchvision,
             multiple: 1,
+            least: 1,
         }
     }
 
@@ -148,8 +152,10 @@ impl Transform {
             original,
             resized,
             // A side too large for a number is too large for any network, which is said later.
-            padded: resized
-                .map(|side| side.checked_next_multiple_of(self.multiple).unwrap_or(side)),
+            padded: resized.map(|side| {
+                let side = side.max(self.least);
+                side.checked_next_multiple_of(self.multiple).unwrap_or(side)
+            }),
             ratio,
         }
     }

@@ -200,6 +200,8 @@ const COMMON: Specification = Specification {
             max_size: 1000,
         }),
         resizer: Resizer::OpenCv,
+        // The stem's pool takes two cells, since it is not padded.
+        least: 3,
         ..Transform::retinaface()
     },
     selection: Some(Selection {

@@ -11,7 +11,7 @@ use fpn_wgpu::models::faster_rcnn_c4::RESNET101;
 use fpn_wgpu::models::{Architecture, FasterRcnnC4, Model, ModelConfig, StrideIn, parameters};
 use fpn_wgpu::ops::proposals::Proposals;
 use fpn_wgpu::transform::{ResizeBounds, Transform};
-use fpn_wgpu::weights::{self, Checkpoint, StoredTensor, WeightsError};
+use fpn_wgpu::weights::{self, Checkpoint, StoredTensor};
 use image::{DynamicImage, RgbaImage};
 
 use crate::matching::{Object, match_one_to_one, match_proposals};
@@ -195,8 +195,8 @@ fn of_shapes(shapes: impl IntoIterator<Item = (String, Vec<usize>)>) -> Checkpoi
 fn a_form_that_is_unknown_is_told() {
     let config = ModelConfig::of(RESNET101);
     let told = |checkpoint: &Checkpoint| {
-        let error: WeightsError = weights::form(checkpoint, config).expect_err("it is unknown");
-        error.to_string()
+        let form = weights::form(checkpoint, config);
+        form.expect_err("it is unknown").to_string()
     };
     assert_eq!(
         told(&of_form(15, 21)),
