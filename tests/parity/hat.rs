@@ -262,7 +262,7 @@ fn parameters_are_named_as_published() {
 fn windows_that_do_not_fit_are_refused() {
     let refused = |config: HatConfig| {
         let group = ResidualGroup::new(&config, &Device::flex());
-        group.err().expect("it does not fit").to_string()
+        group.expect_err("it does not fit").to_string()
     };
     assert_eq!(
         refused(HatConfig::new(96, 7, 4)),

@@ -70,11 +70,11 @@ const ON_SECOND_DRIVER: [&[&str]; 3] = [
         "--test",
         "own",
         "--",
-        "hat::",
-        "mixer::",
-        "shufflenet::",
-        "two_inputs::",
-        "vit::",
+        "published::hat_groups",
+        "published::mixer",
+        "published::shufflenet_units",
+        "published::two_inputs_and_three_outputs",
+        "published::vit",
     ],
 ];
 

@@ -2,6 +2,7 @@
 //! against them take.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use fpn_wgpu::boxes::Edges;
 use fpn_wgpu::kernels::checks::{Case, Random};
 use fpn_wgpu::kernels::conv::{self, ConvForm, ConvShape};
 use fpn_wgpu::kernels::roi_align::{self, RoiAlignShape};
@@ -42,6 +43,7 @@ fn all(criterion: &mut Criterion) {
         aligned: false,
         canonical_level: 4,
         canonical_size: 224.0,
+        epsilons: [0.0, 1e-6],
     };
     let boxes: Vec<[f32; 4]> = (0..shape.capacity)
         .map(|_| random.bbox([320, 320], 200.0))
@@ -49,7 +51,7 @@ fn all(criterion: &mut Criterion) {
     let case = roi_align::case(shape, &boxes, random);
     reference(criterion, "roi_align, 100 boxes, 64 channels", &case);
 
-    let case = nms_levels::case(5, 1000, 1000, 0.7, random);
+    let case = nms_levels::case(5, 1000, 1000, 0.7, Edges::Exclusive, random);
     reference(criterion, "nms_levels, five levels of 1000", &case);
 }
 
