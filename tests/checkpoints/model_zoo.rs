@@ -14,11 +14,11 @@ pub fn file(name: &str) -> Vec<u8> {
 }
 
 fn refused(name: &str) -> String {
-    let read = open(&file(name)).and_then(|checkpoint: Checkpoint| {
-        let tensors = checkpoint.tensors.values();
-        tensors.map(|tensor| tensor.read().map(drop)).collect()
-    });
-    let read: Result<(), _> = read;
+    let read = |checkpoint: Checkpoint| {
+        let mut tensors = checkpoint.tensors.values();
+        tensors.try_for_each(|tensor| tensor.read().map(drop))
+    };
+    let read = open(&file(name)).and_then(read);
     read.expect_err(name).to_string()
 }
 
