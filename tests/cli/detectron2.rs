@@ -53,7 +53,8 @@ fn what_a_checkpoint_does_not_tell_is_recorded() {
     );
     // The files differ in nothing else, and need no options.
     let report = |file: &str| -> Value {
-        let detect = format!("detect a.png --weights {file} --device cpu --min-size 64 --json -");
+        let detect =
+            format!("detect a.png --weights {file} --device cpu --min-size 64 --score 0 --json -");
         let ran = folder.fpn(&detect).assert().success();
         serde_json::from_slice(&ran.get_output().stdout).expect("JSON")
     };
