@@ -6,6 +6,7 @@
 #[path = "../adapter/mod.rs"]
 mod adapter;
 
+mod attention;
 mod pictures;
 mod plans;
 mod references;

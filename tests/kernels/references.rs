@@ -17,7 +17,6 @@ use fpn_wgpu::kernels::select_detections::CandidatesShape;
 use fpn_wgpu::kernels::softmax::Softmax;
 use fpn_wgpu::kernels::upsample::ResizeShape;
 use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
-use fpn_wgpu::kernels::window_attention::AttentionShape;
 use fpn_wgpu::kernels::{self, Dtypes, Layout, Shader};
 use fpn_wgpu::ops::Map;
 use fpn_wgpu::ops::roi_align::{RoiAlignOptions, align};
@@ -267,7 +266,7 @@ fn roi_pool_is_that_of_the_cpu_engine() {
     }
 }
 
-fn check(case: &Case) {
+pub fn check(case: &Case) {
     let difference = verify::compare(&gpu(), case).unwrap_or_else(|error| panic!("{error}"));
     let tolerance = case.dispatch.shader.tolerance();
     assert!(
@@ -277,7 +276,7 @@ fn check(case: &Case) {
     );
 }
 
-fn sides(longest: usize) -> impl Strategy<Value = [usize; 2]> {
+pub fn sides(longest: usize) -> impl Strategy<Value = [usize; 2]> {
     [1..=longest, 1..=longest]
 }
 
@@ -303,26 +302,6 @@ fn slope() -> impl Strategy<Value = f32> {
 /// One map, or several.
 fn items() -> impl Strategy<Value = usize> {
     prop_oneof![Just(1), 2..5_usize]
-}
-
-/// Windows that are shifted, or that overlap.
-fn attention() -> impl Strategy<Value = AttentionShape> {
-    let windows = (sides(3), 1..9_usize).prop_flat_map(|(windows, window)| {
-        let shifted = (0..window).prop_map(|shift| (0, shift));
-        let overlapping = (1..4_usize).prop_map(|margin| (margin, 0));
-        let own = prop_oneof![shifted, overlapping];
-        (Just(windows), Just(window), own)
-    });
-    (windows, 1..6_usize, 1..18_usize).prop_map(
-        |((windows, window, (margin, shift)), heads, blocks)| AttentionShape {
-            windows,
-            window,
-            margin,
-            shift,
-            heads,
-            blocks,
-        },
-    )
 }
 
 /// A tensor, and one of its dimensions.
@@ -511,11 +490,6 @@ proptest! {
     fn pixel_shuffle(size in sides(12), channels in 1..20_usize, factor in 1..5_usize, seed: u64) {
         let shape = ShuffleShape { size, channels, factor };
         check(&kernels::pixel_shuffle::case(shape, &mut Random::new(seed)));
-    }
-
-    #[test]
-    fn window_attention(shape in attention(), seed: u64) {
-        check(&kernels::window_attention::case(shape, &mut Random::new(seed)));
     }
 
     #[test]
