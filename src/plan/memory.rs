@@ -33,7 +33,8 @@ impl Lifetime {
 ///
 /// Each goes as low as those already placed allow. Of several orders the one that needs least
 /// is taken: largest first, fullest step first ("greedy by size" and "by breadth": Pisarchyk and
-/// Lee, 2020, <https://arxiv.org/abs/2001.03288>), most bytes times steps first, and as they come.
+/// Lee, 2020, <https://arxiv.org/abs/2001.03288>), most bytes times steps first, as they come, as they go, and
+/// longest alive first.
 pub fn place(lifetimes: &[Lifetime], limit: usize) -> (Vec<Range>, Vec<usize>, usize) {
     let steps = lifetimes
         .iter()
@@ -57,6 +58,8 @@ pub fn place(lifetimes: &[Lifetime], limit: usize) -> (Vec<Range>, Vec<usize>, u
         sorted(&|lifetime| (fullest(lifetime).unwrap_or(0), lifetime.size)),
         sorted(&|lifetime| (lifetime.size * (lifetime.last + 1 - lifetime.first), 0)),
         sorted(&|lifetime| (steps - lifetime.first, lifetime.size)),
+        sorted(&|lifetime| (lifetime.last, lifetime.size)),
+        sorted(&|lifetime| (lifetime.last + 1 - lifetime.first, lifetime.size)),
     ];
     let placed = orders.iter().map(|order| place_in(order, lifetimes, limit));
     let (places, arenas) = placed

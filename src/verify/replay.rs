@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use burn::backend::Flex;
+use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
-use burn_ir::{HandleKind, TensorId, TensorIr, TensorStatus};
+use burn_ir::{BaseOperationIr, HandleKind, OperationIr, TensorId, TensorIr, TensorStatus};
 use burn_router::{CustomOpRegistry, TensorInterpreter};
 
 use crate::compile::CapturedModel;
@@ -63,6 +63,7 @@ pub fn replay(
         if operation.outputs().any(|tensor| known.contains(&tensor.id)) {
             continue;
         }
+        let operation = of_rows_found(operation, &mut interpreter);
         interpreter.register_op(operation.clone());
         for output in operation.outputs().filter(|tensor| tensor.dtype.is_float()) {
             replay.insert(output.id, values(&mut interpreter, output));
@@ -71,12 +72,35 @@ pub fn replay(
     Ok(replay)
 }
 
-fn values(interpreter: &mut TensorInterpreter<Flex>, tensor: &TensorIr) -> Vec<f32> {
-    let kept = TensorIr {
+/// The operation where fewer rows were found than the graph has room for: Burn recorded a flatten's shape.
+fn of_rows_found(
+    operation: &OperationIr,
+    interpreter: &mut TensorInterpreter<Flex>,
+) -> OperationIr {
+    let mut operation = operation.clone();
+    if let OperationIr::BaseFloat(BaseOperationIr::Reshape(reshape)) = &mut operation {
+        let recorded = reshape.input.shape[0];
+        let HandleKind::Float(input) = interpreter.get_tensor_handle(&kept(&reshape.input)) else {
+            unreachable!("the tensor is one of floats")
+        };
+        let found = input.shape()[0];
+        if found != recorded && reshape.out.shape[0] == recorded {
+            reshape.out.shape[0] = found;
+        }
+    }
+    operation
+}
+
+/// The tensor, to be read and not used up.
+fn kept(tensor: &TensorIr) -> TensorIr {
+    TensorIr {
         status: TensorStatus::ReadOnly,
         ..tensor.clone()
-    };
-    let HandleKind::Float(tensor) = interpreter.get_tensor_handle(&kept) else {
+    }
+}
+
+fn values(interpreter: &mut TensorInterpreter<Flex>, tensor: &TensorIr) -> Vec<f32> {
+    let HandleKind::Float(tensor) = interpreter.get_tensor_handle(&kept(tensor)) else {
         unreachable!("the tensor is one of floats")
     };
     let tensor = tensor.to_contiguous();

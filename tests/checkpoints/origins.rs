@@ -54,9 +54,17 @@ fn what_is_written_is_what_is_read() {
     assert_eq!(written.metadata, seeded.metadata);
     assert_eq!(tensors(&written), tensors(&seeded));
 
-    let found = detections(written);
+    // This model has no bottlenecks that could have a stride.
+    let without = |checkpoint: Checkpoint| Checkpoint {
+        metadata: Metadata {
+            stride_in: None,
+            ..checkpoint.metadata.clone()
+        },
+        ..checkpoint
+    };
+    let found = detections(without(written));
     assert!(!found.items.is_empty());
-    assert_eq!(found, detections(seeded));
+    assert_eq!(found, detections(without(seeded)));
 }
 
 #[test]

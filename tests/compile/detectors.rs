@@ -8,9 +8,9 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use fpn_wgpu::boxes::Edges;
-use fpn_wgpu::compile::{CapturedModel, record};
+use fpn_wgpu::compile::{CapturedModel, GraphOutput, record};
 use fpn_wgpu::kernels::FrameUniform;
 use fpn_wgpu::models::{Outputs, Request, parameters};
 use fpn_wgpu::ops::anchor_decode::{AnchorDecodeOptions, OneStageMaps, decode_anchors};
@@ -21,7 +21,7 @@ use fpn_wgpu::ops::roi_decode::{RoiDecodeOptions, decode_rois};
 use fpn_wgpu::ops::roi_pool::{RoiPoolOptions, roi_pool};
 use fpn_wgpu::ops::select::{SelectOptions, select_detections};
 use fpn_wgpu::plan::{Binding, Plan};
-use fpn_wgpu::verify::Interpreter;
+use fpn_wgpu::verify::{Interpreter, replay};
 use fpn_wgpu::weights::StoredTensor;
 
 use crate::seeded::number;
@@ -186,10 +186,8 @@ impl Legacy {
             deltas: vec![only(&self.deltas)],
         };
         let anchors = AnchorLayout::legacy().grid(4, SIZE, &maps.sizes());
-        let options = ProposalOptions {
-            limit: 40,
-            ..ProposalOptions::legacy(anchors)
-        };
+        // There is room for more than there are anchors.
+        let options = ProposalOptions::legacy(anchors);
         let proposals = select_proposals(maps, frame.clone(), options);
         outputs.proposals(&proposals);
         let (boxes, count) = (proposals.boxes.clone(), proposals.count.clone());
@@ -294,8 +292,11 @@ fn check<M: Module>(
         .collect();
     let input = Tensor::<1>::from_floats(image.as_slice(), &device);
     let [height, width] = SIZE.map(|side| side as f32);
-    let sizes = Tensor::from_data([height, width, RATIO[0], RATIO[1]], &device);
-    let expected = forward(&module, input.reshape([1, 3, SIZE[0], SIZE[1]]), sizes);
+    let input = input.reshape([1, 3, SIZE[0], SIZE[1]]);
+    let sizes = Tensor::<1>::from_data([height, width, RATIO[0], RATIO[1]], &device);
+    let inputs = [input.to_data(), sizes.to_data()];
+    let expected = forward(&module, input, sizes);
+    check_replay(about, &captured, &read, inputs, &expected);
 
     let frame = FrameUniform::new(SIZE, SIZE, RATIO);
     let interpreter = Interpreter::new(&plan, &read, frame, Vec::new());
@@ -333,6 +334,27 @@ fn check<M: Module>(
     assert!(found.len() > 3, "{about}: {found:?} of {expected:?}");
     assert_same(&format!("{about}: detections"), &found, &expected);
     plan
+}
+
+/// What was recorded, run again, finds what the module does, however few rows that is.
+fn check_replay(
+    about: &str,
+    captured: &CapturedModel,
+    read: &dyn Fn(&str) -> StoredTensor,
+    [image, sizes]: [TensorData; 2],
+    expected: &Outputs,
+) {
+    let values = replay(captured, read, vec![image], Some(sizes));
+    let values = values.expect("the parameters are made here");
+    let mut outputs = captured.outputs.iter();
+    let found = outputs.find_map(|output| match output {
+        GraphOutput::Detections(rows) => Some(&values[rows]),
+        _ => None,
+    });
+    let detections = expected.detections.as_ref().expect("they are asked for");
+    let rows = Tensor::<2>::from_dispatch(detections.rows.clone()).into_data();
+    let rows: Vec<f32> = rows.try_to_vec().expect("floats");
+    assert_eq!(found, Some(&rows), "{about}");
 }
 
 /// Rows `[R, C]` with columns of integers behind them.
