@@ -34,7 +34,7 @@ impl Lifetime {
 /// Each goes as low as those already placed allow. Of several orders the one that needs least
 /// is taken: largest first, fullest step first ("greedy by size" and "by breadth": Pisarchyk and
 /// Lee, 2020, <https://arxiv.org/abs/2001.03288>), most bytes times steps first, as they come, as they go, and
-/// longest alive first.
+/// longest alive first; each in the first arena that has room, or in the one that grows least.
 pub fn place(lifetimes: &[Lifetime], limit: usize) -> (Vec<Range>, Vec<usize>, usize) {
     let steps = lifetimes
         .iter()
@@ -61,21 +61,35 @@ pub fn place(lifetimes: &[Lifetime], limit: usize) -> (Vec<Range>, Vec<usize>, u
         sorted(&|lifetime| (lifetime.last, lifetime.size)),
         sorted(&|lifetime| (lifetime.last + 1 - lifetime.first, lifetime.size)),
     ];
-    let placed = orders.iter().map(|order| place_in(order, lifetimes, limit));
+    let ways = orders
+        .iter()
+        .flat_map(|order| [Arena::First, Arena::LeastGrown].map(|arena| (order, arena)));
+    let placed = ways.map(|(order, arena)| place_in(order, arena, lifetimes, limit));
     let (places, arenas) = placed
         .min_by_key(|(_, arenas)| arenas.iter().sum::<usize>())
         .expect("there are orders");
     (places, arenas, alive.into_iter().max().unwrap_or(0))
 }
 
+/// Which of the arenas with room for an activation takes it.
+#[derive(Clone, Copy)]
+enum Arena {
+    First,
+    LeastGrown,
+}
+
 /// A place for each lifetime, found in `order`, and the arenas' sizes.
-fn place_in(order: &[usize], lifetimes: &[Lifetime], limit: usize) -> (Vec<Range>, Vec<usize>) {
+fn place_in(
+    order: &[usize],
+    arena: Arena,
+    lifetimes: &[Lifetime],
+    limit: usize,
+) -> (Vec<Range>, Vec<usize>) {
     let mut places: Vec<Option<Range>> = vec![None; lifetimes.len()];
     let mut arenas: Vec<usize> = Vec::new();
     for &lifetime in order {
         let size = lifetimes[lifetime].size.next_multiple_of(ALIGNMENT);
-        let mut arena = 0;
-        let offset = loop {
+        let lowest = |arena: usize| {
             let mut taken: Vec<(usize, usize)> = lifetimes
                 .iter()
                 .zip(&places)
@@ -96,11 +110,18 @@ fn place_in(order: &[usize], lifetimes: &[Lifetime], limit: usize) -> (Vec<Range
                 }
                 offset = offset.max(end);
             }
-            if offset + size <= limit || offset == 0 {
-                break offset;
-            }
-            arena += 1;
+            (arena, offset)
         };
+        let fits = |&(_, offset): &(usize, usize)| offset + size <= limit || offset == 0;
+        let mut places_for_it = (0..=arenas.len()).map(lowest).filter(fits);
+        let place = match arena {
+            Arena::First => places_for_it.next(),
+            Arena::LeastGrown => places_for_it.min_by_key(|&(arena, offset)| {
+                let extent = arenas.get(arena).copied().unwrap_or(0);
+                (offset + size).saturating_sub(extent)
+            }),
+        };
+        let (arena, offset) = place.expect("a new arena has room");
         if arena == arenas.len() {
             arenas.push(0);
         }
