@@ -151,13 +151,13 @@ impl Checkpoint {
 
         let mut start = Vec::new();
         std::fs::File::open(path)?
-            .take(12)
+            .take(super::model_zoo::START)
             .read_to_end(&mut start)?;
         match start.as_slice() {
             [] => Err(WeightsError::Empty),
             // A header's length in eight bytes, then the header, a JSON object.
             [_, _, _, _, _, _, _, _, b'{', ..] => Self::from_safetensors(std::fs::read(path)?),
-            start if super::model_zoo::is_dict(start) => {
+            start if super::model_zoo::is_likely(start) => {
                 super::model_zoo::read(std::fs::read(path)?)
             }
             [b'P', b'K', ..] | [0x80, ..] => super::pytorch::read(path),

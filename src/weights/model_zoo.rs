@@ -10,16 +10,22 @@ use super::{Checkpoint, Metadata, StoredTensor, WeightsError};
 /// What the files' `__author__` begins with.
 const AUTHOR: &str = "Detectron2";
 
-/// Whether a pickle with these first bytes is a dict, as the model zoo's files are; PyTorch's older files
-/// begin with a number.
-pub(super) fn is_dict(start: &[u8]) -> bool {
-    let protocol = start.strip_prefix(&[0x80]).and_then(|rest| rest.get(1..));
-    let first = protocol.map(|rest| match rest {
+/// How many of a file's first bytes tell what it is: a dict's first array is among them.
+pub(super) const START: u64 = 4096;
+
+/// Whether a file begins as those of the model zoo, with a pickled dict of arrays. PyTorch's files hold no NumPy
+/// arrays, and are of protocol 2.
+pub(super) fn is_likely(start: &[u8]) -> bool {
+    let [0x80, protocol, rest @ ..] = start else {
+        return false;
+    };
+    let first = match rest {
         // A frame's length in eight bytes.
         [0x95, _, _, _, _, _, _, _, _, rest @ ..] => rest,
         rest => rest,
-    });
-    first.is_some_and(|rest| rest.starts_with(b"}"))
+    };
+    let names_arrays = || start.windows(5).any(|part| part == b"numpy");
+    first.starts_with(b"}") && (*protocol > 2 || names_arrays())
 }
 
 /// # Errors
