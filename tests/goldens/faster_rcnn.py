@@ -219,9 +219,7 @@ def generate(case, folder):
         "proposals": proposals.numpy(),
     }
     out |= {k: np.array([v], dtype=np.float32) for k, v in margin.items()}
-    for name, tensor in tensors.items():
-        out[f"{name}.shape"] = np.array(tensor.shape, dtype=np.int64)
-        out[f"{name}.sample"] = generator.sample(tensor.numpy())
+    out |= generator.sampled(tensors)
     metadata = {
         "arch": case.arch,
         "seed": case.seed,

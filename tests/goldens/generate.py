@@ -106,9 +106,7 @@ def generate_faces(seed, height, width, folder):
 
     out = {k: t.numpy() for k, t in faces.items()}
     out |= {k: np.array([v], dtype=np.float32) for k, v in margin.items()}
-    for stage, tensor in maps.items():
-        out[f"{stage}.shape"] = np.array(tensor.shape, dtype=np.int64)
-        out[f"{stage}.sample"] = generator.sample(tensor.numpy())
+    out |= generator.sampled(maps)
     metadata = {"seed": seed, "height": height, "width": width, "torch": torch.__version__} | settings
     generator.save(folder / f"{name}.safetensors", out, metadata | {"torchvision": torchvision.__version__})
 

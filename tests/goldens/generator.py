@@ -104,8 +104,10 @@ GAINS = [
     ("latlayer", 0.25),
     ("smooth", 0.7),
     ("bottom_up.stem.", 0.02),  # detectron2's pictures are not scaled to a unit range
-    ("_extractor.conv1.", 1.35),  # EFPN's feature texture transfer by 1x1 convolutions, and in any other form
-    ("_extractor.conv2.", 1.35),
+    ("ftt.content_extractor.conv1.", 1.35),  # EFPN's feature texture transfer by 1x1 convolutions
+    ("ftt.content_extractor.conv2.", 1.35),
+    ("ftt.texture_extractor.conv1.", 1.35),
+    ("ftt.texture_extractor.conv2.", 1.35),  # and in any other form
     ("backbone.ftt.", 1.0),
     ("fpn_lateral6.", 1.2),
     ("fpn_lateral5.", 1.2),
@@ -193,6 +195,15 @@ def sample(array, limit=256):
     count = flat.size
     n = min(limit, count)
     return flat[[(2 * k + 1) * count // (2 * n) for k in range(n)]]
+
+
+def sampled(tensors):
+    """What is kept of tensors by name: their shapes and samples."""
+    out = {}
+    for name, tensor in tensors.items():
+        out[f"{name}.shape"] = np.array(tensor.shape, dtype=np.int64)
+        out[f"{name}.sample"] = sample(tensor.numpy())
+    return out
 
 
 DTYPES = {"float32": "F32", "int64": "I64", "uint8": "U8"}

@@ -9,7 +9,6 @@ gradient `<case>.gradient`. The metadata's `<case>` holds what the case is made 
 Cases of `hat` have `[1, C, H, W]` as input and output, whatever the part computes over.
 """
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -353,8 +352,7 @@ def keep(out, case, found, exact):
     print(f"  {case}: {'x'.join(str(n) for n in found.shape)}, largest {largest:.2f}, f32 off by {rounding:.1e}")
     if rounding > ROUNDING:
         raise SystemExit(f"{case} is too inexact in f32 to compare with")
-    out[f"{case}.shape"] = np.array(found.shape, dtype=np.int64)
-    out[f"{case}.sample"] = generator.sample(found.numpy())
+    out |= generator.sampled({case: found})
 
 
 def described(numbers):
