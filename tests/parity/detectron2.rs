@@ -1,17 +1,13 @@
 //! detectron2's Faster R-CNN and EFPN against their published definitions in PyTorch: plain and grouped, the
 //! stride in either place, both kinds of strides.
 
-use std::collections::BTreeMap;
-
-use burn::tensor::Device;
 use fpn_wgpu::Detector;
-use fpn_wgpu::models::{
-    Architecture, Body, FttForm, Model, ModelConfig, StrideIn, Strides, parameters,
-};
-use fpn_wgpu::weights::{self, Checkpoint, StoredTensor};
+use fpn_wgpu::models::{Architecture, Body, FttForm, ModelConfig, StrideIn, Strides};
+use fpn_wgpu::weights::{self, StoredTensor};
 
 use crate::faster_rcnn::Case;
-use crate::support::{TensorFile, shared};
+use crate::published::{of_shapes, parameter_count, shapes, state_dict};
+use crate::support::TensorFile;
 
 macro_rules! cases {
     ($($name:ident),+ $(,)?) => {
@@ -131,12 +127,7 @@ fn published() -> Vec<(String, ModelConfig, usize)> {
 #[test]
 fn the_parameters_are_as_many_as_published() {
     for (name, config, expected) in published() {
-        let mut total = 0;
-        parameters::for_each(&Model::new(&config, &Device::flex()), |parameter| {
-            let is_statistic = parameter.path.contains(".running_");
-            let values: usize = parameter.shape.iter().product();
-            total += if is_statistic { 0 } else { values };
-        });
+        let total = parameter_count(&config);
         assert_eq!(total, expected, "{name}");
     }
 }
@@ -145,32 +136,13 @@ fn the_parameters_are_as_many_as_published() {
 #[test]
 fn a_published_state_dict_has_these_keys() {
     for (name, expected, _) in published() {
-        let Some(path) = shared(&format!("facts/keys/{name}.txt")) else {
+        let Some(tensors) = state_dict(&name) else {
             continue;
         };
-        let listed = std::fs::read_to_string(path).expect("the list is there");
-        let lines = listed.lines().filter(|line| !line.starts_with('#'));
-        let tensors: BTreeMap<String, StoredTensor> = lines
-            .map(|line| {
-                let (key, shape) = line.split_once('\t').expect("a key and its shape");
-                let shape: Vec<usize> = serde_json::from_str(shape).expect("a list of sides");
-                (key.to_owned(), StoredTensor::of(shape, Vec::new()))
-            })
-            .collect();
-        let checkpoint = Checkpoint {
-            tensors,
-            ..Checkpoint::default()
-        };
+        let checkpoint = of_shapes(tensors.clone());
         let found = weights::form(&checkpoint, ModelConfig::of(expected.architecture));
         assert_eq!(found.expect("it has a form"), expected, "{name}");
-        let seeded = weights::seeded(&expected, 1);
-        let shapes = |checkpoint: &Checkpoint| -> Vec<(String, Vec<usize>)> {
-            let tensors = checkpoint.tensors.iter();
-            tensors
-                .map(|(key, tensor)| (key.clone(), tensor.shape.clone()))
-                .collect()
-        };
-        assert_eq!(shapes(&seeded), shapes(&checkpoint), "{name}");
+        assert_eq!(shapes(&weights::seeded(&expected, 1)), tensors, "{name}");
     }
 }
 

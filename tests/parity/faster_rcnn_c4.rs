@@ -1,22 +1,22 @@
 //! Faster R-CNN on C4 against the published definition in PyTorch: of each depth, with 9 and 12 anchors a
 //! cell, a box for each class and one for all, the stride in either place.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fpn_wgpu::Detector;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::faster_rcnn_c4::RESNET101;
-use fpn_wgpu::models::{Architecture, FasterRcnnC4, Model, ModelConfig, StrideIn, parameters};
+use fpn_wgpu::models::{Architecture, FasterRcnnC4, Model, ModelConfig, StrideIn};
 use fpn_wgpu::ops::proposals::Proposals;
 use fpn_wgpu::transform::{ResizeBounds, Transform};
-use fpn_wgpu::weights::{self, Checkpoint, StoredTensor};
+use fpn_wgpu::weights::{self, Checkpoint};
 use image::{DynamicImage, RgbaImage};
 
 use crate::matching::{Object, match_one_to_one, match_proposals};
+use crate::published::{of_shapes, parameter_count, shapes, state_dict};
 use crate::stages::Stages;
-use crate::support::{TensorFile, shared};
+use crate::support::TensorFile;
 
 macro_rules! cases {
     ($($name:ident),+ $(,)?) => {
@@ -180,17 +180,6 @@ fn of_form(anchors: usize, boxes: usize) -> Checkpoint {
     ])
 }
 
-/// A checkpoint whose tensors have these shapes, and no values.
-fn of_shapes(shapes: impl IntoIterator<Item = (String, Vec<usize>)>) -> Checkpoint {
-    let shapes = shapes.into_iter();
-    Checkpoint {
-        tensors: shapes
-            .map(|(key, shape)| (key, StoredTensor::of(shape, Vec::new())))
-            .collect(),
-        ..Checkpoint::default()
-    }
-}
-
 #[test]
 fn a_form_that_is_unknown_is_told() {
     let config = ModelConfig::of(RESNET101);
@@ -236,12 +225,7 @@ fn the_parameters_are_as_many_as_published() {
             is_class_agnostic,
             ..ModelConfig::of(architecture)
         };
-        let mut total = 0;
-        parameters::for_each(&Model::new(&config, &Device::flex()), |parameter| {
-            let is_statistic = parameter.path.contains(".running_");
-            let values: usize = parameter.shape.iter().product();
-            total += if is_statistic { 0 } else { values };
-        });
+        let total = parameter_count(&config);
         assert_eq!(total, expected, "{name}");
     }
 }
@@ -249,9 +233,6 @@ fn the_parameters_are_as_many_as_published() {
 /// A checkpoint of the published code's keys and shapes has neither too many nor too few.
 #[test]
 fn published_state_dicts_load() {
-    let Some(folder) = shared("facts/keys") else {
-        return;
-    };
     for (list, name) in [
         ("fasterrcnn_c4_resnet50", "fasterrcnn_c4_resnet50"),
         ("fasterrcnn_c4_resnet101", "fasterrcnn_c4_resnet101"),
@@ -261,16 +242,9 @@ fn published_state_dicts_load() {
         ),
         ("fasterrcnn_c4_resnet152", "fasterrcnn_c4_resnet152"),
     ] {
-        let listed = std::fs::read_to_string(folder.join(format!("{list}.txt")));
-        let listed = listed.expect("the list is there");
-        let lines = listed.lines().filter_map(|line| line.split_once('\t'));
-        let lines = lines.filter(|(key, _)| !key.ends_with("num_batches_tracked"));
-        let published: BTreeMap<String, Vec<usize>> = lines
-            .map(|(key, shape)| {
-                let shape = serde_json::from_str(shape).expect("a list of sides");
-                (key.to_owned(), shape)
-            })
-            .collect();
+        let Some(published) = state_dict(list) else {
+            return;
+        };
         let checkpoint = of_shapes(published.clone());
         let architecture: Architecture = name.parse().expect("the name is known");
         let classes = weights::class_count(&checkpoint, architecture);
@@ -280,9 +254,6 @@ fn published_state_dicts_load() {
         };
         let config = weights::form(&checkpoint, config).expect("its form is known");
         assert_eq!(config.is_class_agnostic, list.ends_with("agnostic"));
-        let expected = weights::seeded(&config, 1).tensors.into_iter();
-        let expected: BTreeMap<String, Vec<usize>> =
-            expected.map(|(key, tensor)| (key, tensor.shape)).collect();
-        assert_eq!(published, expected, "{list}");
+        assert_eq!(published, shapes(&weights::seeded(&config, 1)), "{list}");
     }
 }

@@ -1,16 +1,16 @@
 //! The tutorials' pyramids against the published definition in PyTorch, nearest and bilinear.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::{Architecture, Model, ModelConfig, Upsampling, parameters};
+use fpn_wgpu::models::{Architecture, Model, ModelConfig, Upsampling};
 use fpn_wgpu::plan::MapKind;
 use fpn_wgpu::{Detector, weights};
 use image::DynamicImage;
 
 use crate::adapter;
+use crate::published::{parameter_count, shapes, state_dict};
 use crate::stages::Stages;
 use crate::support::{TensorFile, assert_close, sample};
 
@@ -140,13 +140,7 @@ fn the_parameters_are_as_many_as_published() {
         ("fpn_resnet152", 60_898_112),
     ] {
         let architecture: Architecture = name.parse().expect("the name is known");
-        let model = Model::new(&ModelConfig::of(architecture), &Device::flex());
-        let mut total = 0;
-        parameters::for_each(&model, |parameter| {
-            let is_statistic = parameter.path.contains(".running_");
-            let values: usize = parameter.shape.iter().product();
-            total += if is_statistic { 0 } else { values };
-        });
+        let total = parameter_count(&ModelConfig::of(architecture));
         assert_eq!(total, expected, "{name}");
     }
 }
@@ -154,27 +148,13 @@ fn the_parameters_are_as_many_as_published() {
 /// The keys and shapes of the published code's state dict.
 #[test]
 fn a_published_state_dict_has_these_keys() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/facts/keys");
-    if !folder.is_dir() {
-        eprintln!(
-            "not run: the published keys ({} is missing)",
-            folder.display()
-        );
-        return;
-    }
     for name in ["fpn_resnet50", "fpn_resnet101", "fpn_resnet152"] {
-        let listed = std::fs::read_to_string(folder.join(format!("{name}.txt")));
-        let listed = listed.expect("the list is there");
-        let lines = listed.lines().filter(|line| !line.starts_with('#'));
-        let mut expected: Vec<&str> = lines
-            .filter_map(|line| line.split_whitespace().next())
-            .filter(|key| key.contains('.') && !key.ends_with("num_batches_tracked"))
-            .collect();
-        expected.sort_unstable();
+        let Some(expected) = state_dict(name) else {
+            return;
+        };
         let architecture: Architecture = name.parse().expect("the name is known");
         let checkpoint = weights::seeded(&ModelConfig::of(architecture), 1);
-        let found: Vec<&str> = checkpoint.tensors.keys().map(String::as_str).collect();
-        assert_eq!(found, expected, "{name}");
+        assert_eq!(shapes(&checkpoint), expected, "{name}");
     }
 }
 

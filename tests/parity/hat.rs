@@ -17,7 +17,8 @@ use fpn_wgpu::weights::seeded_values;
 use fpn_wgpu::{Checkpoint, HostTensor, Network};
 
 use crate::adapter;
-use crate::support::{TensorFile, assert_close, sample, shared};
+use crate::published::{Shapes, state_dict};
+use crate::support::{TensorFile, assert_close, sample};
 
 /// How far values may be off, as a part of the largest.
 const TOLERANCE: f32 = 1e-5;
@@ -230,31 +231,23 @@ mod gpu {
 fn parameters_are_named_as_published() {
     for case in Case::all("ftt") {
         let module = case.init(&Device::flex());
-        let mut found = Vec::new();
+        let mut found = Shapes::new();
         parameters::for_each(&module, |parameter| {
-            found.push((ftt::key(&parameter.path), parameter.shape));
+            found.insert(ftt::key(&parameter.path), parameter.shape);
         });
         let count: usize = found
-            .iter()
-            .map(|(_, shape)| shape.iter().product::<usize>())
+            .values()
+            .map(|shape| shape.iter().product::<usize>())
             .sum();
         assert_eq!(count, case.number("parameters"), "{}", case.name);
-        let Some(path) = shared(&format!("facts/keys/efpn_{}_50.txt", case.name)) else {
+        let Some(published) = state_dict(&format!("efpn_{}_50", case.name)) else {
             continue;
         };
-        let published = std::fs::read_to_string(path).expect("a list of keys");
-        let published = published.lines().filter_map(|line| {
-            let (key, shape) = line.strip_prefix("backbone.ftt.")?.split_once('\t')?;
-            Some((key.to_owned(), shape.to_owned()))
+        let published = published.into_iter().filter_map(|(key, shape)| {
+            let key = key.strip_prefix("backbone.ftt.")?;
+            Some((key.to_owned(), shape))
         });
-        let mut published: Vec<_> = published.collect();
-        let mut found: Vec<_> = found
-            .into_iter()
-            .map(|(key, shape)| (key, format!("{shape:?}")))
-            .collect();
-        published.sort();
-        found.sort();
-        assert_eq!(found, published, "{}", case.name);
+        assert_eq!(found, published.collect::<Shapes>(), "{}", case.name);
     }
 }
 

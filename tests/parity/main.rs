@@ -17,5 +17,6 @@ mod hat;
 mod matching;
 mod photos;
 mod precision;
+mod published;
 mod retinaface;
 mod stages;
