@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::DetectorBuilder;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::{Gpu, GpuError, adapters};
 use wgpu::Adapter;
 
+use super::named::one_of;
 use super::{Usage, cache};
 
 /// The GPU that `--device` means, opened with the pipelines that were kept for it; none for the CPU
@@ -49,16 +49,8 @@ fn open(
 pub struct PrecisionArgs {
     /// What a GPU stores and multiplies in: f32, f16s (stored in 16 bits, computed in 32), or f16
     /// (needs an adapter that computes in 16 bits)
-    #[arg(long, value_name = "NAME", default_value = "f32", value_parser = precision_parser(), hide_possible_values = true)]
+    #[arg(long, value_name = "NAME", default_value = "f32", value_parser = one_of(Precision::ALL.map(|precision| (precision.name(), precision))), hide_possible_values = true)]
     pub precision: Precision,
-}
-
-fn precision_parser() -> impl TypedValueParser<Value = Precision> {
-    PossibleValuesParser::new(Precision::ALL.map(Precision::name)).map(|name| {
-        let mut all = Precision::ALL.into_iter();
-        all.find(|precision| precision.name() == name)
-            .expect("the name is one of the possible values")
-    })
 }
 
 /// A builder that has been told where to compute, and how convolutions are computed fastest there.

@@ -2,44 +2,33 @@
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fpn_wgpu::models::{Architecture, Body, FttForm, ModelConfig};
 
 use super::Usage;
+use super::named::one_of;
 
 /// What a checkpoint tells of detectron2's models and of EFPN.
 #[derive(Args)]
 pub struct FormArgs {
     /// How deep detectron2's bottom-up network is
-    #[arg(long, value_name = "DEPTH", value_parser = body_parser())]
+    #[arg(long, value_name = "DEPTH", value_parser = one_of(Body::NAMED))]
     depth: Option<Body>,
 
     /// What EFPN's feature texture transfer is made of
-    #[arg(long, value_name = "FORM", value_parser = ftt_parser())]
+    #[arg(long, value_name = "FORM", value_parser = one_of(FTT))]
     ftt: Option<Form>,
 }
 
 /// A form, or none.
 type Form = std::option::Option<FttForm>;
 
-/// Where there is none.
-const NONE: &str = "none";
-
-fn body_parser() -> impl TypedValueParser<Value = Body> {
-    PossibleValuesParser::new(Body::NAMED.map(|(name, _)| name)).map(|name| {
-        let mut named = Body::NAMED.into_iter();
-        let found = named.find(|(known, _)| *known == name);
-        found.expect("the name is one of the possible values").1
-    })
-}
-
-fn ftt_parser() -> impl TypedValueParser<Value = Form> {
-    let names = FttForm::ALL.map(FttForm::name).into_iter().chain([NONE]);
-    PossibleValuesParser::new(names).map(|name| {
-        let mut forms = FttForm::ALL.into_iter();
-        forms.find(|form| form.name() == name)
-    })
-}
+/// What each name stands for.
+const FTT: [(&str, Form); 4] = [
+    (FttForm::Conv1x1.name(), Some(FttForm::Conv1x1)),
+    (FttForm::Residual.name(), Some(FttForm::Residual)),
+    (FttForm::Hat.name(), Some(FttForm::Hat)),
+    ("none", None),
+];
 
 impl FormArgs {
     /// The model with its usual classes, of this form.

@@ -19,6 +19,7 @@ mod heat_map;
 mod labels;
 mod model;
 mod models;
+mod named;
 mod output;
 mod pictures;
 mod plan;

@@ -10,6 +10,7 @@ use fpn_wgpu::models::{Architecture, StrideIn, Strides};
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 
+use super::named::one_of;
 use super::{Usage, labels};
 
 /// Which model, and what its checkpoint does not say.
@@ -28,12 +29,12 @@ pub struct ModelArgs {
     pub bn_eps: Option<f64>,
 
     /// Where bottlenecks have their stride: 1x1 (Caffe's weights) or 3x3 (torchvision's)
-    #[arg(long, value_name = "WHERE", value_parser = stride_in_parser())]
+    #[arg(long, value_name = "WHERE", value_parser = one_of(StrideIn::ALL.map(|place| (place.name(), place))))]
     pub stride_in: Option<StrideIn>,
 
     /// Which strides EFPN's anchors and RoIs go by: those that the published code declares, or the true
     /// ones, half as much
-    #[arg(long, value_name = "WHICH", value_parser = strides_parser())]
+    #[arg(long, value_name = "WHICH", value_parser = one_of(Strides::ALL.map(|strides| (strides.name(), strides))))]
     pub strides: Option<Strides>,
 
     /// What blue, green and red are divided by, of detectron2's models: 1,1,1 (Caffe's weights) or
@@ -46,22 +47,6 @@ pub struct ModelArgs {
 pub fn architecture_parser() -> impl TypedValueParser<Value = Architecture> {
     PossibleValuesParser::new(Architecture::names()).map(|name| {
         name.parse()
-            .expect("the name is one of the possible values")
-    })
-}
-
-fn stride_in_parser() -> impl TypedValueParser<Value = StrideIn> {
-    PossibleValuesParser::new(StrideIn::ALL.map(StrideIn::name)).map(|name| {
-        let mut all = StrideIn::ALL.into_iter();
-        all.find(|place| place.name() == name)
-            .expect("the name is one of the possible values")
-    })
-}
-
-fn strides_parser() -> impl TypedValueParser<Value = Strides> {
-    PossibleValuesParser::new(Strides::ALL.map(Strides::name)).map(|name| {
-        let mut all = Strides::ALL.into_iter();
-        all.find(|strides| strides.name() == name)
             .expect("the name is one of the possible values")
     })
 }

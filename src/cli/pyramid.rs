@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::NonEmptyStringValueParser;
 use fpn_wgpu::models::Upsampling;
 use fpn_wgpu::plan::MapKind;
 use fpn_wgpu::{Detector, FeatureMap};
@@ -12,6 +12,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::detector::{EngineArgs, failure};
+use super::named::one_of;
 use super::output::{PendingFile, check_distinct, named, say};
 use super::{batch, cache, contact_sheet, pictures};
 
@@ -33,20 +34,12 @@ pub struct Pyramid {
     engine: EngineArgs,
 
     /// How a coarse level is upsampled on the way down: nearest, or bilinear where the model knows it
-    #[arg(long, value_name = "HOW", value_parser = upsampling_parser())]
+    #[arg(long, value_name = "HOW", value_parser = one_of(Upsampling::ALL.map(|way| (way.name(), way))))]
     top_down: Option<Upsampling>,
 
     /// The folder to write to, made if need be
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-}
-
-fn upsampling_parser() -> impl TypedValueParser<Value = Upsampling> {
-    PossibleValuesParser::new(Upsampling::ALL.map(Upsampling::name)).map(|name| {
-        let mut all = Upsampling::ALL.into_iter();
-        all.find(|upsampling| upsampling.name() == name)
-            .expect("the name is one of the possible values")
-    })
 }
 
 impl Pyramid {

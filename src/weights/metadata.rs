@@ -85,22 +85,8 @@ impl Metadata {
                 _ => Err(entry(BN_EPS, "a number of 0 or more")(number)),
             })
             .transpose()?;
-        let stride_in = map
-            .get(STRIDE_IN)
-            .map(|name| {
-                let mut all = StrideIn::ALL.into_iter();
-                all.find(|place| place.name() == name)
-                    .ok_or_else(|| entry(STRIDE_IN, "1x1 or 3x3")(name))
-            })
-            .transpose()?;
-        let strides = map
-            .get(STRIDES)
-            .map(|name| {
-                let mut all = Strides::ALL.into_iter();
-                all.find(|strides| strides.name() == name)
-                    .ok_or_else(|| entry(STRIDES, "declared or true")(name))
-            })
-            .transpose()?;
+        let stride_in = named(StrideIn::ALL, StrideIn::name, map.get(STRIDE_IN));
+        let strides = named(Strides::ALL, Strides::name, map.get(STRIDES));
         let channels = |key: &'static str| {
             let parse = |json: &String| match serde_json::from_str::<[f32; 3]>(json) {
                 Ok(values) if values.iter().all(|value| *value > 0.0) => Ok(values),
@@ -112,8 +98,8 @@ impl Metadata {
             architecture,
             class_names,
             bn_eps,
-            stride_in,
-            strides,
+            stride_in: stride_in.map_err(entry(STRIDE_IN, "1x1 or 3x3"))?,
+            strides: strides.map_err(entry(STRIDES, "declared or true"))?,
             pixel_mean: channels(PIXEL_MEAN)?,
             pixel_std: channels(PIXEL_STD)?,
             pooling_mode: None,
@@ -146,4 +132,17 @@ impl Metadata {
         .filter_map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
     }
+}
+
+/// The one of `all` that is called so, if there is a name; a name of none is given back.
+fn named<T: Copy, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+    found: Option<&String>,
+) -> Result<Option<T>, &String> {
+    let found = found.map(|found| {
+        let mut all = all.into_iter();
+        all.find(|value| name(*value) == found).ok_or(found)
+    });
+    found.transpose()
 }

@@ -36,7 +36,7 @@ impl FttForm {
     pub const ALL: [Self; 3] = [Self::Conv1x1, Self::Residual, Self::Hat];
 
     /// Its name for `--ftt`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Conv1x1 => "conv1x1",
             Self::Residual => "residual",
