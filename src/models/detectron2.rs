@@ -10,7 +10,7 @@ use super::ftt::{self, FttForm};
 use super::resnet::{MAX_STAGES, ResNetConfig, ResNetStage, StemPool, StrideIn};
 use super::{
     Architecture, COCO_CLASSES, Classes, Distribution, Model, ModelConfig, Selection, Shapes,
-    Specification, Stage, Upsampling,
+    Specification, Stage,
 };
 use crate::ops::anchors::{AnchorLayout, AnchorRule};
 use crate::transform::{ChannelOrder, Resizer, Transform};
@@ -249,9 +249,6 @@ const TRANSFORM: Transform = Transform {
 
 /// What they have in common.
 const DETECTRON2: Specification = Specification {
-    name: "",
-    description: "",
-    accepts: "",
     transform: TRANSFORM,
     selection: Some(Selection {
         score_threshold: 0.05,
@@ -269,24 +266,19 @@ const DETECTRON2: Specification = Specification {
     levels: 2..=6,
     anchors: Some(DECLARED),
     proposals_per_level: 1000,
-    top_down: &[Upsampling::Nearest],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: COCO_CLASSES.len(),
         names: &COCO_CLASSES,
     },
     stride_in: &StrideIn::ALL,
-    true_anchors: None,
     body: Some(Body::R50),
     form,
     key,
-    layout: str::to_owned,
     has_extras: true,
     seeded,
-    published: &[],
-    builtin: None,
-    training: None,
     build,
+    ..Specification::PLAIN
 };
 
 /// One value a class, the background's last.

@@ -449,27 +449,21 @@ const TORCHVISION: Specification = Specification {
     levels: 2..=6,
     anchors: Some(AnchorLayout::torchvision()),
     proposals_per_level: 1000,
-    top_down: &[Upsampling::Nearest],
     stride_in: &[StrideIn::Second],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: COCO_NAMES.len(),
         names: &[],
     },
-    true_anchors: None,
-    body: None,
-    form: |_, config| Ok(config),
     key: resnet::key,
     layout: older_layout,
-    has_extras: false,
     seeded: |key, shape| seeded(key, shape, true),
-    published: &[],
-    builtin: None,
     training: Some(TrainingDefaults {
         proposals: 2000,
         rois: 512,
     }),
     build: |config, device| torchvision(Depth::R50, config, device),
+    ..Specification::PLAIN
 };
 
 const SELECTION: Selection = Selection {

@@ -13,7 +13,7 @@ use super::resnet::{self, Block, Depth, ResNet, ResNetConfig, ResNetStage, StemP
 use super::rpn::RpnHead;
 use super::{
     Architecture, Classes, Distribution, Model, ModelConfig, Outputs, Request, Selection, Shapes,
-    Specification, Stage, Upsampling,
+    Specification, Stage,
 };
 use crate::boxes::Edges;
 use crate::ops::anchors::AnchorLayout;
@@ -189,8 +189,6 @@ pub static RESNET152: Architecture = Architecture(&Specification {
 
 /// What all depths have in common.
 const COMMON: Specification = Specification {
-    name: "",
-    description: "",
     accepts: "faster-rcnn.pytorch (RCNN_base, RCNN_top), any number of classes, 9 or 12 anchors, class-agnostic or not; .pth, .safetensors",
     transform: Transform {
         order: ChannelOrder::Bgr,
@@ -219,24 +217,16 @@ const COMMON: Specification = Specification {
     levels: LEVEL..=LEVEL,
     anchors: Some(AnchorLayout::legacy()),
     proposals_per_level: 6000,
-    top_down: &[Upsampling::Nearest],
     stride_in: &StrideIn::ALL,
     classes: Classes::Counted {
         tensor: "RCNN_cls_score.bias",
         usual: VOC_NAMES.len(),
         names: &VOC_NAMES,
     },
-    true_anchors: None,
-    body: None,
     form,
     key,
-    layout: str::to_owned,
-    has_extras: false,
     seeded,
-    published: &[],
-    builtin: None,
-    training: None,
-    build: |_, _| unreachable!("each depth builds its own"),
+    ..Specification::PLAIN
 };
 
 /// PASCAL VOC's classes, as its checkpoints number them.

@@ -10,8 +10,8 @@ use super::conv::{ConvLayer, index_in_sequence};
 use super::fpn::add_upsampled;
 use super::resnet::{Depth, ResNet, ResNetConfig, StrideIn};
 use super::{
-    Architecture, Classes, Distribution, Model, ModelConfig, Outputs, Request, Specification,
-    Stage, Upsampling,
+    Architecture, Distribution, Model, ModelConfig, Outputs, Request, Specification, Stage,
+    Upsampling,
 };
 use crate::plan::MapKind;
 use crate::transform::Transform;
@@ -117,15 +117,12 @@ pub static RESNET152: Architecture = Architecture(&Specification {
 
 /// What all depths have in common.
 const TUTORIAL: Specification = Specification {
-    name: "",
-    description: "",
     accepts: "the tutorials' FPN in PyTorch (layer1.0.bottleneck.0, toplayer, latlayer1, smooth1); .pth, .safetensors",
     transform: Transform {
         resize: None,
         multiple: 1,
         ..Transform::torchvision()
     },
-    selection: None,
     stages: &[
         ("body.", Stage::Backbone),
         ("toplayer.", Stage::Pyramid),
@@ -133,22 +130,11 @@ const TUTORIAL: Specification = Specification {
         ("smooth", Stage::Pyramid),
     ],
     levels: 2..=5,
-    anchors: None,
-    proposals_per_level: 0,
     top_down: &[Upsampling::Nearest, Upsampling::Bilinear],
     stride_in: &[StrideIn::Second],
-    classes: Classes::Fixed(&[]),
-    true_anchors: None,
-    body: None,
-    form: |_, config| Ok(config),
     key,
-    layout: str::to_owned,
-    has_extras: false,
     seeded,
-    published: &[],
-    builtin: None,
-    training: None,
-    build: |_, _| unreachable!("each depth builds its own"),
+    ..Specification::PLAIN
 };
 
 fn build(depth: Depth, config: &ModelConfig, device: &Device) -> Model {

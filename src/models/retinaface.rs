@@ -229,21 +229,11 @@ pub static MOBILENET025: Architecture = Architecture(&Specification {
     ],
     levels: 3..=5,
     anchors: Some(AnchorLayout::retinaface()),
-    proposals_per_level: 0,
-    top_down: &[Upsampling::Nearest],
-    stride_in: &[],
     classes: Classes::Fixed(&["background", "face"]),
-    true_anchors: None,
-    body: None,
-    form: |_, config| Ok(config),
     key,
-    layout: str::to_owned,
-    has_extras: false,
     seeded,
-    published: &[],
-    builtin: None,
-    training: None,
     build: |config, device| Model::RetinaFace(RetinaFace::new(config, device)),
+    ..Specification::PLAIN
 });
 
 fn key(path: &str) -> String {

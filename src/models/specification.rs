@@ -65,6 +65,36 @@ pub struct Specification {
     pub build: fn(&ModelConfig, &Device) -> Model,
 }
 
+impl Specification {
+    /// What an architecture is that says nothing: it finds no boxes, leaves no choice, and spells keys as its
+    /// module's paths.
+    pub(super) const PLAIN: Self = Self {
+        name: "",
+        description: "",
+        accepts: "",
+        transform: Transform::torchvision(),
+        selection: None,
+        stages: &[],
+        levels: 2..=5,
+        anchors: None,
+        proposals_per_level: 0,
+        top_down: &[Upsampling::Nearest],
+        stride_in: &[],
+        true_anchors: None,
+        body: None,
+        classes: Classes::Fixed(&[]),
+        form: |_, config| Ok(config),
+        key: str::to_owned,
+        layout: str::to_owned,
+        has_extras: false,
+        seeded: |key, shape| Distribution::usual(key, shape, &[]),
+        published: &[],
+        builtin: None,
+        training: None,
+        build: |_, _| unreachable!("each architecture builds its own"),
+    };
+}
+
 /// The shape of the tensor of a checkpoint by its key, if it is there.
 pub type Shapes<'a> = dyn Fn(&str) -> Option<&'a [usize]> + 'a;
 
