@@ -33,8 +33,8 @@ impl Lifetime {
 ///
 /// Each goes as low as those already placed allow. Of several orders the one that needs least
 /// is taken: largest first, fullest step first ("greedy by size" and "by breadth": Pisarchyk and
-/// Lee, 2020, <https://arxiv.org/abs/2001.03288>), most bytes times steps first, as they come, as they go, and
-/// longest alive first; each in the first arena that has room, or in the one that grows least.
+/// Lee, 2020, <https://arxiv.org/abs/2001.03288>), most bytes times steps first, and as they come; each in the
+/// first arena that has room and, where one arena does not do, also in the one that grows least.
 pub fn place(lifetimes: &[Lifetime], limit: usize) -> (Vec<Range>, Vec<usize>, usize) {
     let steps = lifetimes
         .iter()
@@ -58,14 +58,14 @@ pub fn place(lifetimes: &[Lifetime], limit: usize) -> (Vec<Range>, Vec<usize>, u
         sorted(&|lifetime| (fullest(lifetime).unwrap_or(0), lifetime.size)),
         sorted(&|lifetime| (lifetime.size * (lifetime.last + 1 - lifetime.first), 0)),
         sorted(&|lifetime| (steps - lifetime.first, lifetime.size)),
-        sorted(&|lifetime| (lifetime.last, lifetime.size)),
-        sorted(&|lifetime| (lifetime.last + 1 - lifetime.first, lifetime.size)),
     ];
-    let ways = orders
-        .iter()
-        .flat_map(|order| [Arena::First, Arena::LeastGrown].map(|arena| (order, arena)));
-    let placed = ways.map(|(order, arena)| place_in(order, arena, lifetimes, limit));
+    let place_by = |arena| move |order: &Vec<usize>| place_in(order, arena, lifetimes, limit);
+    let mut placed: Vec<_> = orders.iter().map(place_by(Arena::First)).collect();
+    if placed.iter().any(|(_, arenas)| arenas.len() > 1) {
+        placed.extend(orders.iter().map(place_by(Arena::LeastGrown)));
+    }
     let (places, arenas) = placed
+        .into_iter()
         .min_by_key(|(_, arenas)| arenas.iter().sum::<usize>())
         .expect("there are orders");
     (places, arenas, alive.into_iter().max().unwrap_or(0))
