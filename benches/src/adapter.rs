@@ -1,15 +1,29 @@
 //! One adapter for all.
 
 use anyhow::Result;
+use clap::Args;
 use fpn_wgpu::gpu::{GpuError, adapters};
 use serde::Serialize;
 use wgpu::{Adapter, AdapterInfo};
 
 use crate::Usage;
 
-/// The adapter that `--device` means: `gpu` is the best, software included, another name a part of
-/// an adapter's.
-pub fn find(device: &str) -> Result<Adapter> {
+/// The option that says where to compute.
+#[derive(Args)]
+pub struct DeviceArg {
+    /// Where to compute: gpu (the best adapter, software included) or a part of an adapter's name
+    #[arg(long, value_name = "NAME", default_value = "gpu")]
+    device: String,
+}
+
+impl DeviceArg {
+    /// The adapter that is meant.
+    pub fn find(&self) -> Result<Adapter> {
+        find(&self.device)
+    }
+}
+
+fn find(device: &str) -> Result<Adapter> {
     let found = match device {
         "gpu" => pollster::block_on(adapters::best()),
         name => pollster::block_on(adapters::by_name(name)),

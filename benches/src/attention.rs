@@ -12,7 +12,7 @@ use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::hat::HatConfig;
 use fpn_wgpu::{Checkpoint, Network};
 
-use crate::adapter::{self, Described};
+use crate::adapter::{Described, DeviceArg};
 use crate::networks::hat;
 use crate::table::{self, milliseconds};
 
@@ -25,9 +25,8 @@ Examples:
 Two groups over a map of 256 channels and 80 × 80 cells, windows of 8, and products of matrices in the same
 run; by the device's clock, each step in a pass of its own.")]
 pub struct Attention {
-    /// Where to compute: gpu (the best adapter, software included) or a part of an adapter's name
-    #[arg(long, value_name = "NAME", default_value = "gpu")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArg,
 
     /// Timed runs of each
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -49,7 +48,7 @@ impl Timed {
 
 impl Attention {
     pub fn run(&self) -> Result<()> {
-        let adapter = adapter::find(&self.device)?;
+        let adapter = self.device.find()?;
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
         let groups = hat::case([1, 256, 80, 80], HatConfig::new(256, 8, 8));
         let network = groups.network(gpu.clone(), Checkpoint::of(&groups.module()));

@@ -19,7 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::Usage;
-use crate::adapter::{self, Described};
+use crate::adapter::{Described, DeviceArg};
 use crate::json::JsonFile;
 use crate::table::{self, milliseconds};
 use crate::times::{Times, batched};
@@ -36,9 +36,8 @@ Examples:
 burn-wgpu is autotuned and warmed up, in f32. Shares are of the adapter's peak, which is measured by
 multiplications with addition that touch no memory.")]
 pub struct Convolutions {
-    /// Where to compute: gpu (the best adapter, software included) or a part of an adapter's name
-    #[arg(long, value_name = "NAME", default_value = "gpu")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArg,
 
     /// Only shapes whose name contains this, such as 3x3/1 or 256-64
     #[arg(long, value_name = "PART")]
@@ -92,7 +91,7 @@ struct Measured {
 impl Convolutions {
     pub fn run(&self) -> Result<()> {
         let shapes = self.shapes()?;
-        let adapter = adapter::find(&self.device)?;
+        let adapter = self.device.find()?;
         let file = self.json.as_deref().map(JsonFile::create).transpose()?;
         let gpu = pollster::block_on(Gpu::open(&adapter))?;
         let burn = gpu_device(&adapter)?;

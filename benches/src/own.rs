@@ -16,7 +16,7 @@ use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::{Checkpoint, HostTensor};
 use serde::Serialize;
 
-use crate::adapter::{self, Described};
+use crate::adapter::{Described, DeviceArg};
 use crate::engines::{self, Engine, Measured};
 use crate::json::JsonFile;
 use crate::networks::swin::Swin;
@@ -41,9 +41,8 @@ pub struct Own {
     #[arg(long = "network", value_name = "NAME", value_parser = name_parser())]
     names: Vec<String>,
 
-    /// Where to compute: gpu (the best adapter, software included) or a part of an adapter's name
-    #[arg(long, value_name = "NAME", default_value = "gpu")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArg,
 
     /// Timed runs of each, in turns
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -167,7 +166,7 @@ fn values(made: Vec<(String, HostTensor)>) -> Vec<HostTensor> {
 
 impl Own {
     pub fn run(&self) -> Result<()> {
-        let adapter = adapter::find(&self.device)?;
+        let adapter = self.device.find()?;
         let file = self.json.as_deref().map(JsonFile::create).transpose()?;
         let devices = Devices {
             gpu: pollster::block_on(Gpu::open(&adapter))?,

@@ -18,7 +18,7 @@ use fpn_wgpu::{Detector, HostTensor};
 use image::RgbaImage;
 use serde::Serialize;
 
-use crate::adapter::{self, Described};
+use crate::adapter::{Described, DeviceArg};
 use crate::engines::{self, Engine, Measured};
 use crate::json::JsonFile;
 use crate::table::{self, milliseconds};
@@ -45,9 +45,8 @@ pub struct Peers {
     #[arg(long, value_name = "SIZE", default_value = "320x320", value_parser = size)]
     size: [usize; 2],
 
-    /// Where to compute: gpu (the best adapter, software included) or a part of an adapter's name
-    #[arg(long, value_name = "NAME", default_value = "gpu")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArg,
 
     /// Timed runs of each, in turns
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -96,7 +95,7 @@ struct Report {
 
 impl Peers {
     pub fn run(&self) -> Result<()> {
-        let adapter = adapter::find(&self.device)?;
+        let adapter = self.device.find()?;
         let file = self.json.as_deref().map(JsonFile::create).transpose()?;
         let config = ModelConfig::of(self.model);
         let checkpoint = weights::seeded(&config, 1);
