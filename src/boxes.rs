@@ -68,6 +68,29 @@ impl Edges {
         [cx - half_w, cy - half_h, cx + half_w, cy + half_h]
     }
 
+    /// The inverse of [`decode`](Self::decode), the deltas that turn `anchor` into `bbox`: torchvision's
+    /// `BoxCoder.encode_single`, or the first Faster R-CNN's `bbox_transform`.
+    pub fn encode(self, anchor: BBox, bbox: BBox, weights: CoderWeights) -> [f32; 4] {
+        let centre = |[x1, y1, x2, y2]: BBox| {
+            let (width, height) = (x2 - x1 + self.rim(), y2 - y1 + self.rim());
+            [x1 + 0.5 * width, y1 + 0.5 * height, width, height]
+        };
+        let [ax, ay, aw, ah] = centre(anchor);
+        let [x, y, w, h] = centre(bbox);
+        [
+            weights[0] * (x - ax) / aw,
+            weights[1] * (y - ay) / ah,
+            weights[2] * (w / aw).ln(),
+            weights[3] * (h / ah).ln(),
+        ]
+    }
+
+    /// Whether no part of a box is out of a picture of `[height, width]`.
+    pub fn is_inside(self, [x1, y1, x2, y2]: BBox, size: [f32; 2]) -> bool {
+        let [height, width] = size.map(|side| side - self.rim());
+        x1 >= 0.0 && y1 >= 0.0 && x2 <= width && y2 <= height
+    }
+
     /// The box cut to a picture of `[height, width]`.
     pub fn clip(self, [x1, y1, x2, y2]: BBox, size: [f32; 2]) -> BBox {
         let [height, width] = size.map(|side| side - self.rim());
@@ -77,6 +100,11 @@ impl Edges {
             x2.clamp(0.0, width),
             y2.clamp(0.0, height),
         ]
+    }
+
+    /// A box with exclusive edges, in whole pixels, as one with these.
+    pub fn of_exclusive(self, [x1, y1, x2, y2]: BBox) -> BBox {
+        [x1, y1, x2 - self.rim(), y2 - self.rim()]
     }
 
     /// Area in square pixels.
@@ -96,23 +124,6 @@ impl Edges {
 /// [`Edges::decode`] of boxes with exclusive edges.
 pub fn decode(anchor: BBox, deltas: [f32; 4], weights: CoderWeights) -> BBox {
     Edges::Exclusive.decode(anchor, deltas, weights)
-}
-
-/// The inverse of [`decode`]: torchvision's `BoxCoder.encode_single`, the deltas that turn `anchor` into
-/// `bbox`.
-pub fn encode(anchor: BBox, bbox: BBox, weights: CoderWeights) -> [f32; 4] {
-    let centre = |[x1, y1, x2, y2]: BBox| {
-        let (width, height) = (x2 - x1, y2 - y1);
-        [x1 + 0.5 * width, y1 + 0.5 * height, width, height]
-    };
-    let [ax, ay, aw, ah] = centre(anchor);
-    let [x, y, w, h] = centre(bbox);
-    [
-        weights[0] * (x - ax) / aw,
-        weights[1] * (y - ay) / ah,
-        weights[2] * (w / aw).ln(),
-        weights[3] * (h / ah).ln(),
-    ]
 }
 
 /// [`Edges::clip`] of boxes with exclusive edges.

@@ -214,7 +214,11 @@ impl DetectorBuilder {
         Ok(Detector::new(config, transform, class_names, finds, engine))
     }
 
-    fn config(&self) -> Result<ModelConfig, BuildError> {
+    /// The model's form: what the checkpoint says of it, and what was said here.
+    ///
+    /// # Errors
+    /// If the checkpoint is of no known model, or is said to be what it is not.
+    pub fn config(&self) -> Result<ModelConfig, BuildError> {
         let metadata = &self.checkpoint.metadata;
         let architecture = match (self.architecture, metadata.architecture) {
             (Some(asked), Some(found)) if asked != found => {
@@ -223,13 +227,6 @@ impl DetectorBuilder {
             (Some(architecture), _) | (None, Some(architecture)) => architecture,
             (None, None) => return Err(BuildError::NoArchitecture),
         };
-        let bn_eps = self.bn_eps.or(metadata.bn_eps).unwrap_or(DEFAULT_BN_EPS);
-        check(
-            "bn_eps",
-            "a finite number of 0 or more",
-            bn_eps,
-            bn_eps.is_finite() && bn_eps >= 0.0,
-        )?;
         let known = architecture.specification().top_down;
         let top_down = self.top_down.unwrap_or(known[0]);
         check(
@@ -240,7 +237,6 @@ impl DetectorBuilder {
         )?;
         let usual = ModelConfig {
             classes: weights::class_count(&self.checkpoint, architecture)?,
-            bn_eps,
             top_down,
             ..ModelConfig::of(architecture)
         };
@@ -248,9 +244,19 @@ impl DetectorBuilder {
         self.chosen(told)
     }
 
-    /// What no tensor tells.
-    fn chosen(&self, mut config: ModelConfig) -> Result<ModelConfig, BuildError> {
+    /// A model's form with what was said here, and what the checkpoint says of it besides its tensors.
+    ///
+    /// # Errors
+    /// If the model has no such choice.
+    pub fn chosen(&self, mut config: ModelConfig) -> Result<ModelConfig, BuildError> {
         let metadata = &self.checkpoint.metadata;
+        config.bn_eps = self.bn_eps.or(metadata.bn_eps).unwrap_or(DEFAULT_BN_EPS);
+        check(
+            "bn_eps",
+            "a finite number of 0 or more",
+            config.bn_eps,
+            config.bn_eps.is_finite() && config.bn_eps >= 0.0,
+        )?;
         let specification = config.architecture.specification();
         if let Some(place) = self.stride_in.or(metadata.stride_in) {
             let known = specification.stride_in;

@@ -80,7 +80,7 @@ fn is_initializer(operation: &OperationIr) -> bool {
 }
 
 fn is_efpn(architecture: Architecture) -> bool {
-    architecture.specification().true_anchors.is_some()
+    !architecture.specification().ftts.is_empty()
 }
 
 fn is_c4(architecture: Architecture) -> bool {
@@ -120,6 +120,8 @@ fn only_known_operations_are_recorded() {
             // A stage more, which is one convolution, and its level.
             "efpn_resnext50" => 53 + 1 + 10 + 3 * 5,
             "efpn_resnext101" => 104 + 1 + 10 + 3 * 5,
+            // The stem, blocks of two, projections, the stage of one; the pyramid; the RPN head.
+            "efpn_tiny" => 1 + 14 + 4 + 1 + 10 + 3 * 5,
             other => panic!("how many has {other}?"),
         };
         assert_eq!(counts["convolution"], convolutions, "{architecture}");

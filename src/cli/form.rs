@@ -36,18 +36,26 @@ impl FormArgs {
     /// # Errors
     /// If the model has no such choice.
     pub fn config(&self, model: Architecture) -> Result<ModelConfig> {
-        let mut config = ModelConfig::of(model);
-        // EFPN alone has strides of two kinds; its depth is in its name.
-        let is_efpn = config.strides().is_some();
+        self.chosen(ModelConfig::of(model))
+    }
+
+    /// The model in this form, where it is said, else in its own.
+    ///
+    /// # Errors
+    /// If the model has no such choice.
+    pub fn chosen(&self, mut config: ModelConfig) -> Result<ModelConfig> {
+        let model = config.architecture;
+        let forms = model.specification().ftts;
         if let Some(body) = self.depth {
-            if config.body.is_none() || is_efpn {
+            // EFPN's is in its name.
+            if config.body.is_none() || !forms.is_empty() {
                 let told = format!("--depth: {model} says by its name how deep it is");
                 return Err(Usage(told).into());
             }
             config = config.with_body(body);
         }
         if let Some(ftt) = self.ftt {
-            if !is_efpn {
+            if forms.is_empty() {
                 let told = format!("--ftt: {model} has no feature texture transfer, as EFPN has");
                 return Err(Usage(told).into());
             }

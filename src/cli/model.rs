@@ -79,7 +79,11 @@ impl ModelArgs {
             let path = path.display();
             eprintln!("{path} was trained with pooling_mode '{mode}': RoIPool is used instead");
         }
-        let mut builder = Detector::builder(checkpoint);
+        self.told(Detector::builder(checkpoint))
+    }
+
+    /// A builder that has been told what these options say.
+    pub fn told(&self, mut builder: DetectorBuilder) -> Result<DetectorBuilder> {
         if let Some(model) = self.model {
             builder = builder.architecture(model);
         }
@@ -104,9 +108,25 @@ impl ModelArgs {
     /// The detector, its errors told with the names of files and options.
     pub fn build(&self, builder: DetectorBuilder, weights: Option<&Path>) -> Result<Detector> {
         let weights = weights.unwrap_or(Path::new("the built-in checkpoint"));
+        let detector = builder
+            .build()
+            .map_err(|error| self.misbuilt(error, weights))?;
+        let weights = weights.display();
+        let config = detector.config();
+        if !config.architecture.specification().ftts.is_empty() && config.ftt.is_none() {
+            eprintln!(
+                "{weights} has no layers of a feature texture transfer (the published code makes them anew in \
+                 every pass and keeps none): P2 is the plain pyramid's"
+            );
+        }
+        Ok(detector)
+    }
+
+    /// Why no detector can be built, with the names of files and options.
+    pub fn misbuilt(&self, error: BuildError, weights: &Path) -> anyhow::Error {
         let names = self.labels.as_deref().unwrap_or(weights).display();
         let weights = weights.display();
-        let detector = builder.build().map_err(|error| match error {
+        match error {
             BuildError::NoArchitecture => Usage(format!(
                 "{weights} does not say which model it is for: give --model, one of {}",
                 Architecture::names().join(", ")
@@ -125,15 +145,7 @@ impl ModelArgs {
             ),
             BuildError::Weights(error) => anyhow!("{weights} {error}"),
             other => other.into(),
-        })?;
-        let config = detector.config();
-        if config.strides().is_some() && config.ftt.is_none() {
-            eprintln!(
-                "{weights} has no layers of a feature texture transfer (the published code makes them anew in \
-                 every pass and keeps none): P2 is the plain pyramid's"
-            );
         }
-        Ok(detector)
     }
 }
 

@@ -13,7 +13,8 @@ use super::{DataError, ImageSet};
 const SCENES: usize = 1000;
 
 /// The data set that `spec` names: a folder in Pascal VOC's format (`voc:DIR[:SPLIT]`), COCO's
-/// (`coco:JSON:IMAGES`), generated scenes (`scenes:SEED[:COUNT]`), or several of these joined by `+`.
+/// (`coco:JSON:IMAGES`), generated scenes (`scenes:SEED[:COUNT]`, or full of small objects:
+/// `small-scenes:SEED[:COUNT]`), or several of these joined by `+`.
 /// Paths hold neither `:` nor `+`. Boxes that reach out of their pictures by a pixel at most are cut.
 ///
 /// # Errors
@@ -87,8 +88,8 @@ fn load_one(
 ) -> Result<Box<dyn ImageSet>, DataError> {
     let unknown = || {
         DataError(format!(
-            "'{spec}' is no data set: expected voc:DIR[:SPLIT], coco:JSON:IMAGES or \
-             scenes:SEED[:COUNT]"
+            "'{spec}' is no data set: expected voc:DIR[:SPLIT], coco:JSON:IMAGES, scenes:SEED[:COUNT] or \
+             small-scenes:SEED[:COUNT]"
         ))
     };
     let fields: Vec<&str> = spec.split(':').collect();
@@ -105,14 +106,17 @@ fn load_one(
             let (json, images) = (Path::new(json), Path::new(images));
             Box::new(CocoSet::load(json, images, class_names, problems)?)
         }
-        ["scenes", seed] => {
+        [kind @ ("scenes" | "small-scenes"), seed, ref count @ ..] => {
             let seed = seed.parse().map_err(|_| unknown())?;
-            Box::new(SceneSet::new(seed, SCENES))
-        }
-        ["scenes", seed, count] => {
-            let seed = seed.parse().map_err(|_| unknown())?;
-            let count = count.parse().map_err(|_| unknown())?;
-            Box::new(SceneSet::new(seed, count))
+            let count = match count {
+                [] => SCENES,
+                [count] => count.parse().map_err(|_| unknown())?,
+                _ => return Err(unknown()),
+            };
+            Box::new(match kind {
+                "scenes" => SceneSet::new(seed, count),
+                _ => SceneSet::small(seed, count),
+            })
         }
         _ => return Err(unknown()),
     };

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use super::{Classes, FILES, Selection, Specification, Stage};
+use super::{Classes, FILES, Rules, Selection, Specification, Stage};
 use crate::ops::anchors::AnchorLayout;
 use crate::transform::Transform;
 
@@ -78,8 +78,23 @@ impl Architecture {
 
     /// Whether it looks at proposals again.
     pub fn is_two_stage(self) -> bool {
+        self.0.rules.is_some()
+    }
+
+    /// Whose arithmetic of boxes it follows.
+    ///
+    /// # Panics
+    /// If it makes no proposals.
+    pub fn rules(self) -> Rules {
+        let rules = self.0.rules;
+        rules.unwrap_or_else(|| panic!("{self} makes no proposals"))
+    }
+
+    /// What the paths of its bottom-up network's parameters begin with.
+    pub fn backbone(self) -> &'static str {
         let mut stages = self.0.stages.iter();
-        stages.any(|(_, stage)| *stage == Stage::BoxHead)
+        let backbone = stages.find(|(_, stage)| *stage == Stage::Backbone);
+        backbone.map_or("", |(part, _)| part)
     }
 
     /// The stage that a parameter belongs to, by its path in the module.
@@ -199,7 +214,7 @@ mod tests {
             if let Some(anchors) = anchors {
                 let levels = architecture.levels().count();
                 // EFPN's coarsest level feeds no head.
-                let without = usize::from(architecture.specification().true_anchors.is_some());
+                let without = usize::from(!architecture.specification().ftts.is_empty());
                 assert_eq!(anchors.sizes.len() + without, levels, "{architecture}");
             }
             let makes_proposals = architecture.most_proposals() > 0;

@@ -5,12 +5,12 @@
 
 use burn::tensor::Device;
 
-use super::faster_rcnn::{FasterRcnn, FasterRcnnConfig, Rules};
+use super::faster_rcnn::{FasterRcnn, FasterRcnnConfig};
 use super::ftt::{self, FttForm};
 use super::resnet::{MAX_STAGES, ResNetConfig, ResNetStage, StemPool, StrideIn};
 use super::{
-    Architecture, COCO_CLASSES, Classes, Distribution, Model, ModelConfig, Selection, Shapes,
-    Specification, Stage,
+    Architecture, COCO_CLASSES, Classes, Distribution, Model, ModelConfig, Rules, Selection,
+    Shapes, Specification, Stage, TrainingDefaults,
 };
 use crate::ops::anchors::{AnchorLayout, AnchorRule};
 use crate::transform::{ChannelOrder, Resizer, Transform};
@@ -163,7 +163,7 @@ fn form(shapes: &Shapes<'_>, config: ModelConfig) -> Result<ModelConfig, String>
         // EFPN's depth is in its name, and its pictures are prepared alike on any body.
         (true, 6) if named == Some(body.blocks) => Ok(ModelConfig {
             body: Some(body),
-            ftt: form_of(shapes),
+            ftt: FttForm::of(shapes),
             ..config
         }),
         (false, 5) if !body.blocks[..4].contains(&0) => Ok(config.with_body(body)),
@@ -171,20 +171,6 @@ fn form(shapes: &Shapes<'_>, config: ModelConfig) -> Result<ModelConfig, String>
             "res2…res6 have {:?} blocks, which is another model's bottom-up network",
             body.blocks
         )),
-    }
-}
-
-/// What the feature texture transfer of a checkpoint is made of, if it has one.
-fn form_of(shapes: &Shapes<'_>) -> Option<FttForm> {
-    let has = |key: &str| shapes(&format!("backbone.ftt.{key}")).is_some();
-    if has("sub_pixel.0.weight") {
-        Some(FttForm::Residual)
-    } else if has("channel_scaler.bias") {
-        Some(FttForm::Hat)
-    } else if has("channel_scaler.weight") {
-        Some(FttForm::Conv1x1)
-    } else {
-        None
     }
 }
 
@@ -226,7 +212,21 @@ const EFPN: Specification = Specification {
     },
     levels: 2..=7,
     true_anchors: Some(TRUE),
+    ftts: &FttForm::ALL,
     stride_in: &[StrideIn::Second, StrideIn::First],
+    training: Some(TrainingDefaults {
+        anchors: 128,
+        proposals: 1000,
+        rois: 256,
+        batch: 4,
+        learning_rate: 1e-4,
+        warm_up: 1000,
+        are_norms_frozen: true,
+        frozen_stages: 1,
+        short_sides: &[640, 672, 704, 736, 768, 800],
+        long_side: 1333,
+        epochs: None,
+    }),
     seeded: |key, shape| match key {
         // Pictures are scaled.
         "backbone.bottom_up.stem.conv1.weight" => {
@@ -266,6 +266,7 @@ const DETECTRON2: Specification = Specification {
     levels: 2..=6,
     anchors: Some(DECLARED),
     proposals_per_level: 1000,
+    rules: Some(Rules::Detectron2),
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         usual: COCO_CLASSES.len(),
@@ -277,6 +278,20 @@ const DETECTRON2: Specification = Specification {
     key,
     has_extras: true,
     seeded,
+    // Its baseline is of 16 pictures at a rate of 0.02; this is one of its eight GPUs' share.
+    training: Some(TrainingDefaults {
+        anchors: 256,
+        proposals: 1000,
+        rois: 512,
+        batch: 2,
+        learning_rate: 0.0025,
+        warm_up: 1000,
+        are_norms_frozen: true,
+        frozen_stages: 2,
+        short_sides: &[640, 672, 704, 736, 768, 800],
+        long_side: 1333,
+        epochs: None,
+    }),
     build,
     ..Specification::PLAIN
 };
@@ -290,6 +305,7 @@ fn build(config: &ModelConfig, device: &Device) -> Model {
     let AnchorRule::Cornered { finest_stride } = anchors.rule else {
         unreachable!("its anchors have stated strides")
     };
+    let architecture = config.architecture;
     let config = FasterRcnnConfig {
         body: body.network(config),
         ftt: config.ftt,
@@ -299,9 +315,9 @@ fn build(config: &ModelConfig, device: &Device) -> Model {
         first_level: FIRST_LEVEL,
         finest_stride: if body.is_efpn() { 2 } else { 4 },
         roi_stride: finest_stride,
-        proposals_per_level: config.architecture.specification().proposals_per_level,
+        proposals_per_level: architecture.specification().proposals_per_level,
         canonical_size: 224.0,
-        rules: Rules::Detectron2,
+        rules: architecture.rules(),
         classes: config.classes,
     };
     Model::FasterRcnn(FasterRcnn::new(&config, device))

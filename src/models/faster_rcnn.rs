@@ -12,12 +12,12 @@ use super::resnet::{self, Depth, ResNet, ResNetConfig, ResNetStage, StrideIn};
 use super::rpn::RpnHead;
 use super::{
     Architecture, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Outputs, Published,
-    Request, Selection, Specification, Stage, TrainingDefaults, Upsampling,
+    Request, Rules, Selection, Specification, Stage, TrainingDefaults, TwoStage, Upsampling,
 };
 use crate::ops::anchors::{AnchorGrid, AnchorLayout};
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
 use crate::ops::roi_align::{RoiAlignOptions, roi_align};
-use crate::ops::roi_decode::{RoiDecodeOptions, decode_rois};
+use crate::ops::roi_decode::decode_rois;
 use crate::ops::select::select_detections;
 use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
@@ -51,15 +51,6 @@ pub struct FasterRcnnConfig {
     pub classes: usize,
 }
 
-/// Whose arithmetic of boxes a [`FasterRcnn`] follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rules {
-    /// torchvision's: the background is the first class.
-    Torchvision,
-    /// detectron2's: the background is the last class, and has no boxes.
-    Detectron2,
-}
-
 impl FasterRcnnConfig {
     /// torchvision's. The `eps` of batch norms is 1e-5, but 0 for its COCO checkpoints.
     pub fn torchvision(depth: Depth, config: &ModelConfig) -> Self {
@@ -75,7 +66,7 @@ impl FasterRcnnConfig {
             roi_stride: 4,
             proposals_per_level: architecture.specification().proposals_per_level,
             canonical_size: 224.0,
-            rules: Rules::Torchvision,
+            rules: architecture.rules(),
             classes: config.classes,
         }
     }
@@ -160,7 +151,7 @@ impl FasterRcnn {
             backbone: Backbone {
                 body: ResNet::new(&config.body, device),
                 fpn: FeaturePyramid::new(&config.body.channels(), channels, device),
-                ftt: config.ftt.map(|form| Ftt::new(form, device)),
+                ftt: config.ftt.map(|form| Ftt::new(form, channels, device)),
             },
             rpn: Rpn {
                 head: RpnHead::new([channels; 2], anchors, 1, device),
@@ -170,10 +161,7 @@ impl FasterRcnn {
                 box_predictor: BoxPredictor::new(
                     config.hidden,
                     config.classes,
-                    match config.rules {
-                        Rules::Torchvision => config.classes,
-                        Rules::Detectron2 => config.classes - 1,
-                    },
+                    config.rules.decoding(0.0).background.boxes(config.classes),
                     device,
                 ),
             },
@@ -226,10 +214,7 @@ impl FasterRcnn {
         let (logits, deltas) = self.box_outputs(rois);
         outputs.rows(&logits);
         outputs.rows(&deltas);
-        let options = match self.rules {
-            Rules::Torchvision => RoiDecodeOptions::torchvision(selection.score_threshold),
-            Rules::Detectron2 => RoiDecodeOptions::detectron2(selection.score_threshold),
-        };
+        let options = self.rules.decoding(selection.score_threshold);
         let candidates = decode_rois(logits, deltas, proposals, frame.clone(), options);
         outputs.detections = Some(select_detections(candidates, frame, selection.into()));
         outputs
@@ -268,9 +253,16 @@ impl FasterRcnn {
         }
     }
 
-    /// The anchors of P2…P6 over an input of `padded` height and width.
-    pub fn anchors(&self, maps: &RpnMaps, padded: [usize; 2]) -> AnchorGrid {
-        self.anchors.grid(self.first_level, padded, &maps.sizes())
+    /// C2, C3, … → P2′ and P3′ of EFPN; none where it has no feature texture transfer.
+    pub fn textured_levels(&self, features: Vec<Tensor<4>>) -> Option<[Tensor<4>; 2]> {
+        let Pyramid { levels, textured } = self.textured_pyramid(features);
+        Some([levels.into_iter().next()?, textured?])
+    }
+
+    /// C2, C3, … → P3, P4, … of the plain pyramid.
+    pub fn plain_levels(&self, mut features: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+        features.remove(0);
+        self.backbone.fpn.levels_from(1, features)
     }
 
     /// P2…P6, of more levels the finest → objectness logits `[1, A, H, W]` and deltas `[1, 4A, H, W]` of each level.
@@ -294,38 +286,48 @@ impl FasterRcnn {
         let options = ProposalOptions {
             per_level: self.proposals_per_level,
             limit,
-            ..match self.rules {
-                Rules::Torchvision => ProposalOptions::torchvision(anchors),
-                Rules::Detectron2 => ProposalOptions::detectron2(anchors),
-            }
+            ..self.rules.proposals(anchors)
         };
         select_proposals(maps, frame, options)
     }
+}
 
-    /// RoIAlign over P2…P5: `[R, C, 7, 7]`.
-    pub fn roi_features(&self, mut pyramid: Vec<Tensor<4>>, rois: &Proposals) -> Tensor<4> {
+impl TwoStage for FasterRcnn {
+    fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        self.pyramid(self.bottom_up(images))
+    }
+
+    fn rpn_logits(&self, features: Vec<Tensor<4>>) -> RpnMaps {
+        self.rpn_maps(features)
+    }
+
+    fn anchors(&self, maps: &RpnMaps, padded: [usize; 2]) -> AnchorGrid {
+        self.anchors.grid(self.first_level, padded, &maps.sizes())
+    }
+
+    /// RoIAlign over P2…P5.
+    fn roi_features(&self, mut features: Vec<Tensor<4>>, rois: &Proposals) -> Tensor<4> {
         let output = [ROI_SIZE; 2];
         let options = RoiAlignOptions {
             canonical_size: self.canonical_size,
             ..match self.rules {
                 Rules::Torchvision => RoiAlignOptions::torchvision(output),
                 Rules::Detectron2 => RoiAlignOptions::detectron2(output, self.roi_stride),
+                Rules::Legacy => unreachable!("it has no pyramid"),
             }
         };
-        pyramid.truncate(options.strides.len());
-        roi_align(pyramid, rois.boxes.clone(), rois.count.clone(), options)
+        features.truncate(options.strides.len());
+        roi_align(features, rois.boxes.clone(), rois.count.clone(), options)
     }
 
-    /// `[R, C, 7, 7]` → class logits `[R, classes]` and deltas `[R, 4 · classes]`, of detectron2's without the
-    /// background's.
-    pub fn box_outputs(&self, rois: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
+    fn box_outputs(&self, rois: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let x = self.roi_heads.box_head.forward(rois);
         self.roi_heads.box_predictor.forward(x)
     }
 }
 
 impl Model {
-    /// The two-stage model that it is, if it is one.
+    /// The detector on a pyramid that it is, if it is one.
     pub fn as_faster_rcnn(&self) -> Option<&FasterRcnn> {
         match self {
             Self::FasterRcnn(model) => Some(model),
@@ -377,6 +379,9 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
     training: Some(TrainingDefaults {
         proposals: 500,
         rois: 128,
+        short_sides: &[384],
+        long_side: 640,
+        ..TRAINING
     }),
     build: |config, device| {
         let config = FasterRcnnConfig::tiny(config);
@@ -449,6 +454,7 @@ const TORCHVISION: Specification = Specification {
     levels: 2..=6,
     anchors: Some(AnchorLayout::torchvision()),
     proposals_per_level: 1000,
+    rules: Some(Rules::Torchvision),
     stride_in: &[StrideIn::Second],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
@@ -458,12 +464,23 @@ const TORCHVISION: Specification = Specification {
     key: resnet::key,
     layout: older_layout,
     seeded: |key, shape| seeded(key, shape, true),
-    training: Some(TrainingDefaults {
-        proposals: 2000,
-        rois: 512,
-    }),
+    training: Some(TRAINING),
     build: |config, device| torchvision(Depth::R50, config, device),
     ..Specification::PLAIN
+};
+
+const TRAINING: TrainingDefaults = TrainingDefaults {
+    anchors: 256,
+    proposals: 2000,
+    rois: 512,
+    batch: 8,
+    learning_rate: 0.02,
+    warm_up: 500,
+    are_norms_frozen: false,
+    frozen_stages: 0,
+    short_sides: &[800],
+    long_side: 1333,
+    epochs: None,
 };
 
 const SELECTION: Selection = Selection {
@@ -501,7 +518,7 @@ fn older_layout(key: &str) -> String {
     }
 }
 
-fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
+pub(super) fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
     const GAINS: [(&str, f64); 8] = [
         ("fpn.inner_blocks.3.", 1.2),
         ("fpn.inner_blocks.2.", 0.5),

@@ -12,13 +12,13 @@ use super::conv::index_in_sequence;
 use super::resnet::{self, Block, Depth, ResNet, ResNetConfig, ResNetStage, StemPool, StrideIn};
 use super::rpn::RpnHead;
 use super::{
-    Architecture, Classes, Distribution, Model, ModelConfig, Outputs, Request, Selection, Shapes,
-    Specification, Stage,
+    Architecture, Classes, Distribution, EpochDefaults, Model, ModelConfig, Outputs, Request,
+    Rules, Selection, Shapes, Specification, Stage, TrainingDefaults, TwoStage,
 };
 use crate::boxes::Edges;
-use crate::ops::anchors::AnchorLayout;
+use crate::ops::anchors::{AnchorGrid, AnchorLayout};
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
-use crate::ops::roi_decode::{RoiDecodeOptions, decode_rois};
+use crate::ops::roi_decode::decode_rois;
 use crate::ops::roi_pool::{RoiPoolOptions, roi_pool};
 use crate::ops::select::{SelectOptions, select_detections};
 use crate::plan::MapKind;
@@ -98,11 +98,11 @@ impl FasterRcnnC4 {
         };
         let proposals = self.proposals(maps, frame.clone(), selection.proposals);
         outputs.proposals(&proposals);
-        let rois = self.roi_features(c4, &proposals);
+        let rois = self.roi_features(vec![c4], &proposals);
         let (logits, deltas) = self.box_outputs(rois);
         outputs.rows(&logits);
         outputs.rows(&deltas);
-        let options = RoiDecodeOptions::legacy(selection.score_threshold);
+        let options = Rules::Legacy.decoding(selection.score_threshold);
         let candidates = decode_rois(logits, deltas, proposals, frame.clone(), options);
         let options = SelectOptions {
             edges: Edges::Inclusive,
@@ -120,14 +120,11 @@ impl FasterRcnnC4 {
 
     /// C4 → probabilities of A anchors a cell, `[1, A, H, W]`, and deltas `[1, 4A, H, W]`.
     pub fn rpn_maps(&self, c4: Tensor<4>) -> RpnMaps {
-        let (logits, deltas) = self.rpn.forward(c4);
-        let anchors = self.anchors.per_cell(0);
-        let logits_from = |first| logits.clone().narrow(1, first, anchors);
-        let [background, foreground] = [0, anchors].map(logits_from);
+        let RpnMaps { logits, deltas } = self.rpn_logits(vec![c4]);
         RpnMaps {
-            // The softmax of the two.
-            logits: vec![sigmoid(foreground - background)],
-            deltas: vec![deltas],
+            // The softmax of an anchor's two.
+            logits: logits.into_iter().map(sigmoid).collect(),
+            deltas,
         }
     }
 
@@ -135,25 +132,49 @@ impl FasterRcnnC4 {
     /// picture.
     pub fn proposals(&self, maps: RpnMaps, frame: Tensor<1>, limit: usize) -> Proposals {
         // These anchors do not depend on the input's size.
-        let anchors = self.anchors.grid(LEVEL, [0, 0], &maps.sizes());
+        let anchors = TwoStage::anchors(self, &maps, [0, 0]);
         let options = ProposalOptions {
             limit,
-            ..ProposalOptions::legacy(anchors)
+            ..Rules::Legacy.proposals(anchors)
         };
         select_proposals(maps, frame, options)
     }
+}
 
-    /// RoIPool over C4: `[R, C, 7, 7]`.
-    pub fn roi_features(&self, c4: Tensor<4>, rois: &Proposals) -> Tensor<4> {
+impl TwoStage for FasterRcnnC4 {
+    /// C4 alone.
+    fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        self.bottom_up(images).split_off(TOP - 1)
+    }
+
+    /// The module has two logits an anchor, for background and foreground; their difference says the same.
+    fn rpn_logits(&self, features: Vec<Tensor<4>>) -> RpnMaps {
+        let anchors = self.anchors.per_cell(0);
+        let maps = features.into_iter().map(|c4| {
+            let (logits, deltas) = self.rpn.forward(c4);
+            let logits_from = |first| logits.clone().narrow(1, first, anchors);
+            let [background, foreground] = [0, anchors].map(logits_from);
+            (foreground - background, deltas)
+        });
+        let (logits, deltas) = maps.unzip();
+        RpnMaps { logits, deltas }
+    }
+
+    fn anchors(&self, maps: &RpnMaps, padded: [usize; 2]) -> AnchorGrid {
+        self.anchors.grid(LEVEL, padded, &maps.sizes())
+    }
+
+    /// RoIPool over C4.
+    fn roi_features(&self, mut features: Vec<Tensor<4>>, rois: &Proposals) -> Tensor<4> {
         let options = RoiPoolOptions {
             output: [ROI_SIZE; 2],
             stride: 1 << LEVEL,
         };
+        let c4 = features.remove(0);
         roi_pool(c4, rois.boxes.clone(), rois.count.clone(), options)
     }
 
-    /// `[R, C, 7, 7]` → class logits `[R, classes]` and deltas `[R, 4 · classes]`, or `[R, 4]` for all.
-    pub fn box_outputs(&self, rois: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
+    fn box_outputs(&self, rois: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let x = resnet::run(&self.top, rois);
         let x = adaptive_avg_pool2d(x, [1, 1]).flatten(1, 3);
         self.predictor.forward(x)
@@ -167,6 +188,10 @@ pub static ARCHITECTURES: [Architecture; 3] = [RESNET50, RESNET101, RESNET152];
 pub static RESNET50: Architecture = Architecture(&Specification {
     name: "fasterrcnn_c4_resnet50",
     description: "Faster R-CNN on C4, ResNet-50",
+    training: Some(TrainingDefaults {
+        rois: 256,
+        ..TRAINING
+    }),
     build: |config, device| build(Depth::R50, config, device),
     ..COMMON
 });
@@ -217,6 +242,7 @@ const COMMON: Specification = Specification {
     levels: LEVEL..=LEVEL,
     anchors: Some(AnchorLayout::legacy()),
     proposals_per_level: 6000,
+    rules: Some(Rules::Legacy),
     stride_in: &StrideIn::ALL,
     classes: Classes::Counted {
         tensor: "RCNN_cls_score.bias",
@@ -226,7 +252,28 @@ const COMMON: Specification = Specification {
     form,
     key,
     seeded,
+    training: Some(TRAINING),
     ..Specification::PLAIN
+};
+
+/// That of faster-rcnn.pytorch on PASCAL VOC.
+const TRAINING: TrainingDefaults = TrainingDefaults {
+    anchors: 256,
+    proposals: 2000,
+    rois: 128,
+    batch: 1,
+    learning_rate: 1e-3,
+    warm_up: 0,
+    are_norms_frozen: true,
+    // The stem and the first stage.
+    frozen_stages: 2,
+    short_sides: &[600],
+    // No limit.
+    long_side: 16_384,
+    epochs: Some(EpochDefaults {
+        count: 20,
+        decay_after: 5,
+    }),
 };
 
 /// PASCAL VOC's classes, as its checkpoints number them.

@@ -17,6 +17,7 @@ mod coco_names;
 pub(crate) mod conv;
 pub mod detectron2;
 mod distribution;
+pub mod efpn_tiny;
 pub mod faster_rcnn;
 pub mod faster_rcnn_c4;
 pub mod fpn;
@@ -29,7 +30,9 @@ pub mod parameters;
 pub mod resnet;
 pub mod retinaface;
 pub mod rpn;
+mod rules;
 mod specification;
+mod two_stage;
 
 pub use crate::stage::Stage;
 pub use crate::upsampling::Upsampling;
@@ -41,7 +44,11 @@ pub use faster_rcnn::FasterRcnnConfig;
 pub use ftt::FttForm;
 pub use outputs::{Checked, Outputs, Request};
 pub use resnet::StrideIn;
-pub use specification::{Classes, Published, Shapes, Specification, TrainingDefaults};
+pub use rules::Rules;
+pub use specification::{
+    Classes, EpochDefaults, Published, Shapes, Specification, TrainingDefaults,
+};
+pub use two_stage::TwoStage;
 
 /// The files of architectures, a line each: its module, if it has one of its own, which becomes a variant
 /// of [`Model`]; the file's `ARCHITECTURES` join the list. (The files are declared above, because rustfmt passes over
@@ -85,6 +92,7 @@ architectures! {
     retinaface::RetinaFace,
     fpn_resnet::FpnResNet,
     detectron2,
+    efpn_tiny,
 }
 
 impl Model {

@@ -7,7 +7,8 @@ use burn::tensor::Device;
 
 use super::detectron2::Body;
 use super::distribution::Distribution;
-use super::{Model, ModelConfig, Selection, Stage, StrideIn, Upsampling};
+use super::ftt::FttForm;
+use super::{Model, ModelConfig, Rules, Selection, Stage, StrideIn, Upsampling};
 use crate::ops::anchors::AnchorLayout;
 use crate::transform::Transform;
 
@@ -31,6 +32,8 @@ pub struct Specification {
     pub anchors: Option<AnchorLayout>,
     /// How many anchors of each level a two-stage model makes proposals of; 0 where it makes none.
     pub proposals_per_level: usize,
+    /// Whose arithmetic of boxes a two-stage model follows; none where it makes no proposals.
+    pub rules: Option<Rules>,
     /// How its coarse levels may be upsampled on the way down, the usual way first.
     pub top_down: &'static [Upsampling],
     /// Where its bottlenecks may have their stride, the usual place first; none where there are no
@@ -39,6 +42,8 @@ pub struct Specification {
     /// Where its boxes start from instead if anchors and RoIs go by the strides that maps really have; none
     /// where they do.
     pub true_anchors: Option<AnchorLayout>,
+    /// What its feature texture transfer may be made of; none where it has none.
+    pub ftts: &'static [FttForm],
     /// Its bottom-up network where its checkpoint says which; none where that is always the same.
     pub body: Option<Body>,
     /// What it tells apart.
@@ -78,9 +83,11 @@ impl Specification {
         levels: 2..=5,
         anchors: None,
         proposals_per_level: 0,
+        rules: None,
         top_down: &[Upsampling::Nearest],
         stride_in: &[],
         true_anchors: None,
+        ftts: &[],
         body: None,
         classes: Classes::Fixed(&[]),
         form: |_, config| Ok(config),
@@ -129,10 +136,37 @@ pub struct Published {
 }
 
 /// What a two-stage model is trained with unless told otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainingDefaults {
+    /// Anchors that the RPN learns from, a picture.
+    pub anchors: usize,
     /// Proposals that RoIs are chosen from, a picture.
     pub proposals: usize,
     /// RoIs that the box head learns from, a picture.
     pub rois: usize,
+    /// Pictures in a batch.
+    pub batch: usize,
+    /// The learning rate after the warm-up.
+    pub learning_rate: f64,
+    /// Most steps of the warm-up.
+    pub warm_up: usize,
+    /// Whether batch norms never learn.
+    pub are_norms_frozen: bool,
+    /// How many parts of the bottom-up network stay as they are, from the stem on.
+    pub frozen_stages: usize,
+    /// What a batch's short sides are resized to, in pixels: one of these, by chance.
+    pub short_sides: &'static [usize],
+    /// What long sides are resized to at most, in pixels.
+    pub long_side: usize,
+    /// How often all pictures are gone through; none where steps are counted instead.
+    pub epochs: Option<EpochDefaults>,
+}
+
+/// How a training that counts epochs goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochDefaults {
+    /// How many there are.
+    pub count: usize,
+    /// The learning rate falls to a tenth at each epoch, counted from 1, that one more than this divides.
+    pub decay_after: usize,
 }

@@ -1,5 +1,7 @@
 //! Reading and making the CPU engine's tensors.
 
+use std::ops::Range;
+
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{Element, TensorData};
 
@@ -78,6 +80,16 @@ pub(super) fn maps(tensor: &FlexTensor) -> Vec<Map<'_>> {
 /// Rows of four from a contiguous tensor `[N, 4]`.
 pub(super) fn boxes(tensor: &FlexTensor) -> &[[f32; 4]] {
     bytemuck::cast_slice(values::<f32>(tensor))
+}
+
+/// The rows of each picture, where `count`, `[N]`, says how many it has.
+pub(super) fn rows_of(count: &FlexTensor) -> impl Iterator<Item = Range<usize>> {
+    let counts = values::<i32>(count).iter();
+    counts.scan(0, |start, &count| {
+        let rows = *start..*start + count as usize;
+        *start = rows.end;
+        Some(rows)
+    })
 }
 
 /// A new tensor.

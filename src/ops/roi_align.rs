@@ -13,7 +13,7 @@ use burn_ir::ScalarIr;
 use rayon::prelude::*;
 
 use super::capture::{record, size};
-use super::flex::{self, FlexTensor, Map};
+use super::flex::{self, Map, rows_of};
 use super::levels::Levels;
 use super::operation::Operation;
 use crate::boxes::{BBox, area, makes_sense};
@@ -258,16 +258,6 @@ impl RoiAlignOps for Flex {
                 .collect(),
         )
     }
-}
-
-/// The rows of each picture.
-fn rows_of(count: &FlexTensor) -> impl Iterator<Item = Range<usize>> {
-    let counts = flex::values::<i32>(count).iter();
-    counts.scan(0, |start, &count| {
-        let rows = *start..*start + count as usize;
-        *start = rows.end;
-        Some(rows)
-    })
 }
 
 impl RoiAlignOps for Capture {

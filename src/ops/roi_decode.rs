@@ -38,8 +38,17 @@ impl Background {
         }
     }
 
+    /// The place among `classes` of a label, which is 0 for the background and counts the others from 1 on.
+    pub fn class_of(self, label: usize, classes: usize) -> usize {
+        match (self, label) {
+            (Self::First, label) => label,
+            (Self::Last, 0) => classes - 1,
+            (Self::Last, label) => label - 1,
+        }
+    }
+
     /// How many of `classes` have deltas, if they have their own.
-    fn boxes(self, classes: usize) -> usize {
+    pub fn boxes(self, classes: usize) -> usize {
         classes - 1 + self.first_class()
     }
 }

@@ -17,12 +17,15 @@ use rayon::prelude::*;
 use super::capture::{record, size};
 #[cfg(feature = "verify")]
 use super::flex::Handles;
-use super::flex::{self, Map};
+use super::flex::{self, Map, rows_of};
 use super::operation::{Arguments, Operation, one_picture};
 use crate::boxes::{BBox, makes_sense};
 use crate::kernels::{Dtypes, blocks, roi_pool, words};
 use crate::plan::{Draft, PlanBuilder, Value, ValueKind};
 use crate::stage::Stage;
+
+#[cfg(feature = "train")]
+mod gradient;
 
 /// How a RoI is laid over a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,15 +71,16 @@ impl RoiPoolOptions {
 
 /// Crop each RoI from a map.
 ///
-/// - `map`: `[1, C, H, W]`;
-/// - `boxes`: `[R, 4]` in pixels of the resized picture, corners inclusive; `count`: `[1]`, how many rows
-///   are meant;
+/// - `map`: `[N, C, H, W]`;
+/// - `boxes`: `[R, 4]` in pixels of the resized picture, corners inclusive, those of the first picture first;
+///   `count`: `[N]`, how many rows are each picture's;
 /// - returns `[R, C, output…]`.
 ///
 /// A corner becomes a cell, halves rounded away from zero, and a RoI is at least a cell wide and high. Its
 /// cell p of n, along each side, is the largest of the map's from `⌊p · size / n⌋` to before
 /// `⌈(p + 1) · size / n⌉`, as far as they are on the map, and 0 where none is. A box that no picture has
-/// is cropped as zeros: see [`makes_sense`]. It has no gradient.
+/// is cropped as zeros: see [`makes_sense`]. The map has a gradient, that of a part's first largest cell in
+/// the order of rows, the boxes have none. Captured, `N` is 1.
 ///
 /// # Panics
 /// If the output has no cells, or the stride is 0.
@@ -98,10 +102,19 @@ pub fn roi_pool(
 }
 
 /// Backends that can run [`roi_pool()`].
-#[backend_extension(Flex, Capture)]
+#[backend_extension(Flex, Capture, Autodiff: cfg(feature = "train"))]
 pub trait RoiPoolOps: Backend {
     /// See [`roi_pool()`].
     fn roi_pool(
+        map: FloatTensor<Self>,
+        boxes: FloatTensor<Self>,
+        count: IntTensor<Self>,
+        options: RoiPoolOptions,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient of a map, from the output's, `[R, C, output…]`.
+    fn roi_pool_backward(
+        gradient: FloatTensor<Self>,
         map: FloatTensor<Self>,
         boxes: FloatTensor<Self>,
         count: IntTensor<Self>,
@@ -113,20 +126,42 @@ impl RoiPoolOps for Flex {
     fn roi_pool(
         map: FloatTensor<Self>,
         boxes: FloatTensor<Self>,
-        _count: IntTensor<Self>, // an eager tensor has exactly as many rows
+        count: IntTensor<Self>,
         options: RoiPoolOptions,
     ) -> FloatTensor<Self> {
         let [map, boxes] = [map, boxes].map(flex::contiguous);
-        let map = flex::map(&map);
+        let maps = flex::maps(&map);
         let boxes = flex::boxes(&boxes);
         let [rows, columns] = options.output;
-        let shape = [boxes.len(), map.shape[0], rows, columns];
+        let shape = [boxes.len(), map.shape()[1], rows, columns];
         let size = shape[1..].iter().product::<usize>();
         let mut rois = vec![0.0; boxes.len() * size];
-        rois.par_chunks_exact_mut(size.max(1))
-            .zip(boxes)
-            .for_each(|(out, &bbox)| pool(&map, bbox, options, out));
+        for (picture, rows) in rows_of(&count).enumerate() {
+            let out = &mut rois[rows.start * size..rows.end * size];
+            out.par_chunks_exact_mut(size.max(1))
+                .zip(&boxes[rows])
+                .for_each(|(out, &bbox)| pool(&maps[picture], bbox, options, out));
+        }
         flex::tensor(rois, shape)
+    }
+
+    fn roi_pool_backward(
+        gradient: FloatTensor<Self>,
+        map: FloatTensor<Self>,
+        boxes: FloatTensor<Self>,
+        count: IntTensor<Self>,
+        options: RoiPoolOptions,
+    ) -> FloatTensor<Self> {
+        let [gradient, map, boxes] = [gradient, map, boxes].map(flex::contiguous);
+        let pictures: Vec<Range<usize>> = rows_of(&count).collect();
+        let gradients = scatter(
+            flex::values(&gradient),
+            &flex::maps(&map),
+            flex::boxes(&boxes),
+            &pictures,
+            options,
+        );
+        flex::tensor(gradients, map.shape())
     }
 }
 
@@ -144,32 +179,114 @@ impl RoiPoolOps for Capture {
         let [rois] = record(RoiPool.id(), inputs, options.to_scalars(), outputs);
         rois
     }
+
+    fn roi_pool_backward(
+        _gradient: FloatTensor<Self>,
+        _map: FloatTensor<Self>,
+        _boxes: FloatTensor<Self>,
+        _count: IntTensor<Self>,
+        _options: RoiPoolOptions,
+    ) -> FloatTensor<Self> {
+        unreachable!("graphs are captured for inference")
+    }
 }
 
 /// What the CPU engine does for [`roi_pool()`]: one box; `out` is `[C, rows, columns]`.
 pub fn pool(map: &Map<'_>, bbox: BBox, options: RoiPoolOptions, out: &mut [f32]) {
     out.fill(0.0);
-    if !makes_sense(bbox) {
+    let Some(parts) = Parts::of(map, bbox, options) else {
         return;
-    }
-    let [_, height, width] = map.shape;
+    };
+    let planes = map.values.chunks_exact(map.cells());
     let [rows, columns] = options.output;
-    // `f32::round` goes half away from zero.
-    let [x1, y1, x2, y2] = bbox.map(|side| (side * options.scale()).round() as isize);
-    let ys = parts(y1, y2, rows, height);
-    let xs = parts(x1, x2, columns, width);
-    let planes = map.values.chunks_exact(height * width);
     for (plane, out) in planes.zip(out.chunks_exact_mut(rows * columns)) {
-        for (cell, out) in out.iter_mut().enumerate() {
-            let (ys, xs) = (ys[cell / columns].clone(), xs[cell % columns].clone());
-            let values = ys.flat_map(|y| &plane[y * width..][xs.clone()]);
-            *out = values.copied().reduce(f32::max).unwrap_or_default();
+        for (part, out) in out.iter_mut().enumerate() {
+            let values = parts.cells(part).map(|cell| plane[cell]);
+            *out = values.reduce(f32::max).unwrap_or_default();
         }
     }
 }
 
+/// What the CPU engine does for the gradient of [`roi_pool()`]: that of all maps, from that of the output,
+/// `[R, C, rows, columns]`; `pictures` says which rows are each picture's.
+fn scatter(
+    gradient: &[f32],
+    maps: &[Map<'_>],
+    boxes: &[BBox],
+    pictures: &[Range<usize>],
+    options: RoiPoolOptions,
+) -> Vec<f32> {
+    let [channels, ..] = maps[0].shape;
+    let (cells, size) = (maps[0].cells(), options.output[0] * options.output[1]);
+    let parts_of = |(map, rows): (&Map<'_>, &Range<usize>)| -> Vec<Option<Parts>> {
+        let boxes = boxes[rows.clone()].iter();
+        boxes.map(|&bbox| Parts::of(map, bbox, options)).collect()
+    };
+    let parts: Vec<Vec<Option<Parts>>> = maps.iter().zip(pictures).map(parts_of).collect();
+    let mut gradients = vec![0.0; maps.len() * channels * cells];
+    // Each plane is one thread's, so that sums do not depend on how the work is shared.
+    gradients
+        .par_chunks_exact_mut(cells)
+        .enumerate()
+        .for_each(|(plane, out)| {
+            let (picture, channel) = (plane / channels, plane % channels);
+            let values = &maps[picture].values[channel * cells..][..cells];
+            for (row, parts) in pictures[picture].clone().zip(&parts[picture]) {
+                let Some(parts) = parts else { continue };
+                let gradient = &gradient[(row * channels + channel) * size..][..size];
+                for (part, gradient) in gradient.iter().enumerate() {
+                    let first_largest =
+                        parts
+                            .cells(part)
+                            .reduce(|best, cell| match values[cell] > values[best] {
+                                true => cell,
+                                false => best,
+                            });
+                    if let Some(cell) = first_largest {
+                        out[cell] += gradient;
+                    }
+                }
+            }
+        });
+    gradients
+}
+
+/// The cells of a map that each part of a RoI covers.
+struct Parts {
+    ys: Vec<Range<usize>>,
+    xs: Vec<Range<usize>>,
+    map_width: usize,
+}
+
+impl Parts {
+    /// None where the box is one that no picture has.
+    fn of(map: &Map<'_>, bbox: BBox, options: RoiPoolOptions) -> Option<Self> {
+        if !makes_sense(bbox) {
+            return None;
+        }
+        let [_, height, width] = map.shape;
+        let [rows, columns] = options.output;
+        // `f32::round` goes half away from zero.
+        let [x1, y1, x2, y2] = bbox.map(|side| (side * options.scale()).round() as isize);
+        Some(Self {
+            ys: along(y1, y2, rows, height),
+            xs: along(x1, x2, columns, width),
+            map_width: width,
+        })
+    }
+
+    /// The flat indices of a part's cells, row by row.
+    fn cells(&self, part: usize) -> impl Iterator<Item = usize> {
+        let columns = self.xs.len();
+        let (ys, xs) = (&self.ys[part / columns], &self.xs[part % columns]);
+        let row = |y: usize| y * self.map_width;
+        ys.clone()
+            .flat_map(move |y| xs.clone().map(move |x| row(y) + x))
+    }
+}
+
 /// The cells of a map's axis of `size` that each of `count` parts of a RoI covers.
-fn parts(start: isize, last: isize, count: usize, size: usize) -> Vec<Range<usize>> {
+fn along(start: isize, last: isize, count: usize, size: usize) -> Vec<Range<usize>> {
     let extent = (last - start + 1).max(1) as usize;
     let on_map = |cell: usize| (start + cell as isize).clamp(0, size as isize) as usize;
     let part = |p: usize| on_map(p * extent / count)..on_map(((p + 1) * extent).div_ceil(count));

@@ -11,8 +11,13 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::crop::crop;
+use super::options::TrainOptions;
+use super::order::{Entry, Order};
 use super::step::{Batch, Truth};
+use crate::boxes::Edges;
 use crate::data::{DataError, Example, ImageSet, Object};
+use crate::models::{ModelConfig, Rules};
 use crate::transform::{Frame, ResizeBounds, Transform, preprocess};
 
 /// How batches are made of a data set.
@@ -26,8 +31,27 @@ pub struct BatchOptions {
     pub long_side: usize,
     /// How values are scaled and sides padded.
     pub transform: Transform,
+    /// Whose order of pictures and edges of boxes.
+    pub rules: Rules,
+    /// Objects that are learnt from, a picture; none for all.
+    pub most_objects: Option<usize>,
     /// What chance starts from.
     pub seed: u64,
+}
+
+impl BatchOptions {
+    /// Those of a training.
+    pub(super) fn of(options: &TrainOptions, config: &ModelConfig) -> Self {
+        Self {
+            size: options.batch,
+            short_sides: options.short_sides.clone(),
+            long_side: options.long_side,
+            transform: config.transform(),
+            rules: config.architecture.rules(),
+            most_objects: options.most_objects,
+            seed: options.seed,
+        }
+    }
 }
 
 /// How many batches are made ahead.
@@ -46,8 +70,9 @@ struct Loaded {
 }
 
 impl Batches {
-    /// The batches from step `first` on. Pictures without objects are left out; landscapes and
-    /// portraits do not meet in a batch.
+    /// The batches from step `first` on. Pictures without objects are left out; landscapes and portraits do not
+    /// meet in a batch. By the first Faster R-CNN's rules a batch's pictures are of like proportions, each comes as
+    /// it is and mirrored, and long ones are cut around their objects.
     ///
     /// # Errors
     /// If no picture has an object, or a batch would have no pictures, or these no size.
@@ -63,22 +88,22 @@ impl Batches {
                 options.short_sides.len()
             )));
         }
-        let groups = groups(set.as_ref());
-        if groups.iter().all(Vec::is_empty) {
+        let order = Order::of(set.as_ref(), options.rules);
+        if order.is_empty() {
             return Err(DataError(
                 "there is no picture with an object to learn from".to_owned(),
             ));
         }
         let (sender, receiver) = sync_channel(AHEAD);
         thread::spawn(move || {
-            let steps = steps_of_epoch(&groups, options.size);
-            let mut order = Vec::new();
+            let steps = order.steps_of_epoch(options.size);
+            let mut batches = Vec::new();
             for step in first.. {
-                let epoch = step / steps;
-                if order.is_empty() || step % steps == 0 {
-                    order = order_of(&groups, options.size, options.seed, epoch);
+                if batches.is_empty() || step % steps == 0 {
+                    let mut chance = chance(options.seed, (step / steps) as u64);
+                    batches = order.batches(options.size, &mut chance);
                 }
-                let batch = load(set.as_ref(), &options, step, &order[step % steps]);
+                let batch = load(set.as_ref(), &options, step, &batches[step % steps]);
                 // Nobody listens any more: the training is over.
                 if sender.send(batch).is_err() {
                     break;
@@ -109,35 +134,6 @@ impl Batches {
     }
 }
 
-/// Pictures with objects: those at least as wide as high, and the others.
-fn groups(set: &dyn ImageSet) -> [Vec<usize>; 2] {
-    let mut groups = [Vec::new(), Vec::new()];
-    for index in (0..set.len()).filter(|&index| set.has_objects(index)) {
-        let [height, width] = set.size(index);
-        groups[usize::from(height > width)].push(index);
-    }
-    groups
-}
-
-fn steps_of_epoch(groups: &[Vec<usize>; 2], size: usize) -> usize {
-    groups.iter().map(|group| group.len().div_ceil(size)).sum()
-}
-
-/// The pictures of each batch of an epoch. A group's last batch is filled up with its first pictures.
-fn order_of(groups: &[Vec<usize>; 2], size: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
-    let mut chance = chance(seed, epoch as u64);
-    let mut batches = Vec::new();
-    for group in groups {
-        let mut group = group.clone();
-        group.shuffle(&mut chance);
-        let whole = group.len().next_multiple_of(size);
-        let filled: Vec<usize> = group.iter().copied().cycle().take(whole).collect();
-        batches.extend(filled.chunks(size).map(<[usize]>::to_vec));
-    }
-    batches.shuffle(&mut chance);
-    batches
-}
-
 /// A stream of chance for one thing, whatever came before.
 fn chance(seed: u64, of: u64) -> Pcg64Mcg {
     Pcg64Mcg::new((u128::from(seed) << 64) | u128::from(of) << 1 | 1)
@@ -147,7 +143,7 @@ fn load(
     set: &dyn ImageSet,
     options: &BatchOptions,
     step: usize,
-    pictures: &[usize],
+    pictures: &[Entry],
 ) -> Result<Loaded, DataError> {
     let mut chance = Pcg64Mcg::seed_from_u64(options.seed ^ (step as u64).rotate_left(32));
     let min_size = options.short_sides.choose(&mut chance);
@@ -159,10 +155,18 @@ fn load(
         ..options.transform
     };
     let mut examples = Vec::new();
-    for &index in pictures {
-        let mut example = set.example(index)?;
-        if chance.random() {
+    for entry in pictures {
+        let mut example = set.example(entry.index)?;
+        example.objects.retain(|object| !object.crowd);
+        if entry.is_mirrored.unwrap_or_else(|| chance.random()) {
             flip(&mut example);
+        }
+        if options.rules == Rules::Legacy {
+            crop(&mut example, &mut chance);
+        }
+        if let Some(most) = options.most_objects {
+            let (kept, _) = example.objects.partial_shuffle(&mut chance, most);
+            example.objects = kept.to_vec();
         }
         examples.push(example);
     }
@@ -182,7 +186,7 @@ fn load(
             .flat_map(|(example, frame)| preprocess(&example.picture, &transform, frame))
             .collect(),
         truth: pairs()
-            .map(|(example, frame)| truth_of(&example.objects, frame))
+            .map(|(example, frame)| truth_of(&example.objects, frame, options.rules.edges()))
             .collect(),
         frames,
     })
@@ -199,45 +203,21 @@ fn flip(example: &mut Example) {
 }
 
 /// What is to be learnt, in pixels of the resized picture.
-fn truth_of(objects: &[Object], frame: &Frame) -> Vec<Truth> {
+fn truth_of(objects: &[Object], frame: &Frame, edges: Edges) -> Vec<Truth> {
     let [down, across] = frame.ratio;
-    objects
-        .iter()
-        .filter(|object| !object.crowd)
-        .map(|object| {
-            let [x1, y1, x2, y2] = object.bbox;
-            Truth {
-                bbox: [x1 / across, y1 / down, x2 / across, y2 / down],
-                label: object.label,
-            }
-        })
-        .collect()
+    let truth = |object: &Object| {
+        let [x1, y1, x2, y2] = edges.of_exclusive(object.bbox);
+        Truth {
+            bbox: [x1 / across, y1 / down, x2 / across, y2 / down],
+            label: object.label,
+        }
+    };
+    objects.iter().map(truth).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_epoch_has_every_picture_and_no_mixed_batch() {
-        let groups = [(0..7).collect::<Vec<_>>(), vec![7, 8]];
-        for epoch in 0..3 {
-            let batches = order_of(&groups, 4, 1, epoch);
-            assert_eq!(batches.len(), steps_of_epoch(&groups, 4));
-            assert!(batches.iter().all(|batch| batch.len() == 4));
-            let mut seen: Vec<usize> = batches.concat();
-            assert!(
-                batches
-                    .iter()
-                    .all(|b| b.iter().all(|&i| (i < 7) == (b[0] < 7)))
-            );
-            seen.sort_unstable();
-            seen.dedup();
-            assert_eq!(seen, (0..9).collect::<Vec<_>>());
-        }
-        assert_ne!(order_of(&groups, 4, 1, 0), order_of(&groups, 4, 1, 1));
-        assert_eq!(order_of(&groups, 4, 1, 2), order_of(&groups, 4, 1, 2));
-    }
 
     #[test]
     fn a_flip_mirrors_pixels_and_boxes() {

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::trainer::{TrainError, TrainOptions, Trainer};
-use crate::models::{Architecture, parameters};
+use super::options::TrainOptions;
+use super::trainer::{TrainError, Trainer};
+use crate::models::{Architecture, ModelConfig, parameters};
 use crate::weights::{Checkpoint, StoredTensor, WeightsError};
+use crate::{BuildError, Detector};
 
 /// What the tensors of the optimizer are called, before the path of a parameter.
 const OPTIMIZER: &str = "optimizer.";
@@ -58,14 +60,10 @@ pub fn resume(
     let progress = progress.ok_or(TrainError::NoTraining)?;
     let progress: Progress =
         serde_json::from_str(progress).map_err(|error| TrainError::Damaged(error.to_string()))?;
-    if let Some(asked) = model.filter(|asked| asked.name() != progress.options.model) {
-        return Err(TrainError::OtherModel {
-            asked,
-            found: progress.options.model,
-        });
-    }
-    progress.options.check()?;
-    let steps = progress.options.schedule.steps;
+    let config = form_of(checkpoint, model)?;
+    let options = progress.options;
+    options.check(&config)?;
+    let steps = options.schedule.steps;
     if progress.step > steps {
         return Err(TrainError::Option {
             option: "step",
@@ -82,10 +80,8 @@ pub fn resume(
         tensors: weights,
         metadata: checkpoint.metadata.clone(),
     };
-    let options = progress.options;
-    let config = options.config()?;
     crate::weights::check_fit(&config, &weights.in_layout_of(config.architecture)?)?;
-    let (mut trainer, _) = Trainer::from_checkpoint(options, &weights, device)?;
+    let (mut trainer, _) = Trainer::from_checkpoint(config, options, &weights, device)?;
     let mut shapes = BTreeMap::new();
     parameters::for_each(&trainer.model, |parameter| {
         let mut shape = parameter.shape.clone();
@@ -114,4 +110,21 @@ pub fn resume(
         .restore(velocities.collect::<Result<_, WeightsError>>()?);
     trainer.step = progress.step;
     Ok(trainer)
+}
+
+/// The form of the model that a checkpoint is of.
+fn form_of(
+    checkpoint: &Checkpoint,
+    model: Option<Architecture>,
+) -> Result<ModelConfig, TrainError> {
+    let builder = Detector::builder(checkpoint.clone());
+    let builder = match model {
+        Some(model) => builder.architecture(model),
+        None => builder,
+    };
+    builder.config().map_err(|error| match error {
+        BuildError::OtherArchitecture { asked, found } => TrainError::OtherModel { asked, found },
+        BuildError::Weights(error) => TrainError::Weights(error),
+        other => TrainError::Form(other.to_string()),
+    })
 }

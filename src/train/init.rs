@@ -2,20 +2,37 @@
 
 use std::convert::Infallible;
 
+use super::options::BatchNorms;
 use crate::models::{Model, ModelConfig, parameters};
 use crate::weights::Stream;
 
 /// A model with seeded first values on `device`: convolutions and layers as in He et al., 2015
 /// (<https://arxiv.org/abs/1502.01852>); the RPN's and the predictor's outputs small, as in Faster
 /// R-CNN; batch norms 1 and 0, but for the last of a residual branch, which begins at 0 (Goyal et al.,
-/// 2017, <https://arxiv.org/abs/1706.02677>).
-pub fn initial(config: &ModelConfig, seed: u64, device: &burn::tensor::Device) -> Model {
+/// 2017, <https://arxiv.org/abs/1706.02677>), or, where norms do not learn, so that all branches together add as
+/// much as there was.
+pub fn initial(
+    config: &ModelConfig,
+    norms: BatchNorms,
+    seed: u64,
+    device: &burn::tensor::Device,
+) -> Model {
     let model = Model::new(config, device);
-    let mut is_bottleneck = false;
+    let mut last_norms = [0_usize; 2];
     parameters::for_each(&model, |parameter| {
-        is_bottleneck |= parameter.path.contains(".bn3.");
+        let is_of = |norm| usize::from(parameter.path.ends_with(norm));
+        last_norms[0] += is_of(".bn2.weight");
+        last_norms[1] += is_of(".bn3.weight");
     });
-    let last_norm = if is_bottleneck { ".bn3." } else { ".bn2." };
+    // Bottlenecks have both.
+    let (last_norm, branches) = match last_norms {
+        [basic, 0] => (".bn2.", basic),
+        [_, bottlenecks] => (".bn3.", bottlenecks),
+    };
+    let of_last_norm = match norms {
+        BatchNorms::Live => 0.0,
+        BatchNorms::Frozen => 1.0 / (branches.max(1) as f32).sqrt(),
+    };
     let filled = parameters::fill(model, |path, shape| {
         let count: usize = shape.iter().product();
         let constant = |value: f32| Ok::<_, Infallible>(vec![value; count]);
@@ -26,12 +43,17 @@ pub fn initial(config: &ModelConfig, seed: u64, device: &burn::tensor::Device) -
             return constant(0.0);
         }
         if shape.len() == 1 {
-            return constant(if path.contains(last_norm) { 0.0 } else { 1.0 });
+            return constant(if path.contains(last_norm) {
+                of_last_norm
+            } else {
+                1.0
+            });
         }
         let fan_in: usize = shape[1..].iter().product();
         let deviation = match path {
-            _ if path.contains("roi_heads.box_predictor.bbox_pred.") => 0.001,
-            _ if path.contains("rpn.head.") || path.contains("box_predictor.") => 0.01,
+            _ if path.contains("predictor.bbox_pred.") => 0.001,
+            _ if path.starts_with("rpn.") || path.contains("predictor.") => 0.01,
+            _ if path.ends_with("relative_position_bias_table") => 0.02,
             // Laterals and outputs have no activation behind them.
             _ if path.contains(".fpn.") => (1.0 / fan_in as f64).sqrt(),
             _ => (2.0 / fan_in as f64).sqrt(),

@@ -10,25 +10,32 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use crate::models::parameters::{self, Mapping, Place};
 
-/// PyTorch's `SGD` with momentum and weight decay.
+/// PyTorch's `SGD` with momentum, and weight decay of some parameters.
 pub struct Optimizer {
-    sgd: Sgd,
+    decaying: Sgd,
+    plain: Sgd,
+    /// Whether the parameter at a path decays.
+    decays: Box<dyn Fn(&str) -> bool + Send + Sync>,
     /// Of each parameter that had a gradient, by its path.
     velocities: BTreeMap<String, TensorData>,
 }
 
 impl Optimizer {
-    /// One that has seen no gradient yet.
-    pub fn new(momentum: f64, weight_decay: f64) -> Self {
+    /// One that has seen no gradient yet; `decays` says which parameters decay, by their paths.
+    pub fn new(
+        momentum: f64,
+        weight_decay: f64,
+        decays: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let momentum = MomentumConfig::new()
             .with_momentum(momentum)
             .with_dampening(0.0);
+        let sgd = SgdConfig::new().with_momentum(Some(momentum));
         let decay = WeightDecayConfig::new(weight_decay as f32);
         Self {
-            sgd: SgdConfig::new()
-                .with_momentum(Some(momentum))
-                .with_weight_decay(Some(decay))
-                .build(),
+            decaying: sgd.clone().with_weight_decay(Some(decay)).build(),
+            plain: sgd.build(),
+            decays: Box::new(decays),
             velocities: BTreeMap::new(),
         }
     }
@@ -75,7 +82,10 @@ impl Mapping for Step<'_> {
         let state = velocities
             .remove(&path)
             .and_then(|velocity| state_of::<D>(velocity, &device));
-        let sgd = &self.optimizer.sgd;
+        let sgd = match (self.optimizer.decays)(&path) {
+            true => &self.optimizer.decaying,
+            false => &self.optimizer.plain,
+        };
         let (tensor, state) = sgd.step(self.learning_rate, tensor.inner(), gradient, state);
         let mut sink = StateSink::default();
         if let Some(state) = state {

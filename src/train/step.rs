@@ -1,17 +1,18 @@
-//! From a batch to the four losses of Faster R-CNN, as torchvision's `GeneralizedRCNN` computes them in
-//! training. In four parts, so that what chance picks can be looked at, or given.
+//! From a batch to the four losses of Faster R-CNN, as torchvision's `GeneralizedRCNN`, detectron2's or
+//! faster-rcnn.pytorch's model computes them in training. In four parts, so that what chance picks can be looked
+//! at, or given.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 
-use super::assign::{Sampled, Thresholds, assign, sample};
-use super::losses::{SmoothL1, binary_cross_entropy, cross_entropy};
-use crate::boxes::{BBox, CoderWeights, encode};
-use crate::models::FasterRcnn;
-use crate::ops::Map;
-use crate::ops::anchors::AnchorGrid;
+use super::anchors::Anchors;
+use super::assign::{Match, Sampled, assign, sample, sample_again};
+use super::losses::{binary_cross_entropy, cross_entropy};
+use super::recipe::{LossOptions, RpnMean};
+use crate::boxes::BBox;
+use crate::models::TwoStage;
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select};
 use crate::transform::Frame;
 
@@ -29,58 +30,10 @@ pub struct Batch {
 /// An object to be found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Truth {
-    /// In pixels of the resized picture.
+    /// In pixels of the resized picture, its edges those of the model's boxes.
     pub bbox: BBox,
     /// The model's label, 1 or more.
     pub label: usize,
-}
-
-/// What is learnt from, and how it is weighed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LossOptions {
-    /// Which anchors are objects.
-    pub anchor_thresholds: Thresholds,
-    /// Anchors that the RPN learns from, a picture.
-    pub anchors: usize,
-    /// At most this share of them objects.
-    pub anchor_foreground: f32,
-    /// Proposals that RoIs are chosen from, a picture; also how many are taken from each level.
-    pub proposals: usize,
-    /// Which proposals are objects.
-    pub roi_thresholds: Thresholds,
-    /// RoIs that the box head learns from, a picture.
-    pub rois: usize,
-    /// At most this share of them objects.
-    pub roi_foreground: f32,
-    /// The loss of the RPN's deltas.
-    pub rpn_box_loss: SmoothL1,
-    /// The loss of the box head's deltas.
-    pub roi_box_loss: SmoothL1,
-}
-
-impl LossOptions {
-    /// torchvision's.
-    pub fn torchvision() -> Self {
-        Self {
-            anchor_thresholds: Thresholds {
-                foreground: 0.7,
-                background: 0.3,
-                best_counts: true,
-            },
-            anchors: 256,
-            anchor_foreground: 0.5,
-            proposals: 2000,
-            roi_thresholds: Thresholds {
-                foreground: 0.5,
-                background: 0.5,
-                best_counts: false,
-            },
-            rois: 512,
-            roi_foreground: 0.25,
-            rpn_box_loss: SmoothL1::torchvision(),
-            roi_box_loss: SmoothL1::torchvision(),
-        }
-    }
 }
 
 /// The losses of a batch, `[1]` each.
@@ -108,21 +61,21 @@ impl Losses {
 
 /// The losses of a batch; `chance` picks the anchors and the RoIs that are learnt from.
 pub fn losses(
-    model: &FasterRcnn,
+    model: &dyn TwoStage,
     batch: &Batch,
     options: &LossOptions,
     chance: &mut impl Rng,
 ) -> Losses {
-    let pyramid = model.pyramid(model.bottom_up(batch.images.clone()));
-    let maps = model.rpn_maps(pyramid.clone());
+    let features = model.features(batch.images.clone());
+    let maps = model.rpn_logits(features.clone());
     let anchors = Anchors::new(model.anchors(&maps, batch.frames[0].padded), &maps);
     // A stream for each picture, so that they can be worked on at once.
     let seeds: Vec<u64> = batch.frames.iter().map(|_| chance.next_u64()).collect();
     let sampled = choose_anchors(&anchors, batch, options, &seeds);
     let proposals = propose(&anchors, &maps, batch, options);
     let rois = choose_rois(&proposals, batch, options, &seeds);
-    let (objectness, rpn_box) = rpn_losses(&anchors, maps, batch, &sampled, options.rpn_box_loss);
-    let (classifier, box_reg) = box_losses(model, pyramid, &rois, options.roi_box_loss);
+    let (objectness, rpn_box) = rpn_losses(&anchors, maps, batch, &sampled, options);
+    let (classifier, box_reg) = box_losses(model, features, &rois, options);
     Losses {
         objectness,
         rpn_box,
@@ -131,71 +84,28 @@ pub fn losses(
     }
 }
 
-/// All anchors of a picture, in the order of level, cell and anchor of the cell.
-pub struct Anchors {
-    grid: AnchorGrid,
-    boxes: Vec<BBox>,
-    /// Anchors of a cell, height and width of each level.
-    shapes: Vec<[usize; 3]>,
-    /// How many come before each level's, and in all.
-    starts: Vec<usize>,
-}
-
-impl Anchors {
-    /// Those of the cells of `maps`.
-    pub fn new(grid: AnchorGrid, maps: &RpnMaps) -> Self {
-        let mut boxes = Vec::new();
-        let mut shapes = Vec::new();
-        let mut starts = vec![0];
-        for (level, logits) in maps.logits.iter().enumerate() {
-            let [_, per_cell, height, width] = logits.dims();
-            for cell in 0..height * width {
-                let place = [cell / width, cell % width];
-                boxes.extend((0..per_cell).map(|a| grid.anchor(level, a, place)));
-            }
-            shapes.push([per_cell, height, width]);
-            starts.push(boxes.len());
-        }
-        Self {
-            grid,
-            boxes,
-            shapes,
-            starts,
-        }
+/// What each anchor of a picture is taken for.
+pub fn match_anchors(
+    anchors: &Anchors,
+    truth: &[Truth],
+    frame: &Frame,
+    options: &LossOptions,
+) -> Vec<Match> {
+    let objects: Vec<BBox> = truth.iter().map(|truth| truth.bbox).collect();
+    let (edges, thresholds) = (options.rules.edges(), options.anchor_thresholds);
+    if !options.are_anchors_inside {
+        return assign(anchors.boxes(), &objects, edges, thresholds);
     }
-
-    /// The boxes, in pixels of the resized picture.
-    pub fn boxes(&self) -> &[BBox] {
-        &self.boxes
+    let size = frame.resized.map(|side| side as f32);
+    let is_inside = |&index: &usize| edges.is_inside(anchors.boxes[index], size);
+    let inside: Vec<usize> = (0..anchors.boxes.len()).filter(is_inside).collect();
+    let boxes: Vec<BBox> = inside.iter().map(|&index| anchors.boxes[index]).collect();
+    let mut matches = vec![Match::Ignored; anchors.boxes.len()];
+    let found = assign(&boxes, &objects, edges, thresholds);
+    for (index, found) in inside.into_iter().zip(found) {
+        matches[index] = found;
     }
-
-    /// The level of an anchor, and where the value of its `channel` of `channels` lies in the level's
-    /// maps `[N, A · channels, H, W]` in memory.
-    fn place(
-        &self,
-        anchor: usize,
-        picture: usize,
-        channels: usize,
-        channel: usize,
-    ) -> (usize, i32) {
-        let level = self.starts.partition_point(|&start| start <= anchor) - 1;
-        let [per_cell, height, width] = self.shapes[level];
-        let within = anchor - self.starts[level];
-        let (cell, a) = (within / per_cell, within % per_cell);
-        let plane = (picture * per_cell + a) * channels + channel;
-        (level, (plane * height * width + cell) as i32)
-    }
-
-    /// The maps of one picture, `channels` an anchor, out of the levels' `[N, A · channels, H, W]`.
-    fn maps_of<'a>(&self, levels: &'a [Vec<f32>], picture: usize, channels: usize) -> Vec<Map<'a>> {
-        let map = |(values, &[per_cell, height, width]): (&'a Vec<f32>, &[usize; 3])| {
-            let shape = [per_cell * channels, height, width];
-            let size: usize = shape.iter().product();
-            let values = &values[picture * size..][..size];
-            Map { values, shape }
-        };
-        levels.iter().zip(&self.shapes).map(map).collect()
-    }
+    matches
 }
 
 /// The anchors of each picture that the RPN learns from.
@@ -205,13 +115,10 @@ pub fn choose_anchors(
     options: &LossOptions,
     seeds: &[u64],
 ) -> Vec<Sampled> {
-    batch
-        .truth
-        .par_iter()
-        .zip(seeds)
-        .map(|(truth, &seed)| {
-            let objects: Vec<BBox> = truth.iter().map(|truth| truth.bbox).collect();
-            let matches = assign(&anchors.boxes, &objects, options.anchor_thresholds);
+    let pictures = batch.truth.par_iter().zip(&batch.frames).zip(seeds);
+    pictures
+        .map(|((truth, frame), &seed)| {
+            let matches = match_anchors(anchors, truth, frame, options);
             let mut chance = Pcg64Mcg::seed_from_u64(seed);
             let share = options.anchor_foreground;
             sample(&matches, options.anchors, share, &mut chance)
@@ -225,40 +132,53 @@ pub fn rpn_losses(
     maps: RpnMaps,
     batch: &Batch,
     sampled: &[Sampled],
-    box_loss: SmoothL1,
+    options: &LossOptions,
 ) -> (Tensor<1>, Tensor<1>) {
-    let levels = anchors.shapes.len();
+    let levels = anchors.levels();
     let device = batch.images.device();
     let mut logit_places = vec![Vec::new(); levels];
     let mut labels = vec![Vec::new(); levels];
     let mut delta_places = vec![Vec::new(); levels];
     let mut targets = vec![Vec::new(); levels];
+    let mut outside = vec![Vec::new(); levels];
+    let chosen: Vec<usize> = sampled.iter().map(Sampled::len).collect();
+    let all: usize = chosen.iter().sum();
+    let asked = options.anchors * sampled.len();
     for (picture, sampled) in sampled.iter().enumerate() {
         let mut push = |anchor: usize, label: f32| {
             let (level, place) = anchors.place(anchor, picture, 1, 0);
             logit_places[level].push(place);
             labels[level].push(label);
         };
-        sampled
-            .background
-            .iter()
-            .for_each(|&anchor| push(anchor, 0.0));
+        let background = sampled.background.iter();
+        background.for_each(|&anchor| push(anchor, 0.0));
+        let samples = match options.rpn_mean {
+            RpnMean::Chosen => all,
+            RpnMean::Asked => asked,
+            RpnMean::Pictures => chosen[picture] * chosen.len(),
+        };
         for &(anchor, object) in &sampled.foreground {
             push(anchor, 1.0);
             let object = batch.truth[picture][object].bbox;
             let (level, _) = anchors.place(anchor, picture, 4, 0);
             let places = (0..4).map(|k| anchors.place(anchor, picture, 4, k).1);
             delta_places[level].extend(places);
-            targets[level].extend(encode(anchors.boxes[anchor], object, [1.0; 4]));
+            let anchor = anchors.boxes[anchor];
+            targets[level].extend(options.rules.edges().encode(anchor, object, [1.0; 4]));
+            outside[level].push(1.0 / samples as f32);
         }
     }
-    let samples: usize = labels.iter().map(Vec::len).sum();
-    let logits = gathered(maps.logits, logit_places);
     let labels = labels.concat();
     let count = labels.len();
     let labels = Tensor::from_data(TensorData::new(labels, [count]), &device);
-    let objectness = match logits {
-        Some(logits) => binary_cross_entropy(logits, labels),
+    let objectness = match gathered(maps.logits, logit_places) {
+        Some(logits) => {
+            let samples = match options.rpn_mean {
+                RpnMean::Asked => asked,
+                RpnMean::Chosen | RpnMean::Pictures => all,
+            };
+            binary_cross_entropy(logits, labels).div_scalar(samples as f64)
+        }
         None => Tensor::zeros([1], &device),
     };
     let rpn_box = match gathered(maps.deltas, delta_places) {
@@ -266,7 +186,8 @@ pub fn rpn_losses(
             let targets = targets.concat();
             let shape = [targets.len() / 4, 4];
             let targets = Tensor::from_data(TensorData::new(targets, shape), &device);
-            box_loss.loss(deltas.reshape(shape), targets, 1.0 / samples as f64)
+            let loss = options.rpn_box_loss;
+            loss.loss(deltas.reshape(shape), targets, &outside.concat())
         }
         None => Tensor::zeros([1], &device),
     };
@@ -315,10 +236,11 @@ pub fn propose(
         .par_iter()
         .enumerate()
         .map(|(picture, frame)| {
+            let of_rules = options.rules;
             let options = ProposalOptions {
-                per_level: options.proposals,
+                per_level: options.proposals_per_level,
                 limit: options.proposals,
-                ..ProposalOptions::torchvision(anchors.grid.clone())
+                ..of_rules.proposals(anchors.grid.clone())
             };
             let resized = frame.resized.map(|side| side as f32);
             let logits = anchors.maps_of(&logits, picture, 1);
@@ -339,9 +261,19 @@ pub fn choose_rois(
     let choose = |((proposals, truth), &seed): ((&Vec<BBox>, &Vec<Truth>), &u64)| {
         let objects: Vec<BBox> = truth.iter().map(|truth| truth.bbox).collect();
         let boxes = [&proposals[..], &objects].concat();
-        let matches = assign(&boxes, &objects, options.roi_thresholds);
+        let matches = assign(
+            &boxes,
+            &objects,
+            options.rules.edges(),
+            options.roi_thresholds,
+        );
         // Another stream than the anchors'.
         let mut chance = Pcg64Mcg::seed_from_u64(!seed);
+        let sample: fn(&[Match], usize, f32, &mut Pcg64Mcg) -> Sampled =
+            match options.are_rois_redrawn {
+                true => sample_again,
+                false => sample,
+            };
         let sampled = sample(&matches, options.rois, options.roi_foreground, &mut chance);
         let foreground = sampled.foreground.iter().map(|&(index, object)| Roi {
             bbox: boxes[index],
@@ -357,17 +289,14 @@ pub fn choose_rois(
     pictures.map(choose).collect()
 }
 
-/// The weights of the box head's coder.
-const CODER: CoderWeights = [10.0, 10.0, 5.0, 5.0];
-
 /// The box head's losses over the chosen regions of each picture, at least one in all.
 pub fn box_losses(
-    model: &FasterRcnn,
-    pyramid: Vec<Tensor<4>>,
+    model: &dyn TwoStage,
+    features: Vec<Tensor<4>>,
     rois: &[Vec<Roi>],
-    box_loss: SmoothL1,
+    options: &LossOptions,
 ) -> (Tensor<1>, Tensor<1>) {
-    let device = pyramid[0].device();
+    let device = features[0].device();
     let ints = |values: Vec<i32>| -> Tensor<1, Int> {
         let count = values.len();
         Tensor::from_data(TensorData::new(values, [count]), &device)
@@ -379,20 +308,34 @@ pub fn box_losses(
         levels: ints(vec![0; all.len()]),
         count: ints(rois.iter().map(|rois| rois.len() as i32).collect()),
     };
-    let features = model.roi_features(pyramid, &proposals);
+    let features = model.roi_features(features, &proposals);
     let (logits, deltas) = model.box_outputs(features);
     let [_, classes] = logits.dims();
+    let [_, columns] = deltas.dims();
+    let decoding = options.rules.decoding(0.0);
+    let class_of = |label| decoding.background.class_of(label, classes);
     let label = |roi: &Roi| roi.object.map_or(0, |object| object.label);
-    let labels = ints(all.iter().map(|roi| label(roi) as i32).collect());
-    let classifier = cross_entropy(logits, labels);
+    let labels = all.iter().map(|roi| class_of(label(roi)) as i32);
+    let classifier = cross_entropy(logits, ints(labels.collect()));
 
     let mut places = Vec::new();
     let mut targets = Vec::new();
     for (row, roi) in all.iter().enumerate() {
         if let Some(object) = roi.object {
-            let first = (row * classes + object.label) * 4;
+            let is_for_all = columns == 4;
+            let column = if is_for_all {
+                0
+            } else {
+                4 * class_of(object.label)
+            };
+            let first = row * columns + column;
             places.extend((first..first + 4).map(|place| place as i32));
-            targets.extend(encode(roi.bbox, object.bbox, CODER));
+            targets.extend(
+                options
+                    .rules
+                    .edges()
+                    .encode(roi.bbox, object.bbox, decoding.weights),
+            );
         }
     }
     if places.is_empty() {
@@ -401,9 +344,9 @@ pub fn box_losses(
     let shape = [targets.len() / 4, 4];
     let picked = deltas.flatten::<1>(0, 1).select(0, ints(places));
     let targets = Tensor::from_data(TensorData::new(targets, shape), &device);
-    let outside = 1.0 / all.len() as f64;
-    (
-        classifier,
-        box_loss.loss(picked.reshape(shape), targets, outside),
-    )
+    let outside = vec![1.0 / all.len() as f32; shape[0]];
+    let box_reg = options
+        .roi_box_loss
+        .loss(picked.reshape(shape), targets, &outside);
+    (classifier, box_reg)
 }

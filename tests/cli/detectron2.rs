@@ -11,7 +11,7 @@ use crate::folder::{Folder, assert_fails, assert_misused};
 
 impl Folder {
     /// With seeded weights of a model, as its own code would have saved them: `<name>.safetensors`.
-    fn with_model(name: &str, model: &str, blocks: [usize; 5], ftt: Option<FttForm>) -> Self {
+    pub fn with_model(name: &str, model: &str, blocks: [usize; 5], ftt: Option<FttForm>) -> Self {
         let architecture: Architecture = model.parse().expect("the name is known");
         let body = Body {
             blocks,

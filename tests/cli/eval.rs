@@ -134,7 +134,7 @@ fn what_cannot_be_measured_is_said_before_any_work() {
     );
     assert_fails(
         folder.fpn(&format!("{EVAL} set")),
-        "'set' is no data set: expected voc:DIR[:SPLIT], coco:JSON:IMAGES or scenes:SEED[:COUNT]",
+        "'set' is no data set: expected voc:DIR[:SPLIT], coco:JSON:IMAGES, scenes:SEED[:COUNT] or small-scenes:SEED[:COUNT]",
     );
     assert_fails(
         folder.fpn(&format!("{EVAL} scenes:1:0")),

@@ -23,4 +23,5 @@ mod photos;
 mod precision;
 mod pyramid;
 mod train;
+mod train_systems;
 mod verify;

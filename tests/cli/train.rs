@@ -6,7 +6,9 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fpn_wgpu::train::{BatchNorms, Decay, Schedule, TrainOptions, Trainer};
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
+use fpn_wgpu::train::{BatchNorms, Decay, Learns, Schedule, TrainOptions, Trainer};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
@@ -109,9 +111,8 @@ fn ctrl_c_leaves_a_training_to_go_on_with() {
 /// A training of three steps of which one is done.
 fn begun(run: &Path) {
     let options = TrainOptions {
-        model: "pyramid_tiny".to_owned(),
         class_names: fpn_wgpu::data::scenes::class_names(),
-        bn_eps: 1e-5,
+        learns: Learns::Detector,
         schedule: Schedule {
             steps: 3,
             learning_rate: 0.01,
@@ -122,15 +123,19 @@ fn begun(run: &Path) {
         weight_decay: 1e-4,
         batch_norms: BatchNorms::Live,
         frozen_stages: 0,
+        anchors: 256,
         proposals: 100,
         rois: 32,
         batch: 8,
         short_sides: vec![64],
         long_side: 128,
+        most_objects: None,
         seed: 1,
         data: "scenes:3:16".to_owned(),
     };
-    let trainer = Trainer::new(options, burn::tensor::Device::flex()).expect("it can be trained");
+    let config = ModelConfig::of(PYRAMID_TINY);
+    let trainer = Trainer::new(config, options, burn::tensor::Device::flex());
+    let trainer = trainer.expect("it can be trained");
     let bytes = trainer.checkpoint().to_safetensors(false);
     fs::create_dir_all(run).expect("a folder can be made");
     let path = run.join("training.safetensors");
@@ -186,7 +191,7 @@ fn a_training_that_cannot_go_on_says_what_its_file_has_and_should_have() {
         (
             "/options/frozen_stages",
             json!(9),
-            "frozen_stages is 9: expected 0 to 5",
+            "frozen_stages is 9: expected 0 to 6",
         ),
         (
             "/options/schedule/steps",
@@ -317,7 +322,7 @@ fn what_cannot_be_trained_is_refused() {
     );
     assert_fails(
         folder.fpn(&format!("train --data shapes:1 {out}")),
-        "'shapes:1' is no data set: expected voc:DIR[:SPLIT], coco:JSON:IMAGES or scenes:SEED[:COUNT]",
+        "'shapes:1' is no data set: expected voc:DIR[:SPLIT], coco:JSON:IMAGES, scenes:SEED[:COUNT] or small-scenes:SEED[:COUNT]",
     );
     assert_fails(
         folder.fpn("train --resume nowhere"),

@@ -222,12 +222,12 @@ class Detector(nn.Module):
         shifts = torch.stack([x, y, x, y], dim=-1).reshape(-1, 1, 4)
         return (shifts + torch.tensor(sides)).reshape(-1, 4)
 
-    def propose(self, logits, deltas, size):
+    def propose(self, logits, deltas, size, level_most=1000):
         boxes, scores, levels = [], [], []
         for index, (stride, l, d) in enumerate(zip(self.strides, logits, deltas)):
             l = l[0].permute(1, 2, 0).reshape(-1)
             d = d[0].reshape(3, 4, *d.shape[2:]).permute(2, 3, 0, 1).reshape(-1, 4)
-            best = l.argsort(descending=True, stable=True)[:1000]
+            best = l.argsort(descending=True, stable=True)[:level_most]
             b = clipped(decoded(self.anchors(logits[index].shape[2:], stride).to(d)[best], d[best], (1, 1, 1, 1)), size)
             has_area = ((b[:, 2:] - b[:, :2]) > 0).all(dim=1) & b.isfinite().all(dim=1)
             boxes.append(b[has_area])

@@ -81,13 +81,17 @@ class Rpn(nn.Module):
         self.RPN_cls_score = nn.Conv2d(512, 2 * anchors, 1)
         self.RPN_bbox_pred = nn.Conv2d(512, 4 * anchors, 1)
 
+    def maps(self, x):
+        """Scores [N, 2A, H, W], those of the background first, and deltas [N, 4A, H, W]."""
+        x = torch.relu(self.RPN_Conv(x))
+        return self.RPN_cls_score(x), self.RPN_bbox_pred(x)
+
     def forward(self, x):
         """Probabilities [1, A, H, W] that an anchor is none of the background, and deltas [1, 4A, H, W]."""
-        x = torch.relu(self.RPN_Conv(x))
-        scores = self.RPN_cls_score(x)
+        scores, deltas = self.maps(x)
         n, channels, height, width = scores.shape
         pairs = scores.reshape(n, 2, channels // 2 * height, width).softmax(1)
-        return pairs.reshape(scores.shape)[:, channels // 2 :], self.RPN_bbox_pred(x)
+        return pairs.reshape(scores.shape)[:, channels // 2 :], deltas
 
 
 class FasterRcnnC4(nn.Module):
@@ -195,10 +199,8 @@ def corners(boxes):
     return (scaled.sign() * (scaled.abs() + 0.5).floor()).long(), float(near)
 
 
-def roi_pool(image, cells):
-    """[R, C, 7, 7] of corners in whole cells."""
-    _, channels, height, width = image.shape
-    out = image.new_zeros(len(cells), channels, ROI_SIZE, ROI_SIZE)
+def bins_of(cells, rows, columns):
+    """RoI, bin's row and column, and slices of a map's rows and columns, of every bin that is not empty."""
     for r, (x1, y1, x2, y2) in enumerate(cells.tolist()):
         high, wide = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)
 
@@ -209,9 +211,17 @@ def roi_pool(image, cells):
 
         for i in range(ROI_SIZE):
             for j in range(ROI_SIZE):
-                patch = image[0, :, part(i, y1, high, height), part(j, x1, wide, width)]
-                if patch.numel():
-                    out[r, :, i, j] = patch.amax(dim=(1, 2))
+                down, across = part(i, y1, high, rows), part(j, x1, wide, columns)
+                if down.start < down.stop and across.start < across.stop:
+                    yield r, i, j, down, across
+
+
+def roi_pool(image, cells):
+    """[R, C, 7, 7] of corners in whole cells."""
+    _, channels, height, width = image.shape
+    out = image.new_zeros(len(cells), channels, ROI_SIZE, ROI_SIZE)
+    for r, i, j, down, across in bins_of(cells, height, width):
+        out[r, :, i, j] = image[0, :, down, across].amax(dim=(1, 2))
     return out
 
 

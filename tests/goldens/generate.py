@@ -29,7 +29,8 @@ versions of torch on the same machine make the same bytes.
 - `window_attention`, `hat`, `ftt` (`hat.py`): attention within windows, HAT's parts, and the forms of EFPN's feature
   texture transfer: `<case>.shape` and `<case>.sample` of what comes out.
 - `model_zoo/` (`model_zoo.py`): files as detectron2's model zoo has them, and such as are refused.
-- `train`, `train_step` (`train.py`): the parts of training, and one step of it.
+- `train`, `train_step` (`train.py`): the parts of training, and one step of it. `train_step_detectron2`,
+  `train_step_efpn`, `train_step_ftt` (`train_detectron2.py`), `train_step_c4` (`train_c4.py`): one step of the others.
 
 A detector's case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with
 the input moved by 1e-6 of itself or with arithmetic in f64: then it takes another picture size. (Sizes such as 335x251
@@ -56,6 +57,8 @@ import ops
 import resizers
 import retinaface
 import train
+import train_c4
+import train_detectron2
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -129,7 +132,11 @@ def main():
         "roi_pool": lambda: ops.generate_roi_pool(arguments.out),
         "train": lambda: train.part_goldens(arguments.out),
         "train_step": lambda: train.step_goldens(arguments.out),
+        "train_step_c4": lambda: train_c4.generate(arguments.out),
+        "train_step_ftt": lambda: train_detectron2.generate_ftt(arguments.out),
     }
+    for case in train_detectron2.CASES:
+        jobs[case.name] = lambda case=case: train_detectron2.generate(case, arguments.out)
     for face in FACES:
         jobs[f"retinaface_s{face[0]}"] = lambda face=face: generate_faces(*face, arguments.out)
     for case in faster_rcnn.CASES:

@@ -1,6 +1,7 @@
 //! Single operations on the CPU engine, ours and those we rely on Burn for: against PyTorch's
 //! results, against the ONNX project's test vectors, at the edges, and against what they promise.
 
+#[allow(dead_code, unused_imports)] // other test programs use the rest
 #[path = "../support/mod.rs"]
 mod support;
 

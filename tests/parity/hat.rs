@@ -105,7 +105,7 @@ impl Case {
             name => {
                 let mut forms = FttForm::ALL.into_iter();
                 let form = forms.find(|form| form.name() == name);
-                Part::Ftt(Ftt::new(form.expect("a form"), device))
+                Part::Ftt(Ftt::new(form.expect("a form"), 256, device))
             }
         }
     }

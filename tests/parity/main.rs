@@ -6,6 +6,7 @@
 
 #[path = "../adapter/mod.rs"]
 mod adapter;
+#[allow(dead_code, unused_imports)] // other test programs use the rest
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -42,6 +42,14 @@ impl TensorFile {
         })
     }
 
+    /// What the names of tensors that begin so go on with.
+    pub fn names(&self, beginning: &str) -> Vec<String> {
+        let file = SafeTensors::deserialize(&self.bytes).expect("a safetensors file");
+        let names = file.names().into_iter();
+        let ends = names.filter_map(|name| name.strip_prefix(beginning));
+        ends.map(str::to_owned).collect()
+    }
+
     pub fn shape(&self, name: &str) -> Vec<usize> {
         self.read(name).0
     }

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use fpn_wgpu::gpu::adapters;
 use fpn_wgpu::train::{BatchNorms, TrainOptions, Trainer, gpu_device};
 
-use crate::resume::{options, train};
+use crate::resume::{config, options, train};
 
 /// The largest difference of a loss.
 const TOLERANCE: f32 = 1e-3;
@@ -24,18 +24,13 @@ fn losses_are_those_on_the_cpu() {
         };
         // So that the first step is a real one.
         options.schedule.warm_up = 0;
-        let trainer = Trainer::new(options, device);
+        let trainer = Trainer::new(config(), options, device);
         train(&mut trainer.expect("it can be trained"), STEPS)
     });
     for (cpu, gpu) in cpu.iter().zip(&gpu) {
         println!("{cpu:?}\n{gpu:?}");
-        let pairs = [
-            (cpu.objectness, gpu.objectness),
-            (cpu.rpn_box, gpu.rpn_box),
-            (cpu.classifier, gpu.classifier),
-            (cpu.box_reg, gpu.box_reg),
-        ];
-        let is_same = |(cpu, gpu): (f32, f32)| (cpu - gpu).abs() < TOLERANCE;
-        assert!(pairs.into_iter().all(is_same), "{cpu:?} {gpu:?}");
+        for ((name, cpu), (_, gpu)) in cpu.parts.named().into_iter().zip(gpu.parts.named()) {
+            assert!((cpu - gpu).abs() < TOLERANCE, "{name}: {cpu} {gpu}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Training: its parts against PyTorch's and torchvision's, the gradients of our operations against
-//! finite differences, and one step of a whole model against torchvision's.
+//! finite differences, and one step of whole models against those of the systems they come from.
 #![cfg(feature = "train")]
 
 #[path = "../ops/attention.rs"]
@@ -16,6 +16,7 @@ mod gpu;
 mod losses;
 mod resume;
 mod roi_align;
+mod roi_pool;
 mod step;
 mod targets;
 

@@ -4,19 +4,24 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use fpn_wgpu::data::scenes::{SceneSet, class_names};
+use fpn_wgpu::models::ModelConfig;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::train::{
-    BatchNorms, BatchOptions, Batches, Decay, Schedule, StepReport, TrainError, TrainOptions,
-    Trainer, resume,
+    BatchNorms, BatchOptions, Batches, Decay, Learns, Schedule, StepReport, TrainError,
+    TrainOptions, Trainer, resume,
 };
 use fpn_wgpu::weights::{Checkpoint, StoredTensor};
 use serde_json::{Value, json};
 
+/// The usual one: it has the classes of scenes.
+pub fn config() -> ModelConfig {
+    ModelConfig::of(PYRAMID_TINY)
+}
+
 pub fn options(batch_norms: BatchNorms) -> TrainOptions {
     TrainOptions {
-        model: PYRAMID_TINY.name().to_owned(),
         class_names: class_names(),
-        bn_eps: 1e-5,
+        learns: Learns::Detector,
         schedule: Schedule {
             steps: 7,
             learning_rate: 0.01,
@@ -27,11 +32,13 @@ pub fn options(batch_norms: BatchNorms) -> TrainOptions {
         weight_decay: 1e-4,
         batch_norms,
         frozen_stages: 0,
+        anchors: 256,
         proposals: 200,
         rois: 32,
         batch: 8,
         short_sides: vec![64, 96],
         long_side: 200,
+        most_objects: None,
         seed: 5,
         data: "scenes:2:20".to_owned(),
     }
@@ -39,16 +46,9 @@ pub fn options(batch_norms: BatchNorms) -> TrainOptions {
 
 /// Steps to `until`; the order of the pictures is that of the steps, whatever came before.
 pub fn train(trainer: &mut Trainer, until: usize) -> Vec<StepReport> {
-    let options = trainer.options();
     let batches = Batches::start(
         Arc::new(SceneSet::new(2, 20)),
-        BatchOptions {
-            size: options.batch,
-            short_sides: options.short_sides.clone(),
-            long_side: options.long_side,
-            transform: PYRAMID_TINY.transform(),
-            seed: options.seed,
-        },
+        trainer.batch_options(),
         trainer.steps_done(),
     );
     let batches = batches.expect("there are objects");
@@ -63,7 +63,9 @@ pub fn train(trainer: &mut Trainer, until: usize) -> Vec<StepReport> {
 #[test]
 fn losses_are_those_of_an_unbroken_run() {
     for batch_norms in [BatchNorms::Live, BatchNorms::Frozen] {
-        let new = || Trainer::new(options(batch_norms), Device::flex()).expect("it can be trained");
+        let new = || {
+            Trainer::new(config(), options(batch_norms), Device::flex()).expect("it can be trained")
+        };
         let unbroken = train(&mut new(), 7);
         let mut first = new();
         let mut broken = train(&mut first, 3);
@@ -90,7 +92,7 @@ fn frozen_parts_stay_as_they_were() {
         frozen_stages: 2,
         ..options(BatchNorms::Frozen)
     };
-    let mut trainer = Trainer::new(frozen, Device::flex()).expect("it can be trained");
+    let mut trainer = Trainer::new(config(), frozen, Device::flex()).expect("it can be trained");
     let before = trainer.weights();
     train(&mut trainer, 3);
     let after = trainer.weights();
@@ -114,7 +116,7 @@ fn refusal(checkpoint: &Checkpoint) -> String {
 
 #[test]
 fn what_a_checkpoint_says_of_its_training_is_checked() {
-    let whole = Trainer::new(options(BatchNorms::Frozen), Device::flex())
+    let whole = Trainer::new(config(), options(BatchNorms::Frozen), Device::flex())
         .expect("it can be trained")
         .checkpoint();
     let training = whole.metadata.training.clone().expect("it is a training");
@@ -162,14 +164,9 @@ fn what_a_checkpoint_says_of_its_training_is_checked() {
             "weight_decay is 1e300: expected a finite number of 0 or more",
         ),
         (
-            "/options/bn_eps",
-            json!(-1.0),
-            "bn_eps is -1.0: expected a finite number of 0 or more",
-        ),
-        (
             "/options/frozen_stages",
-            json!(6),
-            "frozen_stages is 6: expected 0 to 5",
+            json!(7),
+            "frozen_stages is 7: expected 0 to 6",
         ),
         (
             "/options/frozen_stages",
@@ -226,12 +223,17 @@ fn what_a_checkpoint_says_of_its_training_is_checked() {
         (
             "/options/class_names",
             json!(["background", "a"]),
-            "the checkpoint does not fit pyramid_tiny: ",
+            "class_names is of 2 names: expected as many as the model has classes, 9",
         ),
         (
-            "/options/model",
-            json!("yolo"),
-            "yolo cannot be trained: expected a two-stage model",
+            "/options/most_objects",
+            json!(0),
+            "most_objects is 0: expected 1 to 100000",
+        ),
+        (
+            "/options/learns",
+            json!({"ftt": {"lambda": 1.0}}),
+            "pyramid_tiny has no feature texture transfer that could learn",
         ),
         // NaN and infinities are null in JSON.
         (
@@ -247,7 +249,7 @@ fn what_a_checkpoint_says_of_its_training_is_checked() {
         (
             "/options",
             json!({}),
-            "the checkpoint's training cannot be read: missing field `model`",
+            "the checkpoint's training cannot be read: missing field `class_names`",
         ),
     ] {
         let mut training = training.clone();
@@ -274,8 +276,8 @@ fn what_a_checkpoint_says_of_its_training_is_checked() {
 
 #[test]
 fn velocities_that_are_not_finite_are_refused() {
-    let mut trainer =
-        Trainer::new(options(BatchNorms::Frozen), Device::flex()).expect("it can be trained");
+    let mut trainer = Trainer::new(config(), options(BatchNorms::Frozen), Device::flex())
+        .expect("it can be trained");
     train(&mut trainer, 1);
     let mut checkpoint = trainer.checkpoint();
     let (key, velocity) = checkpoint
@@ -296,10 +298,10 @@ fn velocities_that_are_not_finite_are_refused() {
 #[test]
 fn what_cannot_be_trained_does_not_begin() {
     let wrong = TrainOptions {
-        frozen_stages: 6,
+        frozen_stages: 7,
         ..options(BatchNorms::Frozen)
     };
-    let refused = Trainer::new(wrong, Device::flex());
+    let refused = Trainer::new(config(), wrong, Device::flex());
     assert!(matches!(
         refused.err(),
         Some(TrainError::Option {
@@ -313,6 +315,8 @@ fn what_cannot_be_trained_does_not_begin() {
             short_sides,
             long_side: 64,
             transform: PYRAMID_TINY.transform(),
+            rules: PYRAMID_TINY.rules(),
+            most_objects: None,
             seed: 1,
         };
         let refused = Batches::start(Arc::new(SceneSet::new(2, 20)), options, 0);

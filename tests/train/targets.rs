@@ -2,11 +2,12 @@
 //! sampling promises.
 
 use burn::tensor::{Device, Tensor};
-use fpn_wgpu::boxes::{BBox, decode, encode};
+use fpn_wgpu::boxes::{BBox, Edges};
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::ops::proposals::RpnMaps;
-use fpn_wgpu::train::assign::{Match, Thresholds, assign, sample};
-use fpn_wgpu::train::step::{Anchors, LossOptions};
+use fpn_wgpu::train::anchors::Anchors;
+use fpn_wgpu::train::assign::{Match, Thresholds, assign, sample, sample_again};
+use fpn_wgpu::train::recipe::{Amounts, LossOptions};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
@@ -22,11 +23,20 @@ fn code(found: &Match) -> i64 {
     }
 }
 
+fn torchvision() -> LossOptions {
+    LossOptions::torchvision(Amounts {
+        anchors: 256,
+        proposals: 2000,
+        rois: 512,
+    })
+}
+
 fn check(boxes: &str, thresholds: Thresholds) {
     let golden = golden();
     let found = assign(
         &golden.boxes(&format!("{boxes}.boxes")),
         &golden.boxes("anchors.objects"),
+        Edges::Exclusive,
         thresholds,
     );
     let found: Vec<i64> = found.iter().map(code).collect();
@@ -35,12 +45,12 @@ fn check(boxes: &str, thresholds: Thresholds) {
 
 #[test]
 fn anchors_are_assigned_as_by_torchvision_ties_included() {
-    check("anchors", LossOptions::torchvision().anchor_thresholds);
+    check("anchors", torchvision().anchor_thresholds);
 }
 
 #[test]
 fn proposals_are_assigned_as_by_torchvision() {
-    check("proposals", LossOptions::torchvision().roi_thresholds);
+    check("proposals", torchvision().roi_thresholds);
 }
 
 #[test]
@@ -60,11 +70,16 @@ fn anchors_come_in_the_order_of_torchvision() {
 
 #[test]
 fn without_objects_all_is_background() {
-    let options = LossOptions::torchvision();
+    let options = torchvision();
     for thresholds in [options.anchor_thresholds, options.roi_thresholds] {
-        let found = assign(&[[0.0, 0.0, 5.0, 5.0]; 3], &[], thresholds);
+        let found = assign(
+            &[[0.0, 0.0, 5.0, 5.0]; 3],
+            &[],
+            Edges::Exclusive,
+            thresholds,
+        );
         assert_eq!(found, [Match::Background; 3]);
-        assert_eq!(assign(&[], &[], thresholds), []);
+        assert_eq!(assign(&[], &[], Edges::Exclusive, thresholds), []);
     }
 }
 
@@ -74,13 +89,15 @@ fn encoding_is_that_of_torchvision_and_the_inverse_of_decoding() {
     let (from, to) = (golden.boxes("encode.from"), golden.boxes("encode.to"));
     for (name, weights) in [("1", [1.0; 4]), ("10", [10.0, 10.0, 5.0, 5.0])] {
         let pairs = || from.iter().zip(&to);
-        let found: Vec<[f32; 4]> = pairs().map(|(&a, &b)| encode(a, b, weights)).collect();
+        let found: Vec<[f32; 4]> = pairs()
+            .map(|(&a, &b)| Edges::Exclusive.encode(a, b, weights))
+            .collect();
         let expected = golden.floats(&format!("encode.deltas.{name}"));
         assert_close(name, found.as_flattened(), &expected, 1e-6);
         let decoded: Vec<BBox> = from
             .iter()
             .zip(&found)
-            .map(|(&from, &deltas)| decode(from, deltas, weights))
+            .map(|(&from, &deltas)| Edges::Exclusive.decode(from, deltas, weights))
             .collect();
         // Less what is cut because it grows more than 1000 / 16 times.
         let sides = |[x1, y1, x2, y2]: BBox| [x2 - x1, y2 - y1];
@@ -129,6 +146,29 @@ fn samples_are_balanced_as_far_as_there_are_boxes() {
         }
         assert!(sampled.foreground.is_sorted_by(|a, b| a.0 < b.0));
         assert!(sampled.background.is_sorted_by(|a, b| a < b));
+    }
+}
+
+/// As many as are asked for, wherever there is anything.
+#[test]
+fn samples_of_the_first_faster_rcnn_are_drawn_again() {
+    let mut chance = Pcg64Mcg::seed_from_u64(4);
+    for (objects, background, expected) in [
+        (300, 1000, (32, 96)),
+        (10, 3, (10, 118)),
+        (5, 0, (128, 0)),
+        (0, 4, (0, 128)),
+        (0, 0, (0, 0)),
+    ] {
+        let matches = matches(objects, background);
+        let sampled = sample_again(&matches, 128, 0.25, &mut chance);
+        let found = (sampled.foreground.len(), sampled.background.len());
+        assert_eq!(found, expected, "{objects}, {background}");
+        let is_of = |index: usize, found| matches[index] == found;
+        let mut foreground = sampled.foreground.iter();
+        assert!(foreground.all(|&(index, object)| is_of(index, Match::Object(object))));
+        let mut background = sampled.background.iter();
+        assert!(background.all(|&index| is_of(index, Match::Background)));
     }
 }
 

@@ -7,29 +7,23 @@ use plotters::prelude::*;
 /// Of the picture, in pixels.
 const SIZE: (u32, u32) = (1000, 560);
 
-/// What a curve is called, and where it comes from.
-type Curve = (&'static str, fn(&StepReport) -> f32);
-
-const CURVES: [Curve; 5] = [
-    ("all", |report| report.loss),
-    ("RPN, objectness", |report| report.objectness),
-    ("RPN, boxes", |report| report.rpn_box),
-    ("box head, classes", |report| report.classifier),
-    ("box head, boxes", |report| report.box_reg),
-];
-
 /// An SVG of the losses over the steps, at least one, each the mean of some hundredth of them.
 pub fn draw(steps: &[StepReport]) -> Result<String> {
     let window = (steps.len() / 100).max(1);
-    let smooth = |value: fn(&StepReport) -> f32| -> Vec<(f64, f64)> {
+    let curve_of = |name: &'static str, value: &dyn Fn(&StepReport) -> f32| {
         let means = steps.chunks(window).map(|chunk| {
             let sum: f64 = chunk.iter().map(|report| f64::from(value(report))).sum();
             let middle = chunk[chunk.len() / 2].step as f64;
             (middle, sum / chunk.len() as f64)
         });
-        means.collect()
+        (name, means.collect::<Vec<_>>())
     };
-    let curves: Vec<_> = CURVES.map(|(name, value)| (name, smooth(value))).into();
+    let mut curves = vec![curve_of("all", &|report| report.loss)];
+    let parts = steps.first().map(|report| report.parts.named());
+    for (index, (name, _)) in parts.unwrap_or_default().into_iter().enumerate() {
+        let part = |report: &StepReport| report.parts.named().get(index).map_or(0.0, |part| part.1);
+        curves.push(curve_of(name, &part));
+    }
     let highest = curves[0]
         .1
         .iter()

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, anyhow};
 use fpn_wgpu::DetectError;
 use fpn_wgpu::data::ImageSet;
-use fpn_wgpu::train::{BatchOptions, Batches, StepReport, TrainError, Trainer};
+use fpn_wgpu::train::{Batches, StepReport, TrainError, Trainer};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::log::Log;
@@ -36,15 +36,8 @@ pub fn run(
     std::fs::create_dir_all(folder)
         .with_context(|| format!("folder {} cannot be made", folder.display()))?;
     let options = trainer.options().clone();
-    let batch_options = BatchOptions {
-        size: options.batch,
-        short_sides: options.short_sides.clone(),
-        long_side: options.long_side,
-        transform: trainer.config().architecture.transform(),
-        seed: options.seed,
-    };
     let set: Arc<dyn ImageSet> = set.into();
-    let batches = Batches::start(set.clone(), batch_options, trainer.steps_done())?;
+    let batches = Batches::start(set.clone(), trainer.batch_options(), trainer.steps_done())?;
     let mut log = Log::open(&folder.join(LOG), trainer.steps_done())?;
     let stop = stop_on_ctrl_c()?;
     let progress = progress(options.schedule.steps, trainer.steps_done(), options.batch);
@@ -89,7 +82,7 @@ pub fn run(
 /// Write everything that shows where the training is. Each file is whole at all times, and the weights
 /// are such that detect.
 fn save(trainer: &Trainer, set: &dyn ImageSet, log: &Log, folder: &Path) -> Result<()> {
-    let page = match samples::draw(trainer.weights(), set) {
+    let page = match samples::draw(trainer, set) {
         Err(error) if matches!(error.downcast_ref(), Some(DetectError::NotFinite)) => {
             return Err(diverged(error, folder));
         }
@@ -143,13 +136,14 @@ fn progress(steps: usize, done: usize, batch: usize) -> ProgressBar {
 }
 
 fn show(progress: &ProgressBar, report: &StepReport) {
+    let parts = report.parts.named().into_iter();
+    let parts: Vec<String> = parts
+        .map(|(name, loss)| format!("{name} {loss:.3}"))
+        .collect();
     progress.set_message(format!(
-        "loss {:.3} (rpn {:.3} + {:.3}, box {:.3} + {:.3}), rate {:.5}",
+        "loss {:.3} ({}), rate {:.5}",
         report.loss,
-        report.objectness,
-        report.rpn_box,
-        report.classifier,
-        report.box_reg,
+        parts.join("; "),
         report.learning_rate
     ));
     progress.set_position(report.step as u64);

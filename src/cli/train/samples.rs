@@ -3,7 +3,7 @@
 use anyhow::Result;
 use fpn_wgpu::Detector;
 use fpn_wgpu::data::ImageSet;
-use fpn_wgpu::weights::Checkpoint;
+use fpn_wgpu::train::Trainer;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, RgbImage};
 
@@ -18,9 +18,15 @@ const GAP: u32 = 8;
 /// Least score of what is drawn.
 const SCORE: f32 = 0.5;
 
-/// A page of the set's first pictures, with what the weights find in them.
-pub fn draw(weights: Checkpoint, set: &dyn ImageSet) -> Result<RgbImage> {
-    let detector = Detector::builder(weights).score_threshold(SCORE).build()?;
+/// A page of the set's first pictures, with what the model finds in them, as large as it is trained on.
+pub fn draw(trainer: &Trainer, set: &dyn ImageSet) -> Result<RgbImage> {
+    let options = trainer.options();
+    let short_side = options.short_sides.iter().max();
+    let detector = Detector::builder(trainer.weights())
+        .score_threshold(SCORE)
+        .min_size(*short_side.expect("there is one"))
+        .max_size(options.long_side)
+        .build()?;
     let [across, down] = GRID.map(|count| count * (PLACE + GAP) + GAP);
     let mut page = RgbImage::from_pixel(across, down, WHITE);
     for index in (0..set.len()).take((GRID[0] * GRID[1]) as usize) {

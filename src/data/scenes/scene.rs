@@ -24,6 +24,8 @@ const LARGEST_OVERLAP: f32 = 0.5;
 /// Smallest size of an object in pixels; the largest is a share of the picture's short side.
 const SMALLEST: f32 = 10.0;
 const LARGEST_SHARE: f32 = 0.85;
+/// Smallest and largest size of small objects: COCO's small ones have less than 32 by 32 pixels.
+const SMALL: [f32; 2] = [8.0, 30.0];
 
 /// A picture that is being drawn.
 pub struct Scene {
@@ -45,21 +47,36 @@ impl Scene {
         let mut scene = Self::empty(&mut rng, [height, width]);
         let largest = (LARGEST_SHARE * height.min(width) as f32).max(SMALLEST + 1.0);
         let count = 3 + (12.0 * rng.random::<f32>().powf(1.3)) as usize;
+        scene.fill(&mut rng, count, [SMALLEST, largest], 0.9);
+        scene.finish()
+    }
+
+    /// The same with small objects only, 4 to 12 of about 8 to 30 pixels.
+    pub fn draw_small(seed: u64, size: [usize; 2]) -> Example {
+        let mut rng = Pcg64Mcg::seed_from_u64(seed);
+        let mut scene = Self::empty(&mut rng, size);
+        let count = rng.random_range(4..=12);
+        scene.fill(&mut rng, count, SMALL, 1.0);
+        scene.finish()
+    }
+
+    /// Add `count` objects from the smallest to the largest size, as far as there is room for them, at least one;
+    /// more large ones the smaller `power` is.
+    fn fill(&mut self, rng: &mut Pcg64Mcg, count: usize, [least, most]: [f32; 2], power: f32) {
         let mut sizes: Vec<(f32, f32)> = (0..count)
             .map(|_| {
-                let size = SMALLEST * (largest / SMALLEST).powf(rng.random::<f32>().powf(0.9));
+                let size = least * (most / least).powf(rng.random::<f32>().powf(power));
                 // Mostly the larger ones first: those drawn later lie above.
                 (size, size * 3.0_f32.powf(rng.random_range(-1.0..1.0)))
             })
             .collect();
         sizes.sort_by(|a, b| b.1.total_cmp(&a.1));
         for (size, _) in sizes {
-            scene.add(&mut rng, size);
+            self.add(rng, size);
         }
-        if scene.objects.is_empty() {
-            scene.add(&mut rng, SMALLEST);
+        if self.objects.is_empty() {
+            self.add(rng, least);
         }
-        scene.finish()
     }
 
     fn empty(rng: &mut Pcg64Mcg, [height, width]: [usize; 2]) -> Self {

@@ -8,6 +8,8 @@ use crate::data::{DataError, Example, ImageSet};
 
 /// Heights and widths of pictures, in pixels.
 const SIZES: [[usize; 2]; 5] = [[384, 384], [336, 448], [448, 336], [352, 416], [416, 352]];
+/// The same of those with small objects only.
+const SMALL_SIZES: [[usize; 2]; 3] = [[128, 128], [96, 128], [128, 96]];
 
 /// A list of scenes as a camera takes them. Picture `index` is a pure function of the seed and of
 /// `index`: a longer list of the same seed begins with the same pictures.
@@ -15,6 +17,8 @@ const SIZES: [[usize; 2]; 5] = [[384, 384], [336, 448], [448, 336], [352, 416], 
 pub struct SceneSet {
     seed: u64,
     count: usize,
+    /// Whether all objects are small.
+    is_small: bool,
     class_names: Vec<String>,
 }
 
@@ -24,7 +28,16 @@ impl SceneSet {
         Self {
             seed,
             count,
+            is_small: false,
             class_names: class_names(),
+        }
+    }
+
+    /// `count` [scenes full of small objects](Scene::draw_small) of a seed.
+    pub fn small(seed: u64, count: usize) -> Self {
+        Self {
+            is_small: true,
+            ..Self::new(seed, count)
         }
     }
 
@@ -35,8 +48,12 @@ impl SceneSet {
         Pcg64Mcg::seed_from_u64(start.wrapping_add(index as u64))
     }
 
-    fn size_by(rng: &mut Pcg64Mcg) -> [usize; 2] {
-        SIZES[rng.random_range(0..SIZES.len() as u32) as usize]
+    fn size_by(&self, rng: &mut Pcg64Mcg) -> [usize; 2] {
+        let sizes = match self.is_small {
+            true => &SMALL_SIZES[..],
+            false => &SIZES,
+        };
+        sizes[rng.random_range(0..sizes.len() as u32) as usize]
     }
 }
 
@@ -50,11 +67,16 @@ impl ImageSet for SceneSet {
     }
 
     fn name(&self, index: usize) -> String {
-        format!("scenes:{}#{index}", self.seed)
+        let kind = if self.is_small {
+            "small-scenes"
+        } else {
+            "scenes"
+        };
+        format!("{kind}:{}#{index}", self.seed)
     }
 
     fn size(&self, index: usize) -> [usize; 2] {
-        Self::size_by(&mut self.generator(index))
+        self.size_by(&mut self.generator(index))
     }
 
     fn has_objects(&self, _index: usize) -> bool {
@@ -63,8 +85,12 @@ impl ImageSet for SceneSet {
 
     fn example(&self, index: usize) -> Result<Example, DataError> {
         let mut rng = self.generator(index);
-        let size = Self::size_by(&mut rng);
-        let drawn = Scene::draw(rng.next_u64(), size);
+        let size = self.size_by(&mut rng);
+        let draw = match self.is_small {
+            true => Scene::draw_small,
+            false => Scene::draw,
+        };
+        let drawn = draw(rng.next_u64(), size);
         Ok(Example {
             picture: camera::take(drawn.picture, &mut rng),
             ..drawn

@@ -5,7 +5,6 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::CHANNELS;
 use crate::models::conv::ConvLayer;
 use crate::ops::pixel_shuffle::pixel_shuffle;
 
@@ -34,12 +33,12 @@ struct TextureExtractor {
 }
 
 impl Conv1x1Ftt {
-    /// With unloaded weights.
-    pub fn new(device: &Device) -> Self {
+    /// For a pyramid of so many channels a level, with unloaded weights.
+    pub fn new(channels: usize, device: &Device) -> Self {
         let conv = |input, output| ConvLayer::new(input, output, 1).init(device);
-        let (four, two) = (4 * CHANNELS, 2 * CHANNELS);
+        let (four, two) = (4 * channels, 2 * channels);
         Self {
-            channel_scaler: conv(CHANNELS, four),
+            channel_scaler: conv(channels, four),
             content_extractor: ContentExtractor {
                 conv1: conv(four, four),
                 conv2: conv(four, four),
@@ -47,7 +46,7 @@ impl Conv1x1Ftt {
             texture_extractor: TextureExtractor {
                 conv1: conv(two, two),
                 conv2: conv(two, two),
-                conv3: conv(two, CHANNELS),
+                conv3: conv(two, channels),
             },
         }
     }

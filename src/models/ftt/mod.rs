@@ -13,12 +13,11 @@ use std::fmt;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::Shapes;
+
 pub use conv1x1::Conv1x1Ftt;
 pub use hat::HatFtt;
 pub use residual::ResidualFtt;
-
-/// Channels of every pyramid level.
-const CHANNELS: usize = 256;
 
 /// What a feature texture transfer is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +33,20 @@ pub enum FttForm {
 impl FttForm {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Conv1x1, Self::Residual, Self::Hat];
+
+    /// That of a checkpoint, if it has one.
+    pub fn of(shapes: &Shapes<'_>) -> Option<Self> {
+        let has = |key: &str| shapes(&format!("backbone.ftt.{key}")).is_some();
+        if has("sub_pixel.0.weight") {
+            Some(Self::Residual)
+        } else if has("channel_scaler.bias") {
+            Some(Self::Hat)
+        } else if has("channel_scaler.weight") {
+            Some(Self::Conv1x1)
+        } else {
+            None
+        }
+    }
 
     /// Its name for `--ftt`.
     pub const fn name(self) -> &'static str {
@@ -64,16 +77,16 @@ pub enum Ftt {
 }
 
 impl Ftt {
-    /// Of a form, with unloaded weights.
-    pub fn new(form: FttForm, device: &Device) -> Self {
+    /// Of a form, for a pyramid of so many `channels` a level (EFPN's has 256), with unloaded weights.
+    pub fn new(form: FttForm, channels: usize, device: &Device) -> Self {
         match form {
-            FttForm::Conv1x1 => Self::Conv1x1(Conv1x1Ftt::new(device)),
-            FttForm::Residual => Self::Residual(ResidualFtt::new(device)),
-            FttForm::Hat => Self::Hat(HatFtt::new(device)),
+            FttForm::Conv1x1 => Self::Conv1x1(Conv1x1Ftt::new(channels, device)),
+            FttForm::Residual => Self::Residual(ResidualFtt::new(channels, device)),
+            FttForm::Hat => Self::Hat(HatFtt::new(channels, device)),
         }
     }
 
-    /// P4, `coarse`: `[N, 256, h, w]`, and P3, `fine`: `[N, 256, 2h, 2w]`, → P3′, of P3's shape. Captured,
+    /// P4, `coarse`: `[N, C, h, w]`, and P3, `fine`: `[N, C, 2h, 2w]`, → P3′, of P3's shape. Captured,
     /// `N` is 1.
     pub fn forward(&self, coarse: Tensor<4>, fine: Tensor<4>) -> Tensor<4> {
         match self {

@@ -5,14 +5,10 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::{Device, Tensor};
 
-use super::CHANNELS;
 use crate::models::Upsampling;
 use crate::models::conv::ConvLayer;
 use crate::models::fpn::add_upsampled;
 use crate::ops::pixel_shuffle::pixel_shuffle;
-
-/// Channels of what is extracted.
-const WIDE: usize = 2 * CHANNELS;
 
 /// Slope of the activations outside the residual blocks.
 const SLOPE: f64 = 0.1;
@@ -41,25 +37,27 @@ struct TextureExtractor {
 }
 
 impl ResidualFtt {
-    /// With unloaded weights.
-    pub fn new(device: &Device) -> Self {
+    /// For a pyramid of so many channels a level, with unloaded weights.
+    pub fn new(channels: usize, device: &Device) -> Self {
+        // Channels of what is extracted.
+        let wide = 2 * channels;
         let conv = |input, output| ConvLayer::new(input, output, 3).bias().init(device);
         let block = || ResidualBlock {
-            conv1: conv(WIDE, WIDE),
-            conv2: conv(WIDE, WIDE),
+            conv1: conv(wide, wide),
+            conv2: conv(wide, wide),
         };
         Self {
             content_extractor: ContentExtractor {
-                content_head: conv(CHANNELS, WIDE),
+                content_head: conv(channels, wide),
                 content_body: vec![block()],
             },
-            sub_pixel: conv(WIDE, 4 * WIDE),
+            sub_pixel: conv(wide, 4 * wide),
             texture_extractor: TextureExtractor {
-                texture_head: conv(WIDE + CHANNELS, WIDE),
+                texture_head: conv(wide + channels, wide),
                 texture_body: vec![block(), block()],
             },
-            tail1: conv(WIDE, WIDE),
-            tail2: conv(WIDE, CHANNELS),
+            tail1: conv(wide, wide),
+            tail2: conv(wide, channels),
         }
     }
 
