@@ -236,11 +236,10 @@ pub fn propose(
         .par_iter()
         .enumerate()
         .map(|(picture, frame)| {
-            let of_rules = options.rules;
             let options = ProposalOptions {
                 per_level: options.proposals_per_level,
                 limit: options.proposals,
-                ..of_rules.proposals(anchors.grid.clone())
+                ..options.rules.proposals(anchors.grid.clone())
             };
             let resized = frame.resized.map(|side| side as f32);
             let logits = anchors.maps_of(&logits, picture, 1);

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use fpn_wgpu::Detector;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::faster_rcnn_c4::RESNET101;
-use fpn_wgpu::models::{Architecture, FasterRcnnC4, Model, ModelConfig, StrideIn};
+use fpn_wgpu::models::{Architecture, FasterRcnnC4, Model, ModelConfig, StrideIn, TwoStage};
 use fpn_wgpu::ops::proposals::Proposals;
 use fpn_wgpu::transform::{ResizeBounds, Transform};
 use fpn_wgpu::weights::{self, Checkpoint};
@@ -141,7 +141,7 @@ impl Case {
             levels: integers(vec![4; rows]),
             count: integers(vec![rows as i32]),
         };
-        let rois = model.roi_features(c4, &proposals);
+        let rois = model.roi_features(vec![c4], &proposals);
         stages.compare("roi_features", &rois);
         let (logits, deltas) = model.box_outputs(rois);
         stages.compare("class_logits", &logits);
