@@ -61,6 +61,8 @@ struct Params {
     tiles: u32,
     group_in_blocks: u32, // of a group's channels; where there is one group, all
     group_out_blocks: u32,
+    shuffle: u32, // PixelShuffle's factor: a side of the square that a pixel becomes
+    cell_blocks: u32, // channels of each of the square's cells, by fours
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -198,8 +200,26 @@ fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
 #endif
     value = finish(leaky(value, params.outer_slope));
 #endif
+#ifdef SHUFFLED
+    result[shuffled_at(pixel, block, batch)] = packed(value);
+#else
     result[(batch * params.pixels + pixel) * params.out_stride + params.out_first + block] = packed(value);
+#endif
 }
+
+#ifdef SHUFFLED
+
+// Where a block of one of a square's cells lies; the blocks of each cell follow those of the one before.
+fn shuffled_at(index: u32, block: u32, batch: u32) -> u32 {
+    let pixel = pixel_at(index);
+    let cell = block / params.cell_blocks;
+    let place = pixel.place * params.shuffle + vec2<u32>(cell / params.shuffle, cell % params.shuffle);
+    let size = params.out_size * params.shuffle;
+    let row = (batch * params.items + pixel.item) * size.x + place.x;
+    return (row * size.y + place.y) * params.out_stride + params.out_first + block % params.cell_blocks;
+}
+
+#endif
 
 #ifdef WITH_RESIDUAL
 

@@ -406,6 +406,13 @@ proptest! {
     }
 
     #[test]
+    fn conv_shuffled(form in form(), shape in conv_shape(), shuffle in 2..5_usize, seed: u64) {
+        prop_assume!(form.has(Epilogue::Shuffled));
+        let shape = ConvShape { shuffle, ..shape };
+        check(&kernels::conv::case(form, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
     fn matrix_product(form in form(), rows in 1..700_usize, inputs in 1..90_usize, outputs in 1..90_usize, seed: u64) {
         let shape = ConvShape::same([1, rows], inputs, outputs).window(1, 1, 0);
         check(&kernels::conv::case(form, shape, &mut Random::new(seed)));
