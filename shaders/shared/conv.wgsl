@@ -189,6 +189,10 @@ fn store(sums: mat4x4<f32>, pixel: u32, block: u32, batch: u32) {
 }
 
 fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
+#ifdef SHUFFLED
+    // Not behind the branch: drivers then compute a pixel's part once for all of its blocks.
+    let place = square_at(batch * params.pixels + pixel) + within_square(block);
+#endif
     if pixel >= params.pixels || block >= params.out_blocks {
         return;
     }
@@ -201,7 +205,7 @@ fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
     value = finish(leaky(value, params.outer_slope));
 #endif
 #ifdef SHUFFLED
-    result[shuffled_at(pixel, block, batch)] = packed(value);
+    result[place] = packed(value);
 #else
     result[(batch * params.pixels + pixel) * params.out_stride + params.out_first + block] = packed(value);
 #endif
@@ -209,14 +213,18 @@ fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
 
 #ifdef SHUFFLED
 
-// Where a block of one of a square's cells lies; the blocks of each cell follow those of the one before.
-fn shuffled_at(index: u32, block: u32, batch: u32) -> u32 {
-    let pixel = pixel_at(index);
+// Where the square of cells begins that a pixel becomes. Items follow each other in rows.
+fn square_at(pixel: u32) -> u32 {
+    let row = pixel / params.out_size.y;
+    let rows_between = row * (params.shuffle - 1u) * params.out_size.y;
+    return (pixel + rows_between) * params.shuffle * params.out_stride;
+}
+
+// Where a block of one of its cells lies from there; the blocks of each cell follow those of the one before.
+fn within_square(block: u32) -> u32 {
     let cell = block / params.cell_blocks;
-    let place = pixel.place * params.shuffle + vec2<u32>(cell / params.shuffle, cell % params.shuffle);
-    let size = params.out_size * params.shuffle;
-    let row = (batch * params.items + pixel.item) * size.x + place.x;
-    return (row * size.y + place.y) * params.out_stride + params.out_first + block % params.cell_blocks;
+    let down = cell / params.shuffle * params.shuffle * params.out_size.y;
+    return (down + cell % params.shuffle) * params.out_stride + params.out_first + block % params.cell_blocks;
 }
 
 #endif
