@@ -424,9 +424,9 @@ proptest! {
     }
 
     #[test]
-    fn winograd(items in items(), size in sides(20), channels in [1..40_usize, 1..40_usize], first in 0..5_usize, slope in slope(), seed: u64) {
+    fn winograd(items in items(), size in sides(20), channels in [1..40_usize, 1..40_usize], first in 0..5_usize, slope in slope(), shuffle in 1..4_usize, seed: u64) {
         let random = &mut Random::new(seed);
-        let shape = ConvShape { items, slopes: [slope, 1.0], ..ConvShape::same(size, channels[0], channels[1]) };
+        let shape = ConvShape { items, slopes: [slope, 1.0], shuffle, ..ConvShape::same(size, channels[0], channels[1]) };
         let tiles = items * size[0].div_ceil(4) * size[1].div_ceil(4);
         let first = first.min(tiles - 1);
         check(&kernels::winograd_input::case(shape, [first, tiles - first], random));

@@ -5,7 +5,8 @@ use crate::compile::graph::{ConvKind, Graph, Op};
 use crate::ops::pixel_shuffle;
 
 /// Convolution, PixelShuffle → convolution that stores each channel where it is shuffled to. Its weights are put
-/// into another order for that, which dense ones alone allow: others make channels of certain ones.
+/// into another order for that, which dense ones alone allow: others make channels of certain ones. Those of a layer
+/// that also runs without a shuffle are stored in both orders.
 pub fn absorb_shuffles(graph: Graph) -> Graph {
     fuse(graph, |conv, next| {
         let factor = match (conv.kind, next) {
