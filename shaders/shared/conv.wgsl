@@ -61,6 +61,8 @@ struct Params {
     tiles: u32,
     group_in_blocks: u32, // of a group's channels; where there is one group, all
     group_out_blocks: u32,
+    shuffle: u32, // PixelShuffle's factor: a side of the square that a pixel becomes
+    cell_blocks: u32, // channels of each of the square's cells, by fours
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -187,6 +189,10 @@ fn store(sums: mat4x4<f32>, pixel: u32, block: u32, batch: u32) {
 }
 
 fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
+#ifdef SHUFFLED
+    // Not behind the branch: drivers then compute a pixel's part once for all of its blocks.
+    let place = square_at(batch * params.pixels + pixel) + within_square(block);
+#endif
     if pixel >= params.pixels || block >= params.out_blocks {
         return;
     }
@@ -198,8 +204,30 @@ fn store_pixel(sum: vec4<f32>, pixel: u32, block: u32, batch: u32) {
 #endif
     value = finish(leaky(value, params.outer_slope));
 #endif
+#ifdef SHUFFLED
+    result[place] = packed(value);
+#else
     result[(batch * params.pixels + pixel) * params.out_stride + params.out_first + block] = packed(value);
+#endif
 }
+
+#ifdef SHUFFLED
+
+// Where the square of cells begins that a pixel becomes. Items follow each other in rows.
+fn square_at(pixel: u32) -> u32 {
+    let row = pixel / params.out_size.y;
+    let rows_between = row * (params.shuffle - 1u) * params.out_size.y;
+    return (pixel + rows_between) * params.shuffle * params.out_stride;
+}
+
+// Where a block of one of its cells lies from there; the blocks of each cell follow those of the one before.
+fn within_square(block: u32) -> u32 {
+    let cell = block / params.cell_blocks;
+    let down = cell / params.shuffle * params.shuffle * params.out_size.y;
+    return (down + cell % params.shuffle) * params.out_stride + params.out_first + block % params.cell_blocks;
+}
+
+#endif
 
 #ifdef WITH_RESIDUAL
 

@@ -124,7 +124,7 @@ pub enum Op {
     LayerNorm(LayerNorm),
     /// The product of two matrices that are computed, or many: `[…, M, K]` and `[…, K, N]`.
     Product,
-    /// An operation of ours, which no pass looks into.
+    /// An operation of ours. Passes look into none but PixelShuffle.
     Extension(Extension),
 }
 
@@ -191,7 +191,7 @@ pub struct Conv {
     pub weight: String,
     /// What multiplies: filters, or a matrix.
     pub kind: ConvKind,
-    /// Channels that it makes; its output may hold others' beside them.
+    /// Channels that it makes of a pixel of its output, which may hold others' beside them.
     pub out_channels: usize,
     /// Path of the bias.
     pub bias: Option<String>,
@@ -243,6 +243,8 @@ pub struct FusedEpilogue {
     pub residual: Option<Upsampling>,
     /// Slope of the activation at the end; 1 for none.
     pub outer_slope: f32,
+    /// Factor of the PixelShuffle by which it is stored; 1 for none.
+    pub shuffle: usize,
 }
 
 impl FusedEpilogue {
@@ -251,6 +253,7 @@ impl FusedEpilogue {
         inner_slope: 1.0,
         residual: None,
         outer_slope: 1.0,
+        shuffle: 1,
     };
 }
 

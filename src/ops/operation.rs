@@ -1,5 +1,5 @@
-//! What the compiler is told of an operation that Burn lacks: no pass looks into one, so its file
-//! schedules it.
+//! What the compiler is told of an operation that Burn lacks: passes look into none but PixelShuffle, so its
+//! file schedules it.
 
 use std::fmt;
 

@@ -12,7 +12,7 @@ use super::capture::{record, size};
 use super::flex;
 #[cfg(feature = "verify")]
 use super::flex::Handles;
-use super::operation::{Arguments, Operation, one_picture};
+use super::operation::{Arguments, Extension, Operation, one_picture};
 use crate::kernels::{Dtypes, blocks, pixel_shuffle, words};
 use crate::plan::{Draft, PlanBuilder, Value, ValueKind};
 
@@ -134,6 +134,12 @@ pub fn shuffle(map: &flex::Map<'_>, factor: usize) -> Vec<f32> {
         }
     }
     values
+}
+
+/// The factor of a captured operation, if it is [`pixel_shuffle()`]: a convolution can take it in.
+pub fn factor(extension: &Extension) -> Option<usize> {
+    let is_own = extension.operation.id() == PixelShuffle.id();
+    is_own.then(|| size(extension.scalars[0]))
 }
 
 /// [`pixel_shuffle()`] in the compiler's hands.

@@ -49,6 +49,8 @@ pub struct LayerConstant {
     pub bias: Option<String>,
     /// Path and eps of the batch norm that is folded in.
     pub norm: Option<(String, f64)>,
+    /// Factor of the PixelShuffle that follows and asks for another order of the outputs; 1 for none.
+    pub shuffle: usize,
 }
 
 /// Which of a layer's two constants.

@@ -56,23 +56,23 @@ async fn pack_layer(
         ConstantPart::Bias => {
             let bias = constant.bias.as_ref().map(|path| parameter(path).read());
             let bias = bias.unwrap_or_else(|| Ok(vec![0.0; weight.shape[0]]));
-            return Ok(packed_bias(bias?, fold.as_ref()));
+            return Ok(packed_bias(&bias?, fold.as_ref(), constant.shuffle));
         }
         ConstantPart::CellsBias(cells) => {
             let bias = constant.bias.as_ref().map(|path| parameter(path).read());
             let bias = bias.unwrap_or_else(|| Ok(vec![0.0; weight.shape[1]]));
-            return Ok(packed_bias(bias?.repeat(cells), None));
+            return Ok(packed_bias(&bias?.repeat(cells), None, 1));
         }
     };
     if let WeightLayout::Transposed(stride) = layout {
         let shape = weight.shape[..].try_into();
         let shape = shape.expect("the graph knows that the weight has four dimensions");
         let (shape, values) = cells(&weight.read()?, shape, stride);
-        let mut packing = Packing::new(layout, &shape);
+        let mut packing = Packing::new(layout, &shape, 1);
         packing.add(0, values, None);
         return Ok(packing.finish());
     }
-    let mut packing = Packing::new(layout, &weight.shape);
+    let mut packing = Packing::new(layout, &weight.shape, constant.shuffle);
     for part in weight.parts() {
         let (first, values) = part?;
         packing.add(first, values, fold.as_ref());

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use burn_ir::ScalarIr;
 use fpn_wgpu::compile::{
-    CapturedModel, Conv, Graph, GraphOutput, Op, ScheduleError, Source, Target, capture, check,
-    lower, optimize, schedule,
+    CapturedModel, Conv, ConvKind, Graph, GraphOutput, Op, ScheduleError, Source, Target, capture,
+    check, lower, optimize, schedule,
 };
 use fpn_wgpu::models::faster_rcnn::{PYRAMID_TINY, RESNET18_FPN};
 use fpn_wgpu::models::retinaface::MOBILENET025;
@@ -119,6 +119,30 @@ fn a_value_that_does_not_exist_is_told() {
         &Target::webgpu(),
     );
     assert!(matches!(none, Err(ScheduleError::Graph(_))), "{none:?}");
+}
+
+#[test]
+fn dense_convolutions_alone_shuffle() {
+    let captured = captured(
+        [4, 4],
+        |device| conv([3, 12], 1, device),
+        |conv, x| vec![pixel_shuffle(conv.forward(x), 2)],
+    );
+    let graph = lower(&captured).expect("the operations are known");
+    let graph = optimize(graph).expect("it means something");
+    assert_eq!(graph.nodes.len(), 1);
+    let with = |change: &dyn Fn(&mut Conv)| {
+        let mut graph = graph.clone();
+        let Op::Conv(conv) = &mut graph.nodes[0].op else {
+            panic!("a convolution")
+        };
+        change(conv);
+        problem(&graph)
+    };
+    let by_three = with(&|conv| conv.epilogue.shuffle = 3);
+    assert!(by_three.contains("[1, 3, 12, 12] follows"), "{by_three}");
+    let grouped = with(&|conv| conv.kind = ConvKind::Grouped(conv.kind.window(), 3));
+    assert!(grouped.contains("only dense convolutions do"), "{grouped}");
 }
 
 /// Two convolutions that write side by side.

@@ -1,8 +1,6 @@
 //! Convolutions, pools and interpolation over maps of several items, in every way that modules spell them:
 //! their plans compute what Burn does.
 
-use std::collections::BTreeMap;
-
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -10,8 +8,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{adaptive_avg_pool2d, avg_pool2d, interpolate, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor};
-use fpn_wgpu::compile::{ConvSize, ConvTable, ConvTimes, Target};
-use fpn_wgpu::kernels::conv::{ConvForm, Epilogue};
+use fpn_wgpu::compile::Target;
+use fpn_wgpu::kernels::conv::Epilogue;
 use fpn_wgpu::kernels::upsample_add::Upsampling;
 use fpn_wgpu::kernels::{depthwise, grouped, winograd_input};
 use fpn_wgpu::plan::Plan;
@@ -19,7 +17,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::modules::conv;
-use crate::support::{captured, check_over, compiled};
+use crate::support::{captured, check_over, compiled, winograd};
 
 /// A convolution of maps that another one has made.
 #[derive(Module, Debug)]
@@ -73,29 +71,6 @@ impl TwoConfig {
             |device| self.init(device),
             |two, x| vec![relu(two.conv.forward(two.stem.forward(x)))],
         )
-    }
-}
-
-/// One that computes every convolution by Winograd's algorithm that it suits.
-fn winograd() -> Target {
-    let times = |seconds| BTreeMap::from([(ConvForm::Registers(4), seconds)]);
-    let size = ConvSize {
-        in_channels: 64,
-        out_channels: 64,
-        kernel: [3, 3],
-        stride: [1, 1],
-        out_size: [64, 64],
-    };
-    Target {
-        table: ConvTable {
-            adapter: String::new(),
-            rows: vec![ConvTimes {
-                size,
-                forms: times(2.0),
-                winograd: times(1.0),
-            }],
-        },
-        ..Target::webgpu()
     }
 }
 

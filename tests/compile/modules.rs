@@ -3,17 +3,18 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{gelu, leaky_relu, relu};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
+use fpn_wgpu::compile::Target;
 use fpn_wgpu::kernels::conv::Epilogue;
-use fpn_wgpu::kernels::grouped;
 use fpn_wgpu::kernels::upsample_add::Upsampling;
+use fpn_wgpu::kernels::{self, grouped};
 use fpn_wgpu::ops::pixel_shuffle::pixel_shuffle;
 use fpn_wgpu::ops::window_attention::{WindowAttentionOptions, Windows, window_attention};
 
-use crate::support::check;
+use crate::support::{check, check_over, winograd};
 
 /// A convolution that keeps the size at stride 1.
 pub fn conv(channels: [usize; 2], side: usize, device: &Device) -> Conv2d {
@@ -195,6 +196,88 @@ fn pixels_are_shuffled_as_by_burns_own_operations() {
     let expected: Tensor<4> = expected;
     let found = pixel_shuffle(x, 2);
     assert_eq!(found.into_data(), expected.into_data());
+}
+
+/// A convolution whose pixels are shuffled, and one that reads the result.
+#[derive(Module, Debug)]
+struct Shuffled {
+    stem: Conv2d,
+    before: Conv2d,
+    norm: BatchNorm,
+    after: Conv2d,
+}
+
+impl Shuffled {
+    /// For a shuffle that leaves so many channels.
+    fn new(channels: usize, factor: usize, side: usize, device: &Device) -> Self {
+        let before = channels * factor * factor;
+        Self {
+            stem: conv([3, 16], 1, device),
+            before: conv([16, before], side, device),
+            norm: BatchNormConfig::new(before).init(device),
+            after: conv([channels, 6], 3, device),
+        }
+    }
+}
+
+#[test]
+fn a_convolution_stores_its_pixels_where_they_are_shuffled_to() {
+    for (channels, factor, side) in [(5, 2, 1), (4, 3, 3), (85, 2, 1), (17, 1, 3), (16, 2, 3)] {
+        for target in [Target::webgpu(), winograd()] {
+            let plan = check_over(
+                [1, 3, 5, 7],
+                &target,
+                |device| Shuffled::new(channels, factor, side, device),
+                |module, x| {
+                    let made = module.before.forward(module.stem.forward(x));
+                    let made = leaky_relu(module.norm.forward(made), 0.1);
+                    // The convolution's own activation is the inner one, what is behind the shuffle a chain.
+                    let made = gelu(pixel_shuffle(made, factor));
+                    vec![module.after.forward(made)]
+                },
+            );
+            let mut names = plan
+                .steps
+                .iter()
+                .map(|step| step.shader.kernel.name.as_ref());
+            let is_winograd = names.clone().any(|name| name == "winograd_input");
+            assert_eq!(is_winograd, target == winograd() && side == 3);
+            assert!(names.all(|name| name != kernels::pixel_shuffle::KERNEL.name));
+            assert_eq!(plan.steps.len(), if is_winograd { 5 } else { 3 });
+        }
+    }
+}
+
+#[test]
+fn what_is_shuffled_is_added_and_written_side_by_side() {
+    let init = |device: &Device| (Shuffled::new(8, 2, 1, device), conv([16, 32], 3, device));
+    let plan = check([3, 4], init, |(module, other), x| {
+        let stem = module.stem.forward(x);
+        let made = leaky_relu(pixel_shuffle(module.before.forward(stem.clone()), 2), 0.1);
+        let other = pixel_shuffle(other.forward(stem), 2);
+        vec![Tensor::cat(vec![made, other], 1)]
+    });
+    assert_eq!(plan.steps.len(), 3);
+    let plan = check([3, 4], init, |(module, other), x| {
+        let stem = module.stem.forward(x);
+        let made = pixel_shuffle(module.before.forward(stem.clone()), 2);
+        vec![made + pixel_shuffle(other.forward(stem), 2)]
+    });
+    assert_eq!(plan.steps.len(), 4);
+}
+
+#[test]
+fn a_map_that_others_read_is_shuffled_by_a_step_of_its_own() {
+    let plan = check(
+        [4, 3],
+        |device| Shuffled::new(5, 2, 1, device),
+        |module, x| {
+            let made = module.before.forward(module.stem.forward(x));
+            vec![pixel_shuffle(made.clone(), 2), made]
+        },
+    );
+    let last = plan.steps.last().expect("it has steps").shader.kernel;
+    assert_eq!(*last, kernels::pixel_shuffle::KERNEL);
 }
 
 /// Windows that are shifted, that overlap, and heads that are no whole blocks of four.

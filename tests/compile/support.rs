@@ -1,14 +1,16 @@
 //! Small modules, captured and compiled.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use fpn_wgpu::compile::{
-    CaptureError, CapturedModel, CompileError, Source, Target, Tracer, compile_captured, record,
-    run_eagerly, trace,
+    CaptureError, CapturedModel, CompileError, ConvSize, ConvTable, ConvTimes, Source, Target,
+    Tracer, compile_captured, record, run_eagerly, trace,
 };
 use fpn_wgpu::kernels::FrameUniform;
+use fpn_wgpu::kernels::conv::ConvForm;
 use fpn_wgpu::models::{Outputs, Request, Stage, parameters};
 use fpn_wgpu::plan::{MapInfo, MapKind, Plan};
 use fpn_wgpu::verify::Interpreter;
@@ -71,6 +73,29 @@ pub fn compiled(captured: &CapturedModel) -> Result<Plan, CompileError> {
 
 fn compiled_for(captured: &CapturedModel, target: &Target) -> Result<Plan, CompileError> {
     compile_captured(captured, &|_| Stage::Backbone, Source::Given, target)
+}
+
+/// A target that computes every convolution by Winograd's algorithm that it suits.
+pub fn winograd() -> Target {
+    let times = |seconds| BTreeMap::from([(ConvForm::Registers(4), seconds)]);
+    let size = ConvSize {
+        in_channels: 64,
+        out_channels: 64,
+        kernel: [3, 3],
+        stride: [1, 1],
+        out_size: [64, 64],
+    };
+    Target {
+        table: ConvTable {
+            adapter: String::new(),
+            rows: vec![ConvTimes {
+                size,
+                forms: times(2.0),
+                winograd: times(1.0),
+            }],
+        },
+        ..Target::webgpu()
+    }
 }
 
 /// Compile a module, and compare every map of its plan with what Burn computes.

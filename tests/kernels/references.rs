@@ -406,6 +406,13 @@ proptest! {
     }
 
     #[test]
+    fn conv_shuffled(form in form(), shape in conv_shape(), shuffle in 2..5_usize, seed: u64) {
+        prop_assume!(form.has(Epilogue::Shuffled));
+        let shape = ConvShape { shuffle, ..shape };
+        check(&kernels::conv::case(form, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
     fn matrix_product(form in form(), rows in 1..700_usize, inputs in 1..90_usize, outputs in 1..90_usize, seed: u64) {
         let shape = ConvShape::same([1, rows], inputs, outputs).window(1, 1, 0);
         check(&kernels::conv::case(form, shape, &mut Random::new(seed)));
@@ -417,9 +424,9 @@ proptest! {
     }
 
     #[test]
-    fn winograd(items in items(), size in sides(20), channels in [1..40_usize, 1..40_usize], first in 0..5_usize, slope in slope(), seed: u64) {
+    fn winograd(items in items(), size in sides(20), channels in [1..40_usize, 1..40_usize], first in 0..5_usize, slope in slope(), shuffle in 1..4_usize, seed: u64) {
         let random = &mut Random::new(seed);
-        let shape = ConvShape { items, slopes: [slope, 1.0], ..ConvShape::same(size, channels[0], channels[1]) };
+        let shape = ConvShape { items, slopes: [slope, 1.0], shuffle, ..ConvShape::same(size, channels[0], channels[1]) };
         let tiles = items * size[0].div_ceil(4) * size[1].div_ceil(4);
         let first = first.min(tiles - 1);
         check(&kernels::winograd_input::case(shape, [first, tiles - first], random));

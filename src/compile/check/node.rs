@@ -150,6 +150,13 @@ impl NodeCheck<'_> {
                 conv.first_channel
             ));
         }
+        let (shuffle, residual) = (conv.epilogue.shuffle, conv.epilogue.residual);
+        let is_dense = matches!(conv.kind, ConvKind::Dense(_));
+        if shuffle != 1 && (!is_dense || residual.is_some()) {
+            return Err(
+                "it shuffles pixels, which only dense convolutions do, without a sum".into(),
+            );
+        }
         match (conv.kind, input) {
             (ConvKind::Linear(None), &[rows, _]) => self.is(output, &[rows, conv.out_channels]),
             (ConvKind::Linear(Some(layout)), &[rows, channels, height, width]) => {
@@ -167,10 +174,11 @@ impl NodeCheck<'_> {
                     _ => {}
                 }
                 let size = moved([height, width], kind.window())?;
-                self.is(output, &[items, own, size[0], size[1]])
+                let [height, width] = size.map(|side| side * shuffle);
+                self.is(output, &[items, own, height, width])
             }
         }?;
-        match conv.epilogue.residual {
+        match residual {
             Some(upsampling) => self.residual(self.input(1)?, conv.out_channels, upsampling),
             None => Ok(()),
         }

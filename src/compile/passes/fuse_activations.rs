@@ -45,6 +45,7 @@ mod tests {
             inner_slope: 0.1,
             residual: Some(Upsampling::Nearest),
             outer_slope: 0.0,
+            ..FusedEpilogue::PLAIN
         };
         assert_eq!(convs(&graph)[1].epilogue, expected);
         assert_eq!(graph.nodes.len(), 3);

@@ -27,7 +27,8 @@ fn fuse_sum(graph: &mut Graph, index: usize) -> usize {
         let Op::Conv(mut conv) = graph.nodes[producer].op.clone() else {
             continue;
         };
-        if conv.epilogue.residual.is_some() {
+        // What is stored as squares of pixels would have to be added so.
+        if conv.epilogue.residual.is_some() || conv.epilogue.shuffle != 1 {
             continue;
         }
         let input = graph.nodes[producer].inputs[0];

@@ -1,6 +1,7 @@
 //! Rewrites of the graph, a file each, each of which keeps what it computes.
 
 mod absorb_flattens;
+mod absorb_shuffles;
 mod add_biases;
 mod add_upsampled;
 mod choose_layouts;
@@ -24,13 +25,14 @@ use crate::plan::ValueKind;
 type Pass = (&'static str, fn(Graph) -> Graph);
 
 /// Every pass, in the order that lets each see what it needs.
-const PASSES: [Pass; 15] = [
+const PASSES: [Pass; 16] = [
     ("remove_unread", remove_unread::remove_unread),
     ("absorb_flattens", absorb_flattens::absorb_flattens),
     ("add_biases", add_biases::add_biases),
     ("fold_batch_norms", fold_batch_norms::fold_batch_norms),
     ("hoist_activations", hoist_activations::hoist_activations),
     ("fuse_activations", fuse_activations::fuse_activations),
+    ("absorb_shuffles", absorb_shuffles::absorb_shuffles),
     ("fuse_sums", fuse_sums::fuse_sums),
     ("add_upsampled", add_upsampled::add_upsampled),
     ("fuse_activations", fuse_activations::fuse_activations),

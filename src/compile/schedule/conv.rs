@@ -36,6 +36,7 @@ fn size(graph: &Graph, conv: &Conv, node: &Node) -> ConvSize {
     let output = graph.value(node.outputs[0]);
     let [_, height, width] = output.map();
     let window = conv.kind.window();
+    let factor = conv.epilogue.shuffle;
     ConvSize {
         in_channels: match conv.kind {
             ConvKind::Linear(Some([channels, height, width])) => {
@@ -43,10 +44,14 @@ fn size(graph: &Graph, conv: &Conv, node: &Node) -> ConvSize {
             }
             _ => channels,
         },
-        out_channels: conv.out_channels,
+        out_channels: match factor {
+            1 => conv.out_channels,
+            // Of each of a square's cells whole blocks.
+            _ => factor * factor * 4 * blocks(conv.out_channels),
+        },
         kernel: window.kernel,
         stride: window.stride,
-        out_size: [output.items() * height, width],
+        out_size: [output.items() * height / factor, width / factor],
     }
 }
 
@@ -108,7 +113,9 @@ impl<'a> Layer<'a> {
         let size = size(graph, conv, node);
         let window = conv.kind.window();
         let [in_blocks, out_blocks] = words([size.in_channels, size.out_channels].map(blocks));
-        let out_size = plan.size_of(output);
+        let shuffle = conv.epilogue.shuffle;
+        // Before pixels become squares.
+        let out_size = plan.size_of(output).map(|side| side / shuffle);
         let mut shape = plan.shape(output).to_vec();
         shape[1] = conv.out_channels;
         Self {
@@ -139,6 +146,8 @@ impl<'a> Layer<'a> {
                 tiles: 0,
                 group_in_blocks: in_blocks,
                 group_out_blocks: out_blocks,
+                shuffle: shuffle as u32,
+                cell_blocks: blocks(conv.out_channels) as u32,
             },
             input,
             residual,
@@ -149,9 +158,10 @@ impl<'a> Layer<'a> {
     }
 
     fn epilogue(&self) -> Epilogue {
-        match self.conv.epilogue.residual {
-            Some(upsampling) => Epilogue::Residual(upsampling),
-            None => Epilogue::Bias,
+        match (self.conv.epilogue.residual, self.conv.epilogue.shuffle) {
+            (Some(upsampling), _) => Epilogue::Residual(upsampling),
+            (None, 1) => Epilogue::Bias,
+            (None, _) => Epilogue::Shuffled,
         }
     }
 
@@ -186,6 +196,7 @@ impl<'a> Layer<'a> {
             weight: self.conv.weight.clone(),
             bias: self.conv.bias.clone(),
             norm: norm.map(|norm| (norm.path.clone(), norm.eps)),
+            shuffle: self.conv.epilogue.shuffle,
         }))
     }
 
@@ -278,7 +289,7 @@ impl<'a> Layer<'a> {
     fn winograd(self, target: &Target, plan: &mut PlanBuilder<'_>) -> Result<(), ScheduleError> {
         let size = self.size;
         let [in_blocks, out_blocks] = [size.in_channels, size.out_channels].map(blocks);
-        let [down, across] = plan.size_of(self.output).map(|side| side.div_ceil(4));
+        let [down, across] = self.params.out_size.map(|side| side.div_ceil(4) as usize);
         let tiles = plan.items(self.output) * down * across;
         let tile_bytes = FREQUENCIES * 16 * (in_blocks + out_blocks);
         let at_once = (WINOGRAD_BYTES / tile_bytes).max(1);

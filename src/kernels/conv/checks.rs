@@ -27,7 +27,7 @@ pub struct ConvShape {
     pub size: [usize; 2],
     /// Channels of the input.
     pub in_channels: usize,
-    /// Channels that are made.
+    /// Channels that are made of a pixel of the output.
     pub out_channels: usize,
     /// Side of the window.
     pub kernel: usize,
@@ -43,6 +43,8 @@ pub struct ConvShape {
     pub beside: [usize; 2],
     /// Slopes of the inner and the outer activation.
     pub slopes: [f32; 2],
+    /// PixelShuffle's factor; 1 for none.
+    pub shuffle: usize,
 }
 
 impl ConvShape {
@@ -60,6 +62,7 @@ impl ConvShape {
             residual: None,
             beside: [0, 0],
             slopes: [1.0, 1.0],
+            shuffle: 1,
         }
     }
 
@@ -73,14 +76,14 @@ impl ConvShape {
         }
     }
 
-    /// Height and width of the output.
+    /// Height and width of what is made, before its pixels become squares.
     pub fn out_size(&self) -> [usize; 2] {
         let extent = self.dilation * (self.kernel - 1) + 1;
         self.size
             .map(|side| (side + 2 * self.padding - extent) / self.stride + 1)
     }
 
-    /// With what an epilogue needs: half the output's size to add, or channels of others beside.
+    /// With what an epilogue needs: half the output's size to add, or channels of others beside, of squares too.
     pub(in crate::kernels) fn with(self, epilogue: Epilogue) -> Self {
         match epilogue {
             Epilogue::Residual(upsampling) => Self {
@@ -91,6 +94,7 @@ impl ConvShape {
             _ => Self {
                 beside: [4, 8],
                 slopes: [0.0, 1.0],
+                shuffle: if epilogue == Epilogue::Shuffled { 2 } else { 1 },
                 ..self
             },
         }
@@ -99,7 +103,8 @@ impl ConvShape {
     /// What the convolution's kernels are told.
     pub(in crate::kernels) fn params(&self, [first_tile, tiles]: [usize; 2]) -> Params {
         let [before, after] = self.beside.map(blocks);
-        let [in_blocks, out_blocks] = [self.in_channels, self.out_channels].map(blocks);
+        let [in_blocks, cell_blocks] = [self.in_channels, self.out_channels].map(blocks);
+        let out_blocks = self.out_blocks();
         let residual_size = self.residual.map_or([1, 1], |(size, _)| size);
         let [height, width] = self.out_size();
         Params {
@@ -107,7 +112,7 @@ impl ConvShape {
             out_size: words(self.out_size()),
             in_blocks: in_blocks as u32,
             out_blocks: out_blocks as u32,
-            out_stride: (before + out_blocks + after) as u32,
+            out_stride: (before + cell_blocks + after) as u32,
             out_first: before as u32,
             kernel: words([self.kernel; 2]),
             stride: words([self.stride; 2]),
@@ -122,19 +127,28 @@ impl ConvShape {
             tiles: tiles as u32,
             group_in_blocks: in_blocks as u32,
             group_out_blocks: out_blocks as u32,
+            shuffle: self.shuffle as u32,
+            cell_blocks: cell_blocks as u32,
         }
+    }
+
+    /// Channel blocks that are computed of a pixel: all cells of its square.
+    pub(in crate::kernels) fn out_blocks(&self) -> usize {
+        self.shuffle * self.shuffle * blocks(self.out_channels)
     }
 
     /// Of a kernel that has a bias.
     pub(in crate::kernels) fn epilogue(&self) -> Epilogue {
-        self.residual.map_or(Epilogue::Bias, |(_, upsampling)| {
-            Epilogue::Residual(upsampling)
-        })
+        match (self.residual, self.shuffle) {
+            (Some((_, upsampling)), _) => Epilogue::Residual(upsampling),
+            (None, 1) => Epilogue::Bias,
+            (None, _) => Epilogue::Shuffled,
+        }
     }
 
     /// Bias, and the map that is added.
     pub(in crate::kernels) fn epilogue_bindings(&self, random: &mut Random) -> Vec<Vec<u32>> {
-        let channels = blocks(self.out_channels) * 4;
+        let channels = self.out_blocks() * 4;
         let mut bindings = vec![random.floats(channels)];
         if let Some(([height, width], _)) = self.residual {
             bindings.push(random.floats(self.items * height * width * channels));
@@ -151,14 +165,15 @@ impl ConvShape {
     /// Room for the maps that are made, and what lies beside them.
     pub(in crate::kernels) fn result(&self) -> Vec<u32> {
         let params = self.params([0, 0]);
-        unwritten((params.pixels * params.out_stride * 4) as usize)
+        let pixels = params.pixels * params.shuffle * params.shuffle;
+        unwritten((pixels * params.out_stride * 4) as usize)
     }
 }
 
 /// The convolution by some form, with bias, and with a residual where the shape has one.
 pub fn case(form: ConvForm, shape: ConvShape, random: &mut Random) -> Case {
     let params = shape.params([0, 0]);
-    let [in_blocks, out_blocks] = [shape.in_channels, shape.out_channels].map(blocks);
+    let (in_blocks, out_blocks) = (blocks(shape.in_channels), shape.out_blocks());
     let mut bindings = vec![
         shape.image(random),
         shape.result(),
@@ -201,6 +216,9 @@ fn cases(kernel: &'static Kernel, random: &mut Random) -> Vec<Case> {
             .map(|shape| case(form, shape, random))
             .to_vec(),
         Epilogue::Residual(upsampling) => residual_shapes(upsampling)
+            .map(|shape| case(form, shape, random))
+            .to_vec(),
+        Epilogue::Shuffled => shuffled_shapes()
             .map(|shape| case(form, shape, random))
             .to_vec(),
     }
@@ -247,6 +265,26 @@ fn plain_shapes() -> [ConvShape; 16] {
             dilation: 3,
             beside: [4, 4],
             ..same([8, 7], 6, 7).window(3, 2, 2)
+        },
+    ]
+}
+
+fn shuffled_shapes() -> [ConvShape; 5] {
+    let shuffled = |shuffle, shape| ConvShape { shuffle, ..shape };
+    let same = ConvShape::same;
+    [
+        // Of each cell no whole blocks, and more than one.
+        shuffled(2, same([7, 9], 20, 85).window(1, 1, 0)),
+        shuffled(3, same([5, 8], 12, 5)),
+        ConvShape {
+            slopes: [0.1, 1.0],
+            beside: [8, 4],
+            ..shuffled(2, same([9, 6], 16, 16))
+        },
+        shuffled(3, same([11, 9], 8, 1).window(3, 2, 1)),
+        ConvShape {
+            items: 3,
+            ..shuffled(2, same([1, 5], 4, 8))
         },
     ]
 }

@@ -15,19 +15,31 @@ pub enum Epilogue {
     Bias,
     /// Bias, activation, another map of the output's size or upsampled to it, activation.
     Residual(Upsampling),
+    /// Bias and activation; then PixelShuffle, by where values are stored: each pixel becomes a square.
+    Shuffled,
 }
 
 impl Epilogue {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::None,
         Self::Bias,
         Self::Residual(Upsampling::Nearest),
         Self::Residual(Upsampling::Bilinear),
+        Self::Shuffled,
     ];
 
     /// Those of a kernel that has at least a bias.
-    pub const WITH_BIAS: [Self; 3] = [
+    pub const WITH_BIAS: [Self; 4] = [
+        Self::Bias,
+        Self::Residual(Upsampling::Nearest),
+        Self::Residual(Upsampling::Bilinear),
+        Self::Shuffled,
+    ];
+
+    /// The same of a kernel that makes channels of certain others, and so cannot make them in the order that
+    /// PixelShuffle asks for.
+    pub const IN_ORDER: [Self; 3] = [
         Self::Bias,
         Self::Residual(Upsampling::Nearest),
         Self::Residual(Upsampling::Bilinear),
@@ -39,7 +51,7 @@ impl Epilogue {
         kernel.name = Cow::Owned(format!("{name}{self}"));
         let bindings: &[(&str, &str, Role)] = match self {
             Self::None => &[],
-            Self::Bias => &[("EPILOGUE", "BIAS", Role::Bias)],
+            Self::Bias | Self::Shuffled => &[("EPILOGUE", "BIAS", Role::Bias)],
             Self::Residual(_) => &[
                 ("EPILOGUE", "BIAS", Role::Bias),
                 ("WITH_RESIDUAL", "RESIDUAL", Role::MapIn),
@@ -54,9 +66,13 @@ impl Epilogue {
                 .to_mut()
                 .extend([(flag, Def::Flag), (index, binding)]);
         }
-        if self == Self::Residual(Upsampling::Bilinear) {
-            kernel.defs.to_mut().push(("BILINEAR", Def::Flag));
-        }
+        let way = match self {
+            Self::Residual(Upsampling::Bilinear) => Some("BILINEAR"),
+            Self::Shuffled => Some("SHUFFLED"),
+            _ => None,
+        };
+        let way = way.map(|flag| (flag, Def::Flag));
+        kernel.defs.to_mut().extend(way);
         kernel
     }
 }
@@ -68,6 +84,7 @@ impl fmt::Display for Epilogue {
             Self::Bias => "",
             Self::Residual(Upsampling::Nearest) => ", with residual",
             Self::Residual(Upsampling::Bilinear) => ", with bilinear residual",
+            Self::Shuffled => ", shuffled",
         })
     }
 }

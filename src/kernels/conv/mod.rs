@@ -8,6 +8,7 @@ mod form;
 mod pack;
 #[cfg(feature = "verify")]
 mod reference;
+mod shuffle;
 mod transposed;
 mod winograd;
 
@@ -71,6 +72,10 @@ params! {
         group_in_blocks: u32,
         /// Channel blocks that a group makes.
         group_out_blocks: u32,
+        /// PixelShuffle's factor: cells along a side of the square that a pixel becomes; 1 for none.
+        shuffle: u32,
+        /// Channel blocks that are made of each of the square's cells.
+        cell_blocks: u32,
     }
 }
 
@@ -99,6 +104,8 @@ impl Params {
             tiles: 0,
             group_in_blocks: in_blocks,
             group_out_blocks: out_blocks,
+            shuffle: 1,
+            cell_blocks: out_blocks,
         }
     }
 

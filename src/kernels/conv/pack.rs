@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::shuffle::Columns;
 use super::winograd;
 
 /// How a layer's multipliers lie in memory.
@@ -52,15 +53,18 @@ impl Fold {
     }
 }
 
-/// A bias with the batch norm after it, rounded up to fours with zeros.
-pub fn packed_bias(mut bias: Vec<f32>, fold: Option<&Fold>) -> Vec<f32> {
-    if let Some(fold) = fold {
-        for (channel, value) in bias.iter_mut().enumerate() {
-            *value = *value * fold.scale[channel] + fold.shift[channel];
-        }
+/// A bias with the batch norm after it, in the order that PixelShuffle's factor asks for (1 for none), rounded
+/// up to fours with zeros.
+pub fn packed_bias(bias: &[f32], fold: Option<&Fold>, shuffle: usize) -> Vec<f32> {
+    let columns = Columns::new(bias.len(), shuffle);
+    let mut packed = vec![0.0; columns.count()];
+    for (channel, value) in bias.iter().enumerate() {
+        packed[columns.of(channel)] = match fold {
+            Some(fold) => value * fold.scale[channel] + fold.shift[channel],
+            None => *value,
+        };
     }
-    bias.resize(bias.len().next_multiple_of(4), 0.0);
-    bias
+    packed
 }
 
 /// Multipliers that are put in order, some whole outputs at a time. A matrix is filters of 1 × 1, or,
@@ -69,8 +73,8 @@ pub struct Packing {
     layout: WeightLayout,
     /// Values of one output's filters.
     filter: usize,
-    /// Outputs, rounded up to fours.
-    columns: usize,
+    /// Where outputs lie.
+    columns: Columns,
     /// Inputs, rounded up to fours; 1 where every channel has a filter of its own.
     rows: usize,
     /// Values of a filter for one input.
@@ -81,8 +85,8 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Of weights of some shape in PyTorch's layout.
-    pub fn new(layout: WeightLayout, shape: &[usize]) -> Self {
+    /// Of weights of some shape in PyTorch's layout, before a PixelShuffle of some factor; 1 for none.
+    pub fn new(layout: WeightLayout, shape: &[usize], shuffle: usize) -> Self {
         let (rows, taps) = match layout {
             // Its filters come as a dense one's.
             WeightLayout::Dense | WeightLayout::Transposed(_) => {
@@ -98,7 +102,7 @@ impl Packing {
                 (channels.next_multiple_of(4), height * width)
             }
         };
-        let columns = shape[0].next_multiple_of(4);
+        let columns = Columns::new(shape[0], shuffle);
         let group = match layout {
             WeightLayout::Grouped { groups, merged } => [shape[0] / groups, merged],
             _ => [shape[0], 1],
@@ -110,7 +114,7 @@ impl Packing {
             rows,
             taps,
             group,
-            packed: vec![0.0; taps * rows * columns],
+            packed: vec![0.0; taps * rows * columns.count()],
         }
     }
 
@@ -134,9 +138,10 @@ impl Packing {
     fn put(&mut self, filter: &[f32], output: usize) {
         let [outputs, merged] = self.group;
         let first = output / outputs % merged * (filter.len() / self.taps);
+        let (column, columns) = (self.columns.of(output), self.columns.count());
         for (input, values) in (first..).zip(filter.chunks_exact(self.taps)) {
             for (tap, value) in values.iter().enumerate() {
-                self.packed[(tap * self.rows + input) * self.columns + output] = *value;
+                self.packed[(tap * self.rows + input) * columns + column] = *value;
             }
         }
     }
@@ -154,7 +159,7 @@ mod tests {
     #[test]
     fn a_flattened_maps_inputs_follow_memory() {
         // Two channels of 1 × 2 cells; one output.
-        let mut packing = Packing::new(WeightLayout::Linear(Some([2, 1, 2])), &[1, 4]);
+        let mut packing = Packing::new(WeightLayout::Linear(Some([2, 1, 2])), &[1, 4], 1);
         packing.add(0, vec![1.0, 2.0, 3.0, 4.0], None);
         let packed = packing.finish();
         let first_output: Vec<f32> = packed.chunks_exact(4).map(|row| row[0]).collect();
@@ -168,7 +173,7 @@ mod tests {
             groups: 4,
             merged: 2,
         };
-        let mut packing = Packing::new(layout, &[4, 1, 1, 1]);
+        let mut packing = Packing::new(layout, &[4, 1, 1, 1], 1);
         packing.add(0, vec![1.0, 2.0, 3.0, 4.0], None);
         let packed = packing.finish();
         let rows: Vec<&[f32]> = packed.chunks_exact(4).collect();
@@ -178,12 +183,37 @@ mod tests {
     }
 
     #[test]
+    fn a_shuffles_outputs_are_put_in_order_with_their_bias() {
+        // One channel of 2 × 2 cells, each with a scale and a shift of its own.
+        let fold = Fold::new(
+            [
+                &[1.0, 2.0, 3.0, 4.0],
+                &[0.0, 1.0, 2.0, 3.0],
+                &[0.0; 4],
+                &[1.0; 4],
+            ],
+            0.0,
+        );
+        let mut packing = Packing::new(WeightLayout::Dense, &[4, 1, 1, 1], 2);
+        packing.add(0, vec![1.0; 4], Some(&fold));
+        let packed = packing.finish();
+        let zeros = [0.0; 3];
+        for (cell, columns) in packed[..16].chunks_exact(4).enumerate() {
+            assert_eq!(columns[0], 1.0 + cell as f32);
+            assert_eq!(columns[1..], zeros);
+        }
+        let bias = packed_bias(&[1.0; 4], Some(&fold), 2);
+        let first_of_cells: Vec<f32> = bias.chunks_exact(4).map(|cell| cell[0]).collect();
+        assert_eq!(first_of_cells, [1.0, 3.0, 5.0, 7.0]);
+    }
+
+    #[test]
     fn a_batch_norm_is_folded_into_weight_and_bias() {
         // 3 · (2 x − 7) / √4 + 5 = 3 x − 5.5
         let fold = Fold::new([&[3.0], &[5.0], &[7.0], &[4.0]], 0.0);
-        let mut packing = Packing::new(WeightLayout::Dense, &[1, 1, 1, 1]);
+        let mut packing = Packing::new(WeightLayout::Dense, &[1, 1, 1, 1], 1);
         packing.add(0, vec![2.0], Some(&fold));
         assert_eq!(packing.finish()[0], 3.0);
-        assert_eq!(packed_bias(vec![0.0], Some(&fold)), [-5.5, 0.0, 0.0, 0.0]);
+        assert_eq!(packed_bias(&[0.0], Some(&fold), 1), [-5.5, 0.0, 0.0, 0.0]);
     }
 }

@@ -88,8 +88,20 @@ impl Params {
             }
             value = leaky(value, self.outer_slope);
         }
-        let cell = batch * self.pixels as usize + pixel;
-        result[cell * self.out_stride as usize + self.out_first as usize + block] = value;
+        result[self.result_at(pixel, block, batch)] = value;
+    }
+
+    /// Where a block of a pixel lies, or of one of the cells of the square that a pixel becomes.
+    fn result_at(&self, index: usize, block: usize, batch: usize) -> usize {
+        let (item, place) = self.pixel_at(index);
+        let (factor, cell_blocks) = (self.shuffle as usize, self.cell_blocks as usize);
+        let cell = block / cell_blocks;
+        let within = [cell / factor, cell % factor];
+        let [y, x]: [usize; 2] = from_fn(|axis| place[axis] * factor + within[axis]);
+        let [height, width] = sizes(self.out_size).map(|side| side * factor);
+        let row = (batch * self.items as usize + item) * height + y;
+        let first = (row * width + x) * self.out_stride as usize + self.out_first as usize;
+        first + block % cell_blocks
     }
 
     fn residual_cell(

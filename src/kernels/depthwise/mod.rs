@@ -18,7 +18,7 @@ use super::upsample_add::Upsampling;
 use super::{Dispatch, Dtypes, Kernel, Role};
 
 static KERNELS: LazyLock<BTreeMap<Epilogue, Kernel>> = LazyLock::new(|| {
-    let records = Epilogue::WITH_BIAS.map(|epilogue| {
+    let records = Epilogue::IN_ORDER.map(|epilogue| {
         let kernel = Kernel::new(
             "depthwise",
             shader!("depthwise.wgsl"),

@@ -21,7 +21,7 @@ use super::{Dispatch, Dtypes, Kernel, Role};
 const PIXELS: usize = 8;
 
 static KERNELS: LazyLock<BTreeMap<Epilogue, Kernel>> = LazyLock::new(|| {
-    let records = Epilogue::WITH_BIAS.map(|epilogue| {
+    let records = Epilogue::IN_ORDER.map(|epilogue| {
         let kernel = Kernel::new(
             "grouped",
             shader!("grouped.wgsl"),

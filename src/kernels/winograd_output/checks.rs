@@ -1,9 +1,9 @@
 //! What the kernel is compared with its reference over.
 
 use super::{dispatch, kernel, reference};
+use crate::kernels::Kernel;
 use crate::kernels::checks::{Case, Checks, Random};
 use crate::kernels::conv::{ConvShape, Epilogue, FREQUENCIES};
-use crate::kernels::{Kernel, blocks};
 
 pub(super) const CHECKS: Checks = Checks {
     reference: reference::nearest,
@@ -20,9 +20,8 @@ pub(super) const CHECKS_BILINEAR: Checks = Checks {
 /// Some of a 3×3 convolution's tiles: the first, and how many.
 pub fn case(shape: ConvShape, tiles: [usize; 2], random: &mut Random) -> Case {
     let params = shape.params(tiles);
-    let blocks = blocks(shape.out_channels);
     let mut bindings = vec![
-        random.floats(FREQUENCIES * tiles[1] * blocks * 4),
+        random.floats(FREQUENCIES * tiles[1] * shape.out_blocks() * 4),
         shape.result(),
     ];
     bindings.extend(shape.epilogue_bindings(random));
