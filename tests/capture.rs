@@ -202,7 +202,7 @@ fn inputs_and_outputs_are_declared() {
             })
             .collect();
         let channels = match architecture.name() {
-            "pyramid_tiny" => 48,
+            "pyramid_tiny" | "efpn_tiny" => 48,
             "retinaface_mobilenet025" => 64,
             _ if is_c4(architecture) => 1024,
             _ => 256,

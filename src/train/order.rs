@@ -189,6 +189,6 @@ mod tests {
             |batch: &[Entry]| batch.iter().filter(|e| e.is_mirrored == Some(true)).count();
         let whole: Vec<usize> = batches.iter().map(|batch| mirrored(batch)).collect();
         assert_eq!(whole.iter().sum::<usize>(), 5);
-        assert_eq!(steps_of_epoch(&set, Rules::Torchvision, 4), 3);
+        assert_eq!(steps_of_epoch(&set, Rules::Torchvision, 4), 2);
     }
 }

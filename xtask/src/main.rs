@@ -61,7 +61,12 @@ const ON_SECOND_DRIVER: [&[&str]; 3] = [
         "--test",
         "parity",
         "--",
+        // Of each system the smallest.
         "gpu::resnet18_s1",
+        "gpu::c4_resnet101_s3",
+        "gpu::d2_50_s2",
+        "gpu::efpn_50_hat_s11",
+        "gpu::fpn_resnet50_s1",
         "retinaface::gpu",
         "photos::gpu",
         "hat::gpu::hats_parts",
