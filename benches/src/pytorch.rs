@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
 use fpn_wgpu::models::faster_rcnn::RESNET50_FPN;
-use fpn_wgpu::models::{Model, ModelConfig};
+use fpn_wgpu::models::{Model, ModelConfig, TwoStage};
 use fpn_wgpu::ops::roi_decode::{RoiDecodeOptions, decode_rois};
 use fpn_wgpu::ops::select::select_detections;
 use fpn_wgpu::weights;

@@ -50,7 +50,7 @@ enum Command {
     Verify(verify::Verify),
     Tune(tune::Tune),
     Eval(eval::Eval),
-    Train(train::Train),
+    Train(Box<train::Train>),
     Bench(bench::Bench),
     Demo(demo::Demo),
 }
