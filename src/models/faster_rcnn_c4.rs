@@ -302,7 +302,7 @@ const VOC_NAMES: [&str; 21] = [
 ];
 
 /// What the originals were trained with on COCO: anchors of half the least size, too.
-const TWELVE_ANCHORS: AnchorLayout = AnchorLayout {
+pub const TWELVE_ANCHORS: AnchorLayout = AnchorLayout {
     sizes: &[&[64.0, 128.0, 256.0, 512.0]],
     ..AnchorLayout::legacy()
 };

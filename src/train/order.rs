@@ -35,7 +35,7 @@ pub fn steps_of_epoch(set: &dyn ImageSet, rules: Rules, size: usize) -> usize {
 impl Order {
     /// As a model is trained that follows these rules.
     pub fn of(set: &dyn ImageSet, rules: Rules) -> Self {
-        let mut pictures = (0..set.len()).filter(|&index| set.has_objects(index));
+        let pictures = (0..set.len()).filter(|&index| set.has_objects(index));
         match rules {
             Rules::Torchvision | Rules::Detectron2 => {
                 let is_wide = |index: &usize| {
@@ -56,7 +56,7 @@ impl Order {
                         is_mirrored: Some(is_mirrored),
                     })
                 };
-                let mut entries: Vec<Entry> = pictures.by_ref().flat_map(both).collect();
+                let mut entries: Vec<Entry> = pictures.flat_map(both).collect();
                 entries.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
                 Self::Ratio(entries)
             }
@@ -88,12 +88,11 @@ impl Order {
                     let mut group = group.clone();
                     group.shuffle(chance);
                     let whole = group.len().next_multiple_of(size);
-                    let entry = |index| Entry {
+                    let entries = group.iter().map(|&index| Entry {
                         index,
                         is_mirrored: None,
-                    };
-                    let filled = group.into_iter().map(entry).collect::<Vec<_>>();
-                    let filled: Vec<Entry> = filled.iter().copied().cycle().take(whole).collect();
+                    });
+                    let filled: Vec<Entry> = entries.cycle().take(whole).collect();
                     batches.extend(filled.chunks(size).map(<[Entry]>::to_vec));
                 }
             }

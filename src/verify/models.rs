@@ -7,7 +7,9 @@ use super::{Check, Unit};
 use crate::detections::{Detection, FeatureMap};
 use crate::gpu::Gpu;
 use crate::gpu::adapters::is_software;
-use crate::models::{Architecture, ModelConfig, faster_rcnn, retinaface};
+use crate::models::{
+    Architecture, ModelConfig, efpn_tiny, faster_rcnn, faster_rcnn_c4, fpn_resnet, retinaface,
+};
 use crate::{BuildError, DetectError, Detector, weights};
 
 /// What a map may be off by, relative to its largest value.
@@ -21,10 +23,16 @@ const SCORE_TOLERANCE: f32 = 1e-3;
 const SEED: u64 = 1;
 
 /// The models worth comparing on an adapter: all, but on software, where the deeper ones take
-/// minutes and use the same kernels, the smallest of either kind.
+/// minutes and use the same kernels, the smallest of each kind.
 pub fn architectures(gpu: &Gpu) -> Vec<Architecture> {
     match is_software(gpu.info()) {
-        true => vec![faster_rcnn::RESNET18_FPN, retinaface::MOBILENET025],
+        true => vec![
+            faster_rcnn::RESNET18_FPN,
+            retinaface::MOBILENET025,
+            efpn_tiny::EFPN_TINY,
+            faster_rcnn_c4::RESNET50,
+            fpn_resnet::RESNET50,
+        ],
         false => Architecture::all().collect(),
     }
 }
@@ -70,6 +78,7 @@ pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> Vec<Check> {
 fn compare(gpu: &Arc<Gpu>, architecture: Architecture) -> Result<[Outcome; 3], Failure> {
     let config = ModelConfig {
         classes: architecture.default_classes().min(8),
+        ftt: architecture.specification().ftts.first().copied(),
         ..ModelConfig::of(architecture)
     };
     let picture = weights::picture(SEED, 120, 97).into();

@@ -126,21 +126,20 @@ fn detectron2s_form_is_that_of_the_checkpoint() {
     assert_eq!(training["options"]["frozen_stages"], 2);
     folder.fpn("train --resume run").assert().success();
 
-    // Where the checkpoint tells no form, that is said.
-    let other = train.replace("--init slim.safetensors", "--init other.safetensors");
+    // Where the checkpoint is another model's, it tells no form.
     let tiny = weights::seeded(&ModelConfig::of(EFPN_TINY), 1);
-    let mut other_file = tiny;
-    other_file.metadata = weights::Metadata::default();
-    let bytes = other_file.to_safetensors(false).expect("it can be written");
+    let bytes = tiny.to_safetensors(false).expect("it can be written");
     folder.write("other.safetensors", &bytes);
-    let model = "--model fasterrcnn_resnet18_fpn";
-    let other = other.replace("--model detectron2_faster_rcnn_fpn", model);
+    let other = train
+        .replace("slim.safetensors", "other.safetensors")
+        .replace(name, "pyramid_tiny");
     folder
-        .fpn(&format!(
-            "{other} --batch 1 --batch-norms frozen {FEW} --out other"
-        ))
+        .fpn(&format!("{other} --batch 1 --freeze 1 {FEW} --out other"))
         .assert()
-        .success();
+        .success()
+        .stderr(contains(
+            "other.safetensors says it is for efpn_tiny, not for --model pyramid_tiny: the model's form is the usual one",
+        ));
 }
 
 /// A VOC folder of two pictures, one six times as wide as high.
@@ -164,7 +163,7 @@ fn c4_models_count_epochs() {
     let folder = Folder::new();
     voc(&folder);
     let train = format!(
-        "train --model fasterrcnn_c4_resnet50 --data voc:voc+voc:voc --epochs 2 --decay-epochs 1 --class-agnostic {FEW}"
+        "train --model fasterrcnn_c4_resnet50 --data voc:voc+voc:voc --epochs 2 --decay-epochs 1 --class-agnostic --cell-anchors 12 {FEW}"
     );
     folder
         .fpn(&format!("{train} --out run"))
@@ -180,6 +179,7 @@ fn c4_models_count_epochs() {
     let written = checkpoint(&folder, "run/model.safetensors");
     assert_eq!(written.tensors["RCNN_bbox_pred.bias"].shape, [4]);
     assert_eq!(written.tensors["RCNN_cls_score.bias"].shape, [2]);
+    assert_eq!(written.tensors["RCNN_rpn.RPN_cls_score.bias"].shape, [24]);
     let detect =
         "detect voc/JPEGImages/b.png --weights run/model.safetensors --device cpu --min-size 64";
     folder.fpn(detect).assert().success();
@@ -203,7 +203,11 @@ fn what_a_model_has_not_is_refused() {
         ),
         (
             "--class-agnostic",
-            "--class-agnostic: a RoI of pyramid_tiny has a box for every class",
+            "--class-agnostic: pyramid_tiny leaves no such choice, as C4 models do",
+        ),
+        (
+            "--cell-anchors 12",
+            "--cell-anchors: pyramid_tiny leaves no such choice, as C4 models do",
         ),
         (
             "--strides true",

@@ -6,21 +6,19 @@ use anyhow::{Result, anyhow, bail};
 use burn::tensor::Device;
 use clap::Args;
 use fpn_wgpu::data::{self, BACKGROUND};
-use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
-use fpn_wgpu::models::{ModelConfig, Rules, Strides};
+use fpn_wgpu::models::{ModelConfig, Rules};
 #[cfg(feature = "train-gpu")]
 use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::train::{TrainError, Trainer, resume};
-use fpn_wgpu::weights::Checkpoint;
-use fpn_wgpu::{BuildError, Detector};
 use indicatif::ProgressBar;
 
-use super::form::FormArgs;
-use super::model::{ModelArgs, open};
+use super::model::open;
 use super::output::say;
 use super::{Usage, labels};
+use form::TrainedArgs;
 use options::{OptionArgs, at_least_one};
 
+mod form;
 mod log;
 mod options;
 mod plot;
@@ -58,14 +56,7 @@ pub struct Train {
     check: bool,
 
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    form: FormArgs,
-
-    /// Give a RoI one box for all classes, as C4 models may have
-    #[arg(long)]
-    class_agnostic: bool,
+    trained: TrainedArgs,
 
     /// Start from this checkpoint's weights as far as they fit
     #[arg(long, value_name = "FILE")]
@@ -89,7 +80,7 @@ impl Train {
         if let Some(folder) = &self.resume {
             let path = folder.join(run::TRAINING);
             let checkpoint = open(&path)?;
-            let trainer = resume(&checkpoint, self.model.model, self.device()?)
+            let trainer = resume(&checkpoint, self.trained.model.model, self.device()?)
                 .map_err(|error| anyhow!("{}: {error}", path.display()))?;
             self.check_device(trainer.config())?;
             let options = trainer.options();
@@ -97,7 +88,13 @@ impl Train {
             return run::run(trainer, set, folder, self.save_every);
         }
         let data = self.data.as_deref().expect("clap asks for it");
-        let class_names = self.model.labels.as_deref().map(class_list).transpose()?;
+        let class_names = self
+            .trained
+            .model
+            .labels
+            .as_deref()
+            .map(class_list)
+            .transpose()?;
         if self.check {
             return check(data, class_names.as_deref());
         }
@@ -116,18 +113,22 @@ impl Train {
         if set.class_names().len() < 2 {
             bail!("{data} has no classes");
         }
-        let init = self.init.as_deref().map(open).transpose()?;
+        let init = match &self.init {
+            Some(path) => Some((&**path, open(path)?)),
+            None => None,
+        };
+        let init = init.as_ref().map(|(path, checkpoint)| (*path, checkpoint));
         let config = ModelConfig {
             classes: set.class_names().len(),
-            ..self.config(init.as_ref())?
+            ..self.trained.config(init)?
         };
         self.check_device(&config)?;
         let options = self
             .options
             .resolve(&config, data, set.as_ref(), init.is_some())?;
         options.check(&config).map_err(misused)?;
-        let trainer = match (&init, &self.init) {
-            (Some(checkpoint), Some(path)) => {
+        let trainer = match init {
+            Some((path, checkpoint)) => {
                 let (trainer, fresh) =
                     Trainer::from_checkpoint(config, options, checkpoint, device)
                         .map_err(|error| anyhow!("{}: {error}", path.display()))?;
@@ -138,47 +139,9 @@ impl Train {
                 ))?;
                 trainer
             }
-            _ => Trainer::new(config, options, device)?,
+            None => Trainer::new(config, options, device)?,
         };
         run::run(trainer, set, folder, self.save_every)
-    }
-
-    /// The model's form, but for its classes: that of the checkpoint to start from, as far as options do not say
-    /// otherwise.
-    fn config(&self, init: Option<&Checkpoint>) -> Result<ModelConfig> {
-        let weights = self.init.as_deref().unwrap_or(Path::new("the model"));
-        let told = init.and_then(|checkpoint| checkpoint.metadata.architecture);
-        let model = self.model.model.or(told).unwrap_or(PYRAMID_TINY);
-        let checkpoint = init.cloned().unwrap_or_default();
-        let builder = Detector::builder(checkpoint).architecture(model);
-        let mut builder = self.model.told(builder)?;
-        if model.specification().true_anchors.is_some() && self.model.strides.is_none() {
-            builder = builder.strides(Strides::True);
-        }
-        let misbuilt = |error| self.model.misbuilt(error, weights);
-        let form = match init.map(|_| builder.config()) {
-            Some(Err(BuildError::Weights(error))) => {
-                eprintln!(
-                    "{} {error}: the model's form is the usual one, as far as options do not say otherwise",
-                    weights.display()
-                );
-                None
-            }
-            Some(form) => Some(form.map_err(misbuilt)?),
-            None => None,
-        };
-        let form = match form {
-            Some(form) => self.form.chosen(form)?,
-            None => builder.chosen(self.form.config(model)?).map_err(misbuilt)?,
-        };
-        if self.class_agnostic && model.specification().rules != Some(Rules::Legacy) {
-            let told = format!("--class-agnostic: a RoI of {model} has a box for every class");
-            return Err(Usage(told).into());
-        }
-        Ok(ModelConfig {
-            is_class_agnostic: form.is_class_agnostic || self.class_agnostic,
-            ..form
-        })
     }
 
     /// Burn's device for `--device`.

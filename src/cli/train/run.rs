@@ -137,13 +137,11 @@ fn progress(steps: usize, done: usize, batch: usize) -> ProgressBar {
 
 fn show(progress: &ProgressBar, report: &StepReport) {
     let parts = report.parts.named().into_iter();
-    let parts: Vec<String> = parts
-        .map(|(name, loss)| format!("{name} {loss:.3}"))
-        .collect();
+    let parts: Vec<String> = parts.map(|(_, loss)| format!("{loss:.3}")).collect();
     progress.set_message(format!(
         "loss {:.3} ({}), rate {:.5}",
         report.loss,
-        parts.join("; "),
+        parts.join(" + "),
         report.learning_rate
     ));
     progress.set_position(report.step as u64);
