@@ -6,7 +6,7 @@ use crate::cpu::CpuEngine;
 use crate::detections::{Detection, Detections, FeatureMap};
 use crate::error::DetectError;
 use crate::gpu::{GpuEngine, Submitted};
-use crate::models::ModelConfig;
+use crate::models::{ModelConfig, Rules};
 use crate::ops::candidates::Candidate;
 use crate::results::Computed;
 use crate::transform::{Frame, Transform};
@@ -317,7 +317,8 @@ impl Detector {
         }
         // detectron2 keeps boxes of any size until they are in the picture's pixels. Of no other are there any
         // without area, but for C4's, whose edges are inclusive.
-        let is_detectron2 = self.config.body.is_some();
+        let rules = self.config.architecture.specification().rules;
+        let is_detectron2 = rules == Some(Rules::Detectron2);
         let is_kept = |found: &&Candidate| {
             let [x1, y1, x2, y2] = found.bbox;
             !is_detectron2 || (x2 > x1 && y2 > y1)
