@@ -7,6 +7,7 @@
 mod adapter;
 
 mod attention;
+mod convolutions;
 mod pictures;
 mod plans;
 mod references;
