@@ -23,8 +23,8 @@ Examples:
   fpn eval --data scenes:9:500
   fpn eval --data voc:VOC2007:test --weights mine.safetensors --json metrics.json
 
-Data sets: voc:DIR[:SPLIT], coco:JSON:IMAGES, scenes:SEED[:COUNT], small-scenes:SEED[:COUNT]; several joined by '+'. Classes are
-matched by name. docs/evaluation.md says what the figures are.")]
+Data sets: voc:DIR[:SPLIT], coco:JSON:IMAGES, scenes:SEED[:COUNT], small-scenes:SEED[:COUNT]; several
+joined by '+'. Classes are matched by name. docs/evaluation.md says what the figures are.")]
 pub struct Eval {
     /// What to look at
     #[arg(long, value_name = "DATA")]

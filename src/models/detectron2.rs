@@ -216,16 +216,11 @@ const EFPN: Specification = Specification {
     stride_in: &[StrideIn::Second, StrideIn::First],
     training: Some(TrainingDefaults {
         anchors: 128,
-        proposals: 1000,
         rois: 256,
         batch: 4,
         learning_rate: 1e-4,
-        warm_up: 1000,
-        are_norms_frozen: true,
         frozen_stages: 1,
-        short_sides: &[640, 672, 704, 736, 768, 800],
-        long_side: 1333,
-        epochs: None,
+        ..TRAINING
     }),
     seeded: |key, shape| match key {
         // Pictures are scaled.
@@ -278,22 +273,24 @@ const DETECTRON2: Specification = Specification {
     key,
     has_extras: true,
     seeded,
-    // Its baseline is of 16 pictures at a rate of 0.02; this is one of its eight GPUs' share.
-    training: Some(TrainingDefaults {
-        anchors: 256,
-        proposals: 1000,
-        rois: 512,
-        batch: 2,
-        learning_rate: 0.0025,
-        warm_up: 1000,
-        are_norms_frozen: true,
-        frozen_stages: 2,
-        short_sides: &[640, 672, 704, 736, 768, 800],
-        long_side: 1333,
-        epochs: None,
-    }),
+    training: Some(TRAINING),
     build,
     ..Specification::PLAIN
+};
+
+/// Its baseline is of 16 pictures at a rate of 0.02; this is one of its eight GPUs' share.
+const TRAINING: TrainingDefaults = TrainingDefaults {
+    anchors: 256,
+    proposals: 1000,
+    rois: 512,
+    batch: 2,
+    learning_rate: 0.0025,
+    warm_up: 1000,
+    are_norms_frozen: true,
+    frozen_stages: 2,
+    short_sides: &[640, 672, 704, 736, 768, 800],
+    long_side: 1333,
+    epochs: None,
 };
 
 /// One value a class, the background's last.

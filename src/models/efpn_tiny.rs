@@ -4,7 +4,7 @@
 use burn::tensor::Device;
 
 use super::detectron2::EFPN_RESNEXT50;
-use super::faster_rcnn::{self, FasterRcnn, FasterRcnnConfig, PYRAMID_TINY};
+use super::faster_rcnn::{self, CLASSIFIER, FasterRcnn, FasterRcnnConfig, PYRAMID_TINY};
 use super::ftt::{self, FttForm};
 use super::resnet::{self, ResNetConfig, ResNetStage, StemPool};
 use super::{Architecture, Classes, Distribution, Model, ModelConfig, Rules, Specification};
@@ -57,9 +57,6 @@ const ANCHORS: AnchorLayout = AnchorLayout {
 };
 
 const FINEST_STRIDE: usize = 2;
-
-/// One value a class, the background's last.
-const CLASSIFIER: &str = "roi_heads.box_predictor.cls_score.bias";
 
 fn build(config: &ModelConfig, device: &Device) -> Model {
     let tiny = FasterRcnnConfig::tiny(config);

@@ -491,7 +491,7 @@ const SELECTION: Selection = Selection {
 };
 
 /// One value a class.
-const CLASSIFIER: &str = "roi_heads.box_predictor.cls_score.bias";
+pub(super) const CLASSIFIER: &str = "roi_heads.box_predictor.cls_score.bias";
 
 /// Trained on generated scenes to find everyday shapes; `pyramid_tiny.md` beside the file tells how, and
 /// how well it does.

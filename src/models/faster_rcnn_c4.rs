@@ -15,7 +15,6 @@ use super::{
     Architecture, Classes, Distribution, EpochDefaults, Model, ModelConfig, Outputs, Request,
     Rules, Selection, Shapes, Specification, Stage, TrainingDefaults, TwoStage,
 };
-use crate::boxes::Edges;
 use crate::ops::anchors::{AnchorGrid, AnchorLayout};
 use crate::ops::proposals::{ProposalOptions, Proposals, RpnMaps, select_proposals};
 use crate::ops::roi_decode::decode_rois;
@@ -105,7 +104,7 @@ impl FasterRcnnC4 {
         let options = Rules::Legacy.decoding(selection.score_threshold);
         let candidates = decode_rois(logits, deltas, proposals, frame.clone(), options);
         let options = SelectOptions {
-            edges: Edges::Inclusive,
+            edges: Rules::Legacy.edges(),
             is_restored: true,
             ..selection.into()
         };

@@ -8,7 +8,7 @@ use crate::ops::proposals::RpnMaps;
 /// All anchors of a picture, in the order of level, cell and anchor of the cell.
 pub struct Anchors {
     pub(super) grid: AnchorGrid,
-    pub(super) boxes: Vec<BBox>,
+    boxes: Vec<BBox>,
     /// Anchors of a cell, height and width of each level.
     shapes: Vec<[usize; 3]>,
     /// How many come before each level's, and in all.

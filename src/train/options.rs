@@ -48,7 +48,7 @@ pub struct TrainOptions {
     pub weight_decay: f64,
     /// Whether batch norms learn.
     pub batch_norms: BatchNorms,
-    /// How many parts of the bottom-up network stay as they are, from the stem on: 0 to 5.
+    /// How many parts of the bottom-up network stay as they are, from the stem on: 0 to 6.
     pub frozen_stages: usize,
     /// Anchors that the RPN learns from, a picture.
     pub anchors: usize,

@@ -97,10 +97,10 @@ pub fn match_anchors(
         return assign(anchors.boxes(), &objects, edges, thresholds);
     }
     let size = frame.resized.map(|side| side as f32);
-    let is_inside = |&index: &usize| edges.is_inside(anchors.boxes[index], size);
-    let inside: Vec<usize> = (0..anchors.boxes.len()).filter(is_inside).collect();
-    let boxes: Vec<BBox> = inside.iter().map(|&index| anchors.boxes[index]).collect();
-    let mut matches = vec![Match::Ignored; anchors.boxes.len()];
+    let is_inside = |&index: &usize| edges.is_inside(anchors.boxes()[index], size);
+    let inside: Vec<usize> = (0..anchors.boxes().len()).filter(is_inside).collect();
+    let boxes: Vec<BBox> = inside.iter().map(|&index| anchors.boxes()[index]).collect();
+    let mut matches = vec![Match::Ignored; anchors.boxes().len()];
     let found = assign(&boxes, &objects, edges, thresholds);
     for (index, found) in inside.into_iter().zip(found) {
         matches[index] = found;
@@ -163,7 +163,7 @@ pub fn rpn_losses(
             let (level, _) = anchors.place(anchor, picture, 4, 0);
             let places = (0..4).map(|k| anchors.place(anchor, picture, 4, k).1);
             delta_places[level].extend(places);
-            let anchor = anchors.boxes[anchor];
+            let anchor = anchors.boxes()[anchor];
             targets[level].extend(options.rules.edges().encode(anchor, object, [1.0; 4]));
             outside[level].push(1.0 / samples as f32);
         }

@@ -35,7 +35,8 @@ Examples:
   fpn train --resume run
 
 Without --model or --init, pyramid_tiny is trained.
-Data sets: voc:DIR[:SPLIT], coco:JSON:IMAGES, scenes:SEED[:COUNT], small-scenes:SEED[:COUNT]; several joined by '+'.
+Data sets: voc:DIR[:SPLIT], coco:JSON:IMAGES, scenes:SEED[:COUNT], small-scenes:SEED[:COUNT]; several
+joined by '+'.
 The folder then holds model.safetensors (to use), training.safetensors (to go on with), log.jsonl,
 losses.svg and samples.png.")]
 pub struct Train {

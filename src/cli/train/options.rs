@@ -186,7 +186,7 @@ impl OptionArgs {
         Ok(TrainOptions {
             class_names: set.class_names().to_vec(),
             learns,
-            schedule: self.schedule(&defaults, steps_of_epoch(set, rules, batch)),
+            schedule: self.schedule(&defaults, steps_of_epoch(set, rules, batch).max(1)),
             momentum: self.momentum,
             weight_decay: self.weight_decay,
             batch_norms,
@@ -206,7 +206,7 @@ impl OptionArgs {
         })
     }
 
-    /// The learning rate over the steps, of which an epoch has `per_epoch`.
+    /// The learning rate over the steps, of which an epoch has `per_epoch`, at least one.
     fn schedule(&self, defaults: &TrainingDefaults, per_epoch: usize) -> Schedule {
         let usual = defaults.epochs.filter(|_| self.steps.is_none());
         let epochs = self.epochs.or(usual.map(|epochs| epochs.count));
@@ -229,7 +229,7 @@ impl OptionArgs {
                 let after = self.decay_epochs.or(usual).unwrap_or(DECAY_EPOCHS);
                 // Epoch 1 begins at step 0.
                 let epochs = (1..).map(|count: usize| count.saturating_mul(after + 1) - 1);
-                let at = epochs.map(|epoch| epoch.saturating_mul(per_epoch.max(1)));
+                let at = epochs.map(|epoch| epoch.saturating_mul(per_epoch));
                 Decay::Steps(at.take_while(|&at| at < steps).collect())
             }
         };
