@@ -13,6 +13,7 @@ use crate::transform::Transform;
 
 mod architecture;
 pub mod box_head;
+mod coco_keypoints;
 mod coco_names;
 pub(crate) mod conv;
 pub mod detectron2;
@@ -37,6 +38,7 @@ mod two_stage;
 pub use crate::stage::Stage;
 pub use crate::upsampling::Upsampling;
 pub use architecture::{Architecture, UnknownArchitecture};
+pub use coco_keypoints::{COCO_KEYPOINTS, COCO_LIMBS, COCO_SIGMAS};
 pub use coco_names::{COCO_CLASSES, COCO_NAMES};
 pub use detectron2::Body;
 pub use distribution::Distribution;
