@@ -334,6 +334,8 @@ impl Detector {
                 [] => None,
                 points => Some(points.to_vec()),
             },
+            mask: None,
+            keypoints: None,
         });
         Ok(Detections {
             width: frame.original[1],
