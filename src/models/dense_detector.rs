@@ -284,10 +284,9 @@ pub static RETINANET_RESNET50_FPN_V2: Architecture = Architecture(&Specification
             |index| format!("{index}.1"),
         )
     },
-    published: &[coco(
-        "5905b1c5",
+    published: &[Published::torchvision(
         "retinanet_resnet50_fpn_v2_coco-5905b1c5.pth",
-        1e-5,
+        146.037,
     )],
     build: |config, device| Model::DenseDetector(DenseDetector::new(&RETINANET_V2, config, device)),
     ..COMMON
@@ -332,24 +331,13 @@ pub static FCOS_RESNET50_FPN: Architecture = Architecture(&Specification {
         }
         _ => seeded(key, shape),
     },
-    published: &[coco(
-        "99b0c9b7",
+    published: &[Published::torchvision(
         "fcos_resnet50_fpn_coco-99b0c9b7.pth",
-        1e-5,
+        123.608,
     )],
     build: |config, device| Model::DenseDetector(DenseDetector::new(&FCOS, config, device)),
     ..COMMON
 });
-
-/// A file trained on COCO.
-const fn coco(sha256_prefix: &'static str, file_name: &'static str, bn_eps: f64) -> Published {
-    Published {
-        sha256_prefix,
-        file_name,
-        class_names: &COCO_NAMES,
-        bn_eps,
-    }
-}
 
 /// What they have in common, told of the first RetinaNet.
 const COMMON: Specification = Specification {
@@ -397,12 +385,11 @@ const COMMON: Specification = Specification {
     },
     layout: older_layout,
     seeded,
-    published: &[coco(
-        "eeacb38b",
-        "retinanet_resnet50_fpn_coco-eeacb38b.pth",
+    published: &[Published {
         // `overwrite_eps` in torchvision.
-        0.0,
-    )],
+        bn_eps: 0.0,
+        ..Published::torchvision("retinanet_resnet50_fpn_coco-eeacb38b.pth", 130.267)
+    }],
     build: |config, device| Model::DenseDetector(DenseDetector::new(&RETINANET, config, device)),
     ..Specification::PLAIN
 };

@@ -99,12 +99,11 @@ pub static RESNET34_FPN: Architecture = Architecture(&Specification {
 
 /// torchvision's `fasterrcnn_resnet50_fpn`.
 pub static RESNET50_FPN: Architecture = Architecture(&Specification {
-    published: &[coco(
-        "258fb6c6",
-        "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+    published: &[Published {
         // `overwrite_eps` in torchvision.
-        0.0,
-    )],
+        bn_eps: 0.0,
+        ..Published::torchvision("fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 159.743)
+    }],
     ..TORCHVISION
 });
 
@@ -167,10 +166,9 @@ pub static MOBILENET_320_FPN: Architecture = Architecture(&Specification {
         ..SELECTION
     }),
     proposals_per_level: 150,
-    published: &[coco(
-        "907ea3f9",
+    published: &[Published::torchvision(
         "fasterrcnn_mobilenet_v3_large_320_fpn-907ea3f9.pth",
-        1e-5,
+        74.239,
     )],
     ..MOBILENET
 });
@@ -181,11 +179,11 @@ pub static MASK_RESNET50_FPN: Architecture = Architecture(&Specification {
     description: "Mask R-CNN, ResNet-50",
     accepts: "torchvision (maskrcnn_resnet50_fpn), any number of classes; .pth, .safetensors",
     stages: WITH_INSTANCES,
-    published: &[coco(
-        "bf2d0c1e",
-        "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-        0.0,
-    )],
+    published: &[Published {
+        // `overwrite_eps` in torchvision.
+        bn_eps: 0.0,
+        ..Published::torchvision("maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", 169.84)
+    }],
     training: None,
     build: |config, device| {
         let config = FasterRcnnConfig {
@@ -203,10 +201,9 @@ pub static MASK_RESNET50_FPN_V2: Architecture = Architecture(&Specification {
     description: "Mask R-CNN, second version, ResNet-50",
     accepts: "torchvision (maskrcnn_resnet50_fpn_v2), any number of classes; .pth, .safetensors",
     stages: WITH_INSTANCES,
-    published: &[coco(
-        "73cbd019",
+    published: &[Published::torchvision(
         "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
-        1e-5,
+        177.219,
     )],
     build: |config, device| {
         let norm_eps = Some(config.bn_eps);
@@ -228,11 +225,9 @@ pub static KEYPOINT_RESNET50_FPN: Architecture = Architecture(&Specification {
     classes: Classes::Fixed(&["background", "person"]),
     published: &[Published {
         class_names: &["background", "person"],
-        ..coco(
-            "fc266e95",
-            "keypointrcnn_resnet50_fpn_coco-fc266e95.pth",
-            0.0,
-        )
+        // `overwrite_eps` in torchvision.
+        bn_eps: 0.0,
+        ..Published::torchvision("keypointrcnn_resnet50_fpn_coco-fc266e95.pth", 226.054)
     }],
     training: None,
     build: |config, device| {
@@ -247,16 +242,6 @@ pub static KEYPOINT_RESNET50_FPN: Architecture = Architecture(&Specification {
 
 /// Of a person, in COCO.
 const KEYPOINTS: usize = 17;
-
-/// A file trained on COCO.
-const fn coco(sha256_prefix: &'static str, file_name: &'static str, bn_eps: f64) -> Published {
-    Published {
-        sha256_prefix,
-        file_name,
-        class_names: &COCO_NAMES,
-        bn_eps,
-    }
-}
 
 /// The stages of those that look at their detections again.
 const WITH_INSTANCES: &[(&str, Stage)] = &[
@@ -274,10 +259,9 @@ const SECOND: Specification = Specification {
     accepts: "torchvision (fasterrcnn_resnet50_fpn_v2), any number of classes; .pth, .safetensors",
     key: second_key,
     layout: str::to_owned,
-    published: &[coco(
-        "dd69338a",
+    published: &[Published::torchvision(
         "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth",
-        1e-5,
+        167.104,
     )],
     training: None,
     build: |config, device| {
@@ -300,10 +284,9 @@ const MOBILENET: Specification = Specification {
     }),
     stride_in: &[],
     key: mobilenet_key,
-    published: &[coco(
-        "fb6a3cc7",
+    published: &[Published::torchvision(
         "fasterrcnn_mobilenet_v3_large_fpn-fb6a3cc7.pth",
-        1e-5,
+        74.239,
     )],
     training: None,
     build: |config, device| {
