@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use burn::module::Module;
 
-use super::{Metadata, WeightsError, extras, safetensors};
+use super::format::{Format, START};
+use super::{Metadata, WeightsError, extras, model_zoo, official, pytorch, safetensors};
 use crate::models::{Architecture, parameters};
 
 /// How many values [`StoredTensor::parts`] reads at once: some milliseconds' work.
@@ -140,28 +141,59 @@ impl Checkpoint {
         safetensors::read(bytes)
     }
 
+    /// A file in memory, its format recognized by its content: safetensors, PyTorch since version 1.6 (zip), or a
+    /// pickle of detectron2's model zoo. Nothing in it is executed. Files that were published are known by their hash.
+    ///
+    /// # Errors
+    /// If it is of another format, or is broken.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, WeightsError> {
+        let sha256 = match Format::of(&bytes)? {
+            Format::Zip => official::sha256(&*bytes)?,
+            _ => String::new(),
+        };
+        Self::from_hashed_bytes(bytes, &sha256)
+    }
+
+    /// The same of bytes whose SHA-256 is known, in hexadecimal digits, as where they arrived one after the other.
+    ///
+    /// # Errors
+    /// If the file is of another format, or is broken.
+    pub fn from_hashed_bytes(bytes: Vec<u8>, sha256: &str) -> Result<Self, WeightsError> {
+        match Format::of(&bytes)? {
+            Format::Safetensors => Self::from_safetensors(bytes),
+            Format::ModelZoo => model_zoo::read(bytes),
+            Format::Zip => {
+                let metadata = official::by_sha256(sha256).unwrap_or_default();
+                pytorch::read(std::io::Cursor::new(bytes), metadata)
+            }
+            Format::Legacy => Err(WeightsError::Pytorch(
+                "it is of a version before 1.6, which is read from files only: `fpn convert` makes safetensors of it"
+                    .to_owned(),
+            )),
+        }
+    }
+
     /// A file, its format recognized by its content: safetensors, PyTorch (zip or older), or a pickle
-    /// of detectron2's model zoo. Nothing in it is executed. Files that torchvision published are known by their hash.
+    /// of detectron2's model zoo. Nothing in it is executed. Files that were published are known by their hash.
     ///
     /// # Errors
     /// If it cannot be read, is of another format, or is broken.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(path: &std::path::Path) -> Result<Self, WeightsError> {
+        use std::fs::{self, File};
         use std::io::Read;
 
         let mut start = Vec::new();
-        std::fs::File::open(path)?
-            .take(super::model_zoo::START)
-            .read_to_end(&mut start)?;
-        match start.as_slice() {
-            [] => Err(WeightsError::Empty),
-            // A header's length in eight bytes, then the header, a JSON object.
-            [_, _, _, _, _, _, _, _, b'{', ..] => Self::from_safetensors(std::fs::read(path)?),
-            start if super::model_zoo::is_likely(start) => {
-                super::model_zoo::read(std::fs::read(path)?)
-            }
-            [b'P', b'K', ..] | [0x80, ..] => super::pytorch::read(path),
-            _ => Err(WeightsError::UnknownFormat),
+        File::open(path)?.take(START).read_to_end(&mut start)?;
+        let metadata = || -> Result<Metadata, WeightsError> {
+            let sha256 = official::sha256(File::open(path)?)?;
+            Ok(official::by_sha256(&sha256).unwrap_or_default())
+        };
+        match Format::of(&start)? {
+            Format::Safetensors => Self::from_safetensors(fs::read(path)?),
+            Format::ModelZoo => model_zoo::read(fs::read(path)?),
+            Format::Zip => pytorch::read(File::open(path)?, metadata()?),
+            Format::Legacy => super::legacy::read(path, metadata()?),
         }
     }
 

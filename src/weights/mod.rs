@@ -1,22 +1,24 @@
 //! Weights: checkpoints of several origins and formats, and how they get into a module.
 
+mod archive;
 mod builtin;
 mod checkpoint;
 mod element;
 mod extras;
+mod format;
+#[cfg(not(target_arch = "wasm32"))]
+mod legacy;
 mod load;
 mod metadata;
-#[cfg(not(target_arch = "wasm32"))]
 mod model_zoo;
 pub mod official;
 mod pack;
-#[cfg(not(target_arch = "wasm32"))]
 mod pickle;
-#[cfg(not(target_arch = "wasm32"))]
 mod pytorch;
 mod safetensors;
 mod save;
 mod seeded;
+mod wrappers;
 
 pub use builtin::builtin;
 pub use checkpoint::{Checkpoint, StoredTensor};
