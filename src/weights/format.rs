@@ -11,8 +11,8 @@ pub(super) enum Format {
     ModelZoo,
     /// PyTorch's since version 1.6.
     Zip,
-    /// PyTorch's before, or a pickle.
-    Legacy,
+    /// PyTorch's before.
+    Pickles,
 }
 
 impl Format {
@@ -28,7 +28,7 @@ impl Format {
             [_, _, _, _, _, _, _, _, b'{', ..] => Ok(Self::Safetensors),
             start if model_zoo::is_likely(start) => Ok(Self::ModelZoo),
             [b'P', b'K', ..] => Ok(Self::Zip),
-            [0x80, ..] => Ok(Self::Legacy),
+            [0x80, ..] => Ok(Self::Pickles),
             _ => Err(WeightsError::UnknownFormat),
         }
     }

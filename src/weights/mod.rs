@@ -1,13 +1,10 @@
 //! Weights: checkpoints of several origins and formats, and how they get into a module.
 
-mod archive;
 mod builtin;
 mod checkpoint;
 mod element;
 mod extras;
 mod format;
-#[cfg(not(target_arch = "wasm32"))]
-mod legacy;
 mod load;
 mod metadata;
 mod model_zoo;
@@ -18,7 +15,6 @@ mod pytorch;
 mod safetensors;
 mod save;
 mod seeded;
-mod wrappers;
 
 pub use builtin::builtin;
 pub use checkpoint::{Checkpoint, StoredTensor};

@@ -33,7 +33,7 @@ pub(super) fn is_likely(start: &[u8]) -> bool {
 pub(super) fn read(bytes: Vec<u8>) -> Result<Checkpoint, WeightsError> {
     let bytes = Arc::new(bytes);
     let failed = |reason: String| WeightsError::ModelZoo(reason);
-    let pickle = Pickle::read(&bytes, Dialect::NumPy).map_err(failed)?;
+    let pickle = Pickle::read(&bytes, 0, Dialect::NumPy).map_err(failed)?;
     let Value::Dict(entries) = pickle.value(pickle.root()) else {
         return Err(failed("it holds no dict".to_owned()));
     };

@@ -9,11 +9,11 @@ use super::{Dialect, Global, Id, Pickle, Value, numpy, text, torch};
 /// for each tensor.
 const MOST_VALUES: usize = 1 << 20;
 
-pub(super) fn read(bytes: &[u8], dialect: Dialect) -> Result<Pickle<'_>, String> {
+pub(super) fn read(bytes: &[u8], start: usize, dialect: Dialect) -> Result<Pickle<'_>, String> {
     Machine {
         bytes,
         dialect,
-        at: 0,
+        at: start,
         values: Vec::new(),
         held: 0,
         stack: Vec::new(),
@@ -48,6 +48,7 @@ impl<'a> Machine<'a> {
                     bytes: self.bytes,
                     values: self.values,
                     root,
+                    end: self.at,
                 });
             }
             self.step(opcode)?;
@@ -154,11 +155,16 @@ impl<'a> Machine<'a> {
             // NEWOBJ: a call; NEWOBJ_EX: with named arguments, which tensors do not have
             0x81 => self.reduce(),
             0x92 => {
-                self.pop_many(3)?;
-                self.push(Value::Object)
+                let call = self.pop_many(3)?;
+                self.push(torch::object(&self.values[call[0]]))
             }
             // LONG4
             0x8b => self.long(4),
+            // UNICODE, whose escapes stay as they are
+            b'V' => {
+                let line = self.line()?;
+                self.push(Value::Text(line))
+            }
             // SHORT_BINSTRING, BINSTRING: Python 2's texts, which may be any bytes
             b'U' => self.string(1),
             b'T' => self.string(4),
@@ -332,7 +338,7 @@ impl<'a> Machine<'a> {
                 Ok(())
             }
             // A dict of a class of its own.
-            object @ Value::Object if rest.is_empty() => {
+            object @ Value::Object(_) if rest.is_empty() => {
                 *object = Value::Dict(pairs.iter().map(|[key, value]| (*key, *value)).collect());
                 Ok(())
             }
@@ -347,7 +353,7 @@ impl<'a> Machine<'a> {
                 items.extend(added);
                 Ok(())
             }
-            Value::Object => Ok(()),
+            Value::Object(_) => Ok(()),
             _ => Err("it appends to what is no list".to_owned()),
         }
     }

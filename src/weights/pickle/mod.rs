@@ -47,8 +47,8 @@ pub(super) enum Value {
     Global(Global),
     /// Something that can be called and means nothing here: its module and name.
     Unknown(Range<usize>, Range<usize>),
-    /// What such a call made.
-    Object,
+    /// What such a call made; the call's module and name if it has one.
+    Object(Option<(Range<usize>, Range<usize>)>),
     /// An element type, by NumPy's name, and whether its bytes are swapped.
     Dtype(Range<usize>, bool),
     /// An array that is not yet filled.
@@ -73,13 +73,26 @@ pub(super) struct Pickle<'a> {
     bytes: &'a [u8],
     values: Vec<Value>,
     root: Id,
+    end: usize,
 }
 
 impl<'a> Pickle<'a> {
+    /// The pickle that begins at a place in a file.
+    ///
     /// # Errors
     /// If it is cut short, or holds more or something else than its dialect knows, in words.
-    pub fn read(bytes: &'a [u8], dialect: Dialect) -> Result<Self, String> {
-        machine::read(bytes, dialect)
+    pub fn read(bytes: &'a [u8], start: usize, dialect: Dialect) -> Result<Self, String> {
+        machine::read(bytes, start, dialect)
+    }
+
+    /// Where it ends in the file.
+    pub fn end(&self) -> usize {
+        self.end
+    }
+
+    /// All values, in the order in which they are in the file.
+    pub fn values(&self) -> &[Value] {
+        &self.values
     }
 
     /// The value that all others are in.

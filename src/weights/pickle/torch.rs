@@ -14,6 +14,8 @@ pub(in crate::weights) struct Storage {
     pub numbers: Numbers,
     /// How many it holds, as the pickle says.
     pub count: usize,
+    /// Those of them that this is a view of: usually all.
+    pub view: Range<usize>,
 }
 
 /// A tensor: which numbers of a storage it is.
@@ -105,14 +107,13 @@ pub(super) fn call(
     arguments: &[Id],
 ) -> Result<Made, String> {
     let Value::Global(super::Global::Torch(global)) = called else {
-        let is_of_tensor = |id: &Id| matches!(values[*id], Value::Storage(_) | Value::Tensor(_));
         return match called {
-            Value::Unknown(module, name) if arguments.iter().any(is_of_tensor) => Err(format!(
+            Value::Unknown(module, name) if are_of_tensors(values, arguments) => Err(format!(
                 "it makes something of a tensor by {}.{}, which is none of the ways that plain tensors are made by",
                 text(bytes, module).escape_debug(),
                 text(bytes, name).escape_debug()
             )),
-            _ => Ok(Made::New(Value::Object)),
+            _ => Ok(Made::New(object(called))),
         };
     };
     match (global, arguments) {
@@ -139,6 +140,26 @@ pub(super) fn call(
     }
 }
 
+/// What a call makes that means nothing here.
+pub(super) fn object(called: &Value) -> Value {
+    Value::Object(match called {
+        Value::Unknown(module, name) => Some((module.clone(), name.clone())),
+        _ => None,
+    })
+}
+
+/// Whether there are tensors among a call's arguments, or in those that are sequences.
+fn are_of_tensors(values: &[Value], arguments: &[Id]) -> bool {
+    let is_of_tensor = |id: &Id| matches!(values[*id], Value::Storage(_) | Value::Tensor(_));
+    arguments
+        .iter()
+        .take(MOST_PARTS)
+        .any(|id| match &values[*id] {
+            Value::Sequence(items) => items.iter().take(MOST_PARTS).any(is_of_tensor),
+            _ => is_of_tensor(id),
+        })
+}
+
 /// Of key and value in pairs.
 fn ordered_dict(values: &[Value], pairs: Id) -> Result<Value, String> {
     let wrong = || "it makes a dict of what are no pairs".to_owned();
@@ -158,14 +179,11 @@ fn ordered_dict(values: &[Value], pairs: Id) -> Result<Value, String> {
 fn tensor(values: &[Value], [storage, offset, shape, strides]: [Id; 4]) -> Result<Value, String> {
     let wrong =
         || "it makes a tensor of something else than a storage, a place and sides".to_owned();
-    let number = |id: &Id| match values[*id] {
-        Value::Integer(number) => usize::try_from(number).ok(),
-        _ => None,
-    };
     let numbers = |id: Id| match &values[id] {
-        Value::Sequence(sides) if sides.len() <= MOST_PARTS => {
-            sides.iter().map(number).collect::<Option<Vec<_>>>()
-        }
+        Value::Sequence(sides) if sides.len() <= MOST_PARTS => sides
+            .iter()
+            .map(|id| number(values, *id))
+            .collect::<Option<Vec<_>>>(),
         _ => None,
     };
     if !matches!(values[storage], Value::Storage(_)) {
@@ -173,14 +191,14 @@ fn tensor(values: &[Value], [storage, offset, shape, strides]: [Id; 4]) -> Resul
     }
     Ok(Value::Tensor(Tensor {
         storage,
-        offset: number(&offset).ok_or_else(wrong)?,
+        offset: number(values, offset).ok_or_else(wrong)?,
         shape: numbers(shape).ok_or_else(wrong)?,
         strides: numbers(strides).ok_or_else(wrong)?,
     }))
 }
 
-/// What a persistent id means: `('storage', type, key, device, count)`, and a view of it that nobody writes any
-/// more.
+/// What a persistent id means: `('storage', type, key, device, count)`. Files before version 0.4 may have a view of it
+/// behind: `(key, first, count)`.
 pub(super) fn persistent(bytes: &[u8], values: &[Value], id: Id) -> Result<Value, String> {
     let wrong = || "it refers to something else than a storage".to_owned();
     let Value::Sequence(parts) = &values[id] else {
@@ -188,32 +206,50 @@ pub(super) fn persistent(bytes: &[u8], values: &[Value], id: Id) -> Result<Value
     };
     let parts = parts.iter().take(MOST_PARTS);
     let parts: Vec<&Value> = parts.map(|id| &values[*id]).collect();
-    match parts[..] {
+    let (numbers, key, count, view) = match &parts[..] {
         [
             Value::Text(kind),
             Value::Global(super::Global::Torch(Global::Storage(numbers))),
             Value::Text(key),
             _,
             Value::Integer(count),
-        ]
-        | [
-            Value::Text(kind),
-            Value::Global(super::Global::Torch(Global::Storage(numbers))),
-            Value::Text(key),
-            _,
-            Value::Integer(count),
-            Value::Other,
-        ] if text(bytes, kind) == "storage" => Ok(Value::Storage(Storage {
-            key: key.clone(),
-            numbers: *numbers,
-            count: usize::try_from(*count).map_err(|_| wrong())?,
-        })),
-        [Value::Text(_), Value::Unknown(module, name), ..] => Err(format!(
-            "it refers to a storage of {}.{}, which is of no known kind of numbers",
-            text(bytes, module).escape_debug(),
-            text(bytes, name).escape_debug()
-        )),
-        _ => Err(wrong()),
+            view @ ..,
+        ] if text(bytes, kind) == "storage" => (*numbers, key.clone(), *count, view),
+        [Value::Text(_), Value::Unknown(module, name), ..] => {
+            return Err(format!(
+                "it refers to a storage of {}.{}, which is of no known kind of numbers",
+                text(bytes, module).escape_debug(),
+                text(bytes, name).escape_debug()
+            ));
+        }
+        _ => return Err(wrong()),
+    };
+    let count = usize::try_from(count).map_err(|_| wrong())?;
+    let view = match view {
+        [] | [Value::Other] => 0..count,
+        [Value::Sequence(view)] => match view[..] {
+            [_, first, length] => {
+                let number = |id| number(values, id).ok_or_else(wrong);
+                let (first, length) = (number(first)?, number(length)?);
+                let end = first.checked_add(length).filter(|end| *end <= count);
+                first..end.ok_or_else(wrong)?
+            }
+            _ => return Err(wrong()),
+        },
+        _ => return Err(wrong()),
+    };
+    Ok(Value::Storage(Storage {
+        key,
+        numbers,
+        count,
+        view,
+    }))
+}
+
+fn number(values: &[Value], id: Id) -> Option<usize> {
+    match values[id] {
+        Value::Integer(number) => usize::try_from(number).ok(),
+        _ => None,
     }
 }
 
@@ -231,7 +267,7 @@ pub(super) fn build(
     made: &Value,
     state: &Value,
 ) -> Result<Option<Value>, String> {
-    let (Value::Object, Value::Dict(state)) = (made, state) else {
+    let (Value::Object(_), Value::Dict(state)) = (made, state) else {
         return Ok(None);
     };
     let entry = |name: &str| {

@@ -1,14 +1,15 @@
-//! A row of numbers in an archive, read in parts.
+//! The numbers of a storage in an archive.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use crc32fast::Hasher;
 
-use super::{Archive, Entry};
+use super::archive::{Archive, Entry};
+use super::storage::Row;
 
-/// The numbers of a storage.
-pub(in crate::weights) struct Row {
+/// A file of numbers in an archive.
+pub(super) struct PackedRow {
     archive: Arc<Archive>,
     entry: Entry,
     /// Bytes of a number.
@@ -22,7 +23,7 @@ struct Sum {
     hasher: Hasher,
 }
 
-impl Row {
+impl PackedRow {
     /// The storage of that name, of numbers of so many bytes.
     ///
     /// # Errors
@@ -38,35 +39,6 @@ impl Row {
                 hasher: Hasher::new(),
             }),
         })
-    }
-
-    /// How many numbers there are, as the archive says.
-    pub fn count(&self) -> usize {
-        usize::try_from(self.entry.size).unwrap_or(usize::MAX) / self.size
-    }
-
-    /// Whether a part takes no more time than its length asks for.
-    pub fn is_in_parts(&self) -> bool {
-        self.entry.is_stored
-    }
-
-    /// The bytes of those numbers, of which there are so many.
-    ///
-    /// # Errors
-    /// If the archive is cut short or broken. That a sum is another is found where all numbers are read, if in parts
-    /// one after the other.
-    pub fn read(&self, part: Range<usize>) -> Result<Vec<u8>, String> {
-        let part = (part.start * self.size) as u64..(part.end * self.size) as u64;
-        if !self.entry.is_stored {
-            return self.archive.unpacked(&self.entry, part);
-        }
-        let bytes = self.archive.stored(&self.entry, part.clone())?;
-        match self.entry.crc32 {
-            Some(expected) if self.sum(part, &bytes).is_some_and(|sum| sum != expected) => Err(
-                format!("'{}' in the archive: Invalid checksum", self.entry.name),
-            ),
-            _ => Ok(bytes),
-        }
     }
 
     /// The sum of all bytes where these are the last, and all before them were read.
@@ -87,5 +59,29 @@ impl Row {
         sum.hasher.update(bytes);
         sum.next = part.end;
         (sum.next == self.entry.size).then(|| sum.hasher.clone().finalize())
+    }
+}
+
+impl Row for PackedRow {
+    fn count(&self) -> usize {
+        usize::try_from(self.entry.size).unwrap_or(usize::MAX) / self.size
+    }
+
+    fn is_in_parts(&self) -> bool {
+        self.entry.is_stored
+    }
+
+    fn read(&self, part: Range<usize>) -> Result<Vec<u8>, String> {
+        let part = (part.start * self.size) as u64..(part.end * self.size) as u64;
+        if !self.entry.is_stored {
+            return self.archive.unpacked(&self.entry, part);
+        }
+        let bytes = self.archive.stored(&self.entry, part.clone())?;
+        match self.entry.crc32 {
+            Some(expected) if self.sum(part, &bytes).is_some_and(|sum| sum != expected) => Err(
+                format!("'{}' in the archive: Invalid checksum", self.entry.name),
+            ),
+            _ => Ok(bytes),
+        }
     }
 }

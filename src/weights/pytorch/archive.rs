@@ -6,10 +6,6 @@ use std::sync::{Mutex, MutexGuard};
 
 use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
 
-mod row;
-
-pub(super) use row::Row;
-
 /// Largest pickle that is read, in bytes.
 const LARGEST_PICKLE: u64 = 100 << 20;
 
@@ -17,7 +13,7 @@ const LARGEST_PICKLE: u64 = 100 << 20;
 const LARGEST_TEXT: u64 = 4096;
 
 /// Where an archive's bytes come from.
-pub(super) trait Source: Read + Seek + Send {}
+pub(in crate::weights) trait Source: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Source for T {}
 
@@ -31,15 +27,15 @@ pub(super) struct Archive {
 }
 
 /// A file of an archive.
-struct Entry {
+pub(super) struct Entry {
     index: usize,
-    name: String,
+    pub name: String,
     /// Of its content, in bytes, as the archive says.
-    size: u64,
+    pub size: u64,
     /// Whether its content lies there as it is.
-    is_stored: bool,
+    pub is_stored: bool,
     /// The sum that its content must have; none where nobody computed it.
-    crc32: Option<u32>,
+    pub crc32: Option<u32>,
 }
 
 impl Archive {
@@ -103,7 +99,11 @@ impl Archive {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn entry(&self, name: &str) -> Result<Option<Entry>, String> {
+    /// A file of this name, the root's left out, if there is one.
+    ///
+    /// # Errors
+    /// If what is said of it cannot be read.
+    pub fn entry(&self, name: &str) -> Result<Option<Entry>, String> {
         let name = format!("{}{name}", self.root);
         let zip = self.zip();
         let Some(index) = zip.index_for_name(&name) else {
@@ -134,7 +134,7 @@ impl Archive {
     ///
     /// # Errors
     /// If the archive ends before, or cannot be read.
-    fn stored(&self, entry: &Entry, part: Range<u64>) -> Result<Vec<u8>, String> {
+    pub fn stored(&self, entry: &Entry, part: Range<u64>) -> Result<Vec<u8>, String> {
         let failed =
             |error: &dyn std::fmt::Display| format!("'{}' in the archive: {error}", entry.name);
         let length = part.end - part.start;
@@ -157,7 +157,7 @@ impl Archive {
     ///
     /// # Errors
     /// If it is cut short or broken, or packed in a way that `torch.save` does not use.
-    fn unpacked(&self, entry: &Entry, part: Range<u64>) -> Result<Vec<u8>, String> {
+    pub fn unpacked(&self, entry: &Entry, part: Range<u64>) -> Result<Vec<u8>, String> {
         let failed =
             |error: &dyn std::fmt::Display| format!("'{}' in the archive: {error}", entry.name);
         let mut zip = self.zip();
