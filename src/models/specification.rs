@@ -116,8 +116,10 @@ pub enum Classes {
     Fixed(&'static [&'static str]),
     /// As many as its checkpoint has.
     Counted {
-        /// Key of a tensor with one value for each class, the background included.
+        /// Key of a tensor with a value for each class, the background included, or several.
         tensor: &'static str,
+        /// How many.
+        each: usize,
         /// How many where there is no checkpoint.
         usual: usize,
         /// What they are called where there are just as many and nothing says otherwise, the background
