@@ -5,6 +5,9 @@
 mod adapter;
 #[path = "../files/mod.rs"]
 mod files;
+#[cfg(feature = "fetch")]
+#[path = "../server/mod.rs"]
+mod server;
 
 mod bad_checkpoints;
 mod bad_pictures;
@@ -13,6 +16,8 @@ mod cache;
 mod commands;
 mod detectron2;
 mod eval;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod folder;
 mod formats;
 mod gpu;
