@@ -5,6 +5,8 @@
 mod adapter;
 #[path = "../files/mod.rs"]
 mod files;
+#[path = "../videos/mod.rs"]
+mod videos;
 
 mod bad_checkpoints;
 mod bad_pictures;
@@ -25,3 +27,4 @@ mod pyramid;
 mod train;
 mod train_systems;
 mod verify;
+mod video;
