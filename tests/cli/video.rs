@@ -227,10 +227,10 @@ fn where_there_is_no_frame_nothing_is_written() {
     folder.write("empty.y4m", &video(0));
     let clip = fs::read(golden("clip.mp4")).expect("it is there");
     let mut hevc = clip.clone();
-    let at = hevc
-        .windows(4)
-        .position(|name| name == b"avc1")
-        .expect("a codec");
+    let place = |name: &[u8]| clip.windows(4).position(|bytes| bytes == name);
+    let described = place(b"stsd").expect("a description");
+    let at = described + 16;
+    assert_eq!(&hevc[at..at + 4], b"avc1");
     hevc[at..at + 4].copy_from_slice(b"hev1");
     folder.write("hevc.mp4", &hevc);
     folder.write("cut.mp4", &clip[..40]);

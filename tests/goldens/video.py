@@ -4,12 +4,14 @@ ffmpeg with libx264, and cargo:
     python tests/goldens/video.py
 
 The pictures are those of `examples/animation.rs`. For each video `expected.json` has its size as it is shown, the
-time of each frame in seconds, and of some frames the red, green and blue of a grid of pixels: ffmpeg decodes luma
+time of each frame in seconds since the first, and of some frames the red, green and blue of a grid of pixels: ffmpeg decodes luma
 and chroma, and the formulas of BT.601 and BT.709 follow here, in floating point.
 """
 
 import json
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent / "video"
@@ -31,7 +33,7 @@ VIDEOS = [
       "-color_range", "pc", "-movflags", "frag_keyframe+empty_moov+default_base_moof"],
      "yuv420p", BT709, True, False),
     # Ten bits, and chroma in every row; the index after the pictures.
-    ("turned.mp4", (96, 64), 4, ["-metadata:s:v", "rotate=90"], "yuv422p10le", BT601, False, True),
+    ("turned.mp4", (96, 64), 4, [], "yuv422p10le", BT601, False, True),
 ]
 
 
@@ -39,10 +41,16 @@ def run(*command, **options):
     return subprocess.run([str(word) for word in command], check=True, capture_output=True, **options).stdout
 
 
-def make(name, size, frames, arguments, form):
+def make(name, size, frames, arguments, form, is_turned):
     y4m = run("cargo", "run", "--release", "--example", "animation", "--", *size, frames)
-    run("ffmpeg", "-y", "-i", "-", *X264, "-pix_fmt", form, *arguments, "-fflags", "+bitexact", "-flags:v", "+bitexact",
-        "-map_metadata", "-1" if "rotate=90" not in arguments else "0", HERE / name, input=y4m)
+    plain = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"]
+    run("ffmpeg", "-y", "-i", "-", *X264, "-pix_fmt", form, *arguments, *plain, HERE / name, input=y4m)
+    if is_turned:
+        with tempfile.TemporaryDirectory() as folder:
+            # ffmpeg 5 counts counter-clockwise.
+            upright = Path(folder) / name
+            shutil.move(HERE / name, upright)
+            run("ffmpeg", "-i", upright, "-c", "copy", "-metadata:s:v", "rotate=270", "-fflags", "+bitexact", HERE / name)
 
 
 def expected(name, size, form, matrix, is_full, is_turned):
@@ -50,6 +58,7 @@ def expected(name, size, form, matrix, is_full, is_turned):
     times = run("ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=best_effort_timestamp_time",
                 "-of", "csv=p=0", HERE / name)
     times = [float(line.strip(",")) for line in times.decode().split()]
+    times = [round(time - times[0], 6) for time in times]
     raw = run("ffmpeg", "-noautorotate", "-i", HERE / name, "-f", "rawvideo", "-pix_fmt", form, "-")
     deep = form.endswith("10le")
     unit = 2 if deep else 1
@@ -98,7 +107,7 @@ if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
     all_expected = {}
     for name, size, frames, arguments, form, matrix, is_full, is_turned in VIDEOS:
-        make(name, size, frames, arguments, form)
+        make(name, size, frames, arguments, form, is_turned)
         all_expected[name] = expected(name, size, form, matrix, is_full, is_turned)
     text = json.dumps(all_expected, separators=(",", ":"))
     (HERE / "expected.json").write_text(text + "\n")

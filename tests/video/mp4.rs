@@ -71,13 +71,13 @@ fn what_is_cut_short_gives_what_came_before() {
     let whole = clip();
     let (all, _) = pictures(open(&whole).expect("a video"));
     let mut good = Vec::new();
-    for percent in [30, 50, 70, 90, 99] {
+    for percent in [55, 65, 75, 85, 99] {
         let (found, wrong) =
             pictures(open(&whole[..whole.len() * percent / 100]).expect("a video"));
         assert_eq!(wrong.as_deref(), Some("is cut short"), "{percent}");
         good.push(found.len());
         // Of the last frames some may lack those between which they lie.
-        assert_eq!(found.first(), all.first(), "{percent}");
+        assert!(found.first() == all.first(), "{percent}");
     }
     assert!(good.is_sorted() && good[0] > 0 && good[4] < 20, "{good:?}");
 }
@@ -85,18 +85,23 @@ fn what_is_cut_short_gives_what_came_before() {
 #[test]
 fn what_is_wrong_is_told() {
     let whole = clip();
-    let replaced = |from: &[u8], to: &[u8]| {
-        let mut file = whole.clone();
-        let at = file.windows(from.len()).position(|bytes| bytes == from);
-        let at = at.unwrap_or_else(|| panic!("{from:?} is in the file"));
-        file[at..at + to.len()].copy_from_slice(to);
-        file
-    };
     let index = whole
         .windows(4)
         .position(|name| name == b"moov")
         .expect("an index")
         - 4;
+    let replaced = |from: &[u8], to: &[u8]| {
+        let mut file = whole.clone();
+        // What the index says is the first after its name; the brands before it are alike.
+        let skipped = if from.starts_with(b"ftyp") { 0 } else { index };
+        let at = file[skipped..]
+            .windows(from.len())
+            .position(|bytes| bytes == from)
+            .map(|at| skipped + at);
+        let at = at.unwrap_or_else(|| panic!("{from:?} is in the file"));
+        file[at..at + to.len()].copy_from_slice(to);
+        file
+    };
     for (file, said) in [
         (
             replaced(b"avc1", b"hev1"),
@@ -130,7 +135,6 @@ fn what_is_wrong_is_told() {
             "is no video of a known kind: expected y4m, AVI or mp4",
         ),
     ] {
-        // The brand is told twice.
         assert_eq!(refusal(open(&file)), said);
     }
 }
