@@ -59,7 +59,9 @@ def expected(name, size, form, matrix, is_full, is_turned):
                 "-of", "csv=p=0", HERE / name)
     times = [float(line.strip(",")) for line in times.decode().split()]
     times = [round(time - times[0], 6) for time in times]
-    raw = run("ffmpeg", "-noautorotate", "-i", HERE / name, "-f", "rawvideo", "-pix_fmt", form, "-")
+    # As it is stored: to yuv420p, ffmpeg would convert the range.
+    stored = form.replace("yuv420p", "yuvj420p") if is_full else form
+    raw = run("ffmpeg", "-noautorotate", "-i", HERE / name, "-f", "rawvideo", "-pix_fmt", stored, "-")
     deep = form.endswith("10le")
     unit = 2 if deep else 1
     chroma_rows = height if "422" in form else height // 2
