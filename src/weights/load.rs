@@ -22,17 +22,27 @@ pub fn class_count(
     checkpoint: &Checkpoint,
     architecture: Architecture,
 ) -> Result<usize, WeightsError> {
-    let key = match architecture.specification().classes {
+    let (key, each) = match architecture.specification().classes {
         Classes::Fixed(names) => return Ok(names.len()),
-        Classes::Counted { tensor, .. } => tensor,
+        Classes::Counted { tensor, each, .. } => (tensor, each),
     };
     let checkpoint = checkpoint.in_layout_of(architecture)?;
     let tensor = checkpoint.tensors.get(key);
     let differences = match tensor.map(|tensor| tensor.shape.as_slice()) {
-        Some(&[classes]) if (2..=MAX_CLASSES).contains(&classes) => return Ok(classes),
-        Some(shape) => format!(
-            "tensor '{key}' has shape {shape:?}, expected one value for each of 2 to {MAX_CLASSES} classes"
-        ),
+        Some(&[values])
+            if values.is_multiple_of(each) && (2..=MAX_CLASSES).contains(&(values / each)) =>
+        {
+            return Ok(values / each);
+        }
+        Some(shape) => {
+            let each = match each {
+                1 => "one value".to_owned(),
+                _ => format!("{each} values"),
+            };
+            format!(
+                "tensor '{key}' has shape {shape:?}, expected {each} for each of 2 to {MAX_CLASSES} classes"
+            )
+        }
         None => format!("tensor '{key}' is missing"),
     };
     Err(WeightsError::Mismatch {

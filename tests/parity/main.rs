@@ -16,6 +16,7 @@ mod faster_rcnn_c4;
 mod fpn_resnet;
 mod hat;
 mod matching;
+mod one_stage;
 mod photos;
 mod precision;
 mod published;

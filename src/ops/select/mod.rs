@@ -8,16 +8,21 @@ use burn::tensor::Tensor;
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
-use super::capture::{record, size};
-use super::flex;
-#[cfg(feature = "verify")]
-use super::flex::Handles;
-use super::operation::{Arguments, Operation};
 use crate::boxes::{BBox, Edges, nms};
 use crate::kernels::{blocks, select_detections};
-use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueKind};
+use crate::ops::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
+use crate::ops::capture::{record, size};
+use crate::ops::flex;
+#[cfg(feature = "verify")]
+use crate::ops::flex::Handles;
+use crate::ops::operation::{Arguments, Operation};
+use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueId, ValueKind};
 use crate::stage::Stage;
+
+mod rois;
+
+pub(super) use rois::SelectRois;
+pub use rois::{Rois, SelectRoisOps, Selected, select_rois};
 
 /// The thresholds of [`select_detections()`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,50 +145,11 @@ impl Operation for SelectDetections {
     ) -> Result<(), String> {
         candidates::check(&inputs[..CANDIDATES.len()])?;
         candidates::check(outputs)?;
-        match [inputs[0].shape[1], outputs[0].shape[1]] {
-            [found, made] if found == made => Ok(()),
-            [found, made] => Err(format!(
-                "it makes rows of {made} values from rows of {found}"
-            )),
-        }
+        check_widths(inputs[0], outputs[0])
     }
 
     fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {
-        let options = SelectOptions::from_scalars(arguments.scalars);
-        let [rows, _, _, _, found, _] = arguments.inputs[..] else {
-            unreachable!("candidates have five parts, and there is the frame")
-        };
-        let [capacity, width] = *plan.shape(rows) else {
-            unreachable!("candidates are rows")
-        };
-        let detections = arguments.outputs[0];
-        let [candidates, found] = plan.operands([rows, found]);
-        let layout = DetectionsLayout {
-            limit: options.limit.min(capacity),
-            blocks: blocks(width) + 1,
-            landmarks: width - 4,
-        };
-        let selection = select_detections::Params {
-            capacity: capacity as u32,
-            blocks: layout.blocks as u32,
-            limit: layout.limit as u32,
-            threshold: options.nms_threshold,
-            edges: options.edges.word(),
-            is_restored: options.is_restored.into(),
-            unused: [0; 2],
-        };
-        let [keys, kept] = selection.scratch().map(|words| plan.temporary(words * 4));
-        let operands = [
-            Operand::Frame,
-            candidates,
-            found,
-            keys,
-            kept,
-            Operand::Results,
-        ];
-        let draft = Draft::making("detections", selection.dispatch(), operands, detections);
-        plan.push(draft.waiting(selection.waits()));
-        plan.keep_detections(layout);
+        schedule(arguments, plan, &[]);
     }
 
     #[cfg(feature = "verify")]
@@ -197,13 +163,75 @@ impl Operation for SelectDetections {
     }
 }
 
+/// The step that selects, and makes `rois` too where there are such: boxes, labels, number.
+fn schedule(arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>, rois: &[ValueId]) {
+    let options = SelectOptions::from_scalars(arguments.scalars);
+    let [rows, _, _, _, found, _] = arguments.inputs[..] else {
+        unreachable!("candidates have five parts, and there is the frame")
+    };
+    let [capacity, width] = *plan.shape(rows) else {
+        unreachable!("candidates are rows")
+    };
+    let detections = arguments.outputs[0];
+    let [candidates, found] = plan.operands([rows, found]);
+    let layout = DetectionsLayout {
+        limit: options.limit.min(capacity),
+        blocks: blocks(width) + 1,
+        landmarks: width - 4,
+    };
+    let selection = select_detections::Params {
+        capacity: capacity as u32,
+        blocks: layout.blocks as u32,
+        limit: layout.limit as u32,
+        threshold: options.nms_threshold,
+        edges: options.edges.word(),
+        is_restored: options.is_restored.into(),
+        unused: [0; 2],
+    };
+    let [keys, kept] = selection.scratch().map(|words| plan.temporary(words * 4));
+    let mut operands = vec![
+        Operand::Frame,
+        candidates,
+        found,
+        keys,
+        kept,
+        Operand::Results,
+    ];
+    operands.extend(rois.iter().map(|part| plan.operand(*part)));
+    let dispatch = selection.dispatch(!rois.is_empty());
+    let draft = Draft::making("detections", dispatch, operands, detections);
+    plan.push(draft.waiting(selection.waits()));
+    plan.keep_detections(layout);
+}
+
+/// # Errors
+/// If rows of candidates become rows of other widths.
+fn check_widths(candidates: &Value, detections: &Value) -> Result<(), String> {
+    match [candidates.shape[1], detections.shape[1]] {
+        [found, made] if found == made => Ok(()),
+        [found, made] => Err(format!(
+            "it makes rows of {made} values from rows of {found}"
+        )),
+    }
+}
+
 /// What the CPU engine does for [`select_detections()`]. `ratio` takes a pixel of the resized picture to one of the
 /// original, down and across.
 pub fn select(
-    mut candidates: Vec<Candidate>,
+    candidates: Vec<Candidate>,
     ratio: [f32; 2],
     options: SelectOptions,
 ) -> Vec<Candidate> {
+    let kept = select_kept(candidates, ratio, options).into_iter();
+    kept.map(|(_, restored)| restored).collect()
+}
+
+/// The same, each behind what it was in pixels of the resized picture.
+fn select_kept(
+    mut candidates: Vec<Candidate>,
+    ratio: [f32; 2],
+    options: SelectOptions,
+) -> Vec<(Candidate, Candidate)> {
     // Stable, so that ties stay in order.
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let bbox = |candidate: &Candidate| match options.is_restored {
@@ -215,7 +243,11 @@ pub fn select(
     let (threshold, limit) = (options.nms_threshold, options.limit);
     nms(&boxes, options.edges, label, threshold, limit)
         .into_iter()
-        .map(|index| restore(&candidates[index], ratio))
+        .map(|index| {
+            let own = candidates[index].clone();
+            let restored = restore(&own, ratio);
+            (own, restored)
+        })
         .collect()
 }
 
