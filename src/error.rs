@@ -69,7 +69,10 @@ pub enum GpuError {
 #[non_exhaustive]
 pub enum BuildError {
     /// No model was named, and the checkpoint names none.
-    #[error("the checkpoint does not say which model it is for: name one of {}", names(fits))]
+    #[error(
+        "the checkpoint does not say which model it is for: name one of {}",
+        names(fits)
+    )]
     NoArchitecture {
         /// Those whose parameters the checkpoint holds; all of them where it is of none.
         fits: Vec<Architecture>,

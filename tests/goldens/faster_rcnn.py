@@ -91,9 +91,12 @@ def construct(name, num_classes=91, **sizes):
 def fill(model, case, **ranges):
     """Gives a model a case's parameters; `ranges` as for `generator.parameter`."""
     state = model.state_dict()
+    # The second versions have no older layout.
+    is_second = "backbone.fpn.inner_blocks.0.1.weight" in state
     for name in state:
         if not name.endswith("num_batches_tracked"):
-            values = generator.parameter(case.seed, old_layout(name), tuple(state[name].shape), **ranges)
+            key = name if is_second else old_layout(name)
+            values = generator.parameter(case.seed, key, tuple(state[name].shape), **ranges)
             state[name] = torch.from_numpy(values)
     model.load_state_dict(state, strict=True)
     norms = [m for m in model.modules() if isinstance(m, (FrozenBatchNorm2d, nn.BatchNorm2d))]
