@@ -14,6 +14,7 @@ mod detect;
 mod detector;
 mod device;
 mod eval;
+mod fetch;
 mod form;
 mod heat_map;
 mod interrupt;

@@ -5,6 +5,10 @@
 mod adapter;
 #[path = "../files/mod.rs"]
 mod files;
+#[cfg(feature = "fetch")]
+#[allow(dead_code)] // tests of fetching use the rest
+#[path = "../server/mod.rs"]
+mod server;
 #[path = "../videos/mod.rs"]
 mod videos;
 
@@ -15,6 +19,8 @@ mod cache;
 mod commands;
 mod detectron2;
 mod eval;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod folder;
 mod formats;
 mod gpu;
