@@ -28,7 +28,9 @@ pub fn agent(url: &str) -> Agent {
         .into()
 }
 
-pub(super) fn patient(patience: Duration) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+pub(super) fn patient(
+    patience: Duration,
+) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
     Agent::config_builder()
         .http_status_as_error(false)
         .user_agent(concat!("fpn-wgpu/", env!("CARGO_PKG_VERSION")))
