@@ -76,7 +76,7 @@ pub struct Specification {
 impl Specification {
     /// What an architecture is that says nothing: it finds no boxes, leaves no choice, and spells keys as its
     /// module's paths.
-    pub(super) const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         name: "",
         description: "",
         accepts: "",
