@@ -6,8 +6,11 @@ mod adapter;
 #[path = "../files/mod.rs"]
 mod files;
 #[cfg(feature = "fetch")]
+#[allow(dead_code)] // tests of fetching use the rest
 #[path = "../server/mod.rs"]
 mod server;
+#[path = "../videos/mod.rs"]
+mod videos;
 
 mod bad_checkpoints;
 mod bad_pictures;
@@ -30,3 +33,4 @@ mod pyramid;
 mod train;
 mod train_systems;
 mod verify;
+mod video;
