@@ -165,7 +165,7 @@ fn inputs_and_outputs_are_declared() {
             describe(&captured.graph.inputs),
             [
                 (vec![1, 3, height, width], DType::F32),
-                (vec![4], DType::F32)
+                (vec![6], DType::F32)
             ],
             "{architecture}"
         );

@@ -86,7 +86,11 @@ impl SelectOps for Flex {
         let landmarks = candidates.rows.shape()[1] - 4;
         let frame = flex::contiguous(frame);
         let frame = flex::values::<f32>(&frame);
-        let selected = select(candidates.into_memory(), [frame[2], frame[3]], options);
+        let place = Place {
+            ratio: [frame[2], frame[3]],
+            shift: [frame[4], frame[5]],
+        };
+        let selected = select(candidates.into_memory(), place, options);
         Candidates::from_memory(&selected, landmarks)
     }
 }
@@ -197,17 +201,25 @@ impl Operation for SelectDetections {
     }
 }
 
-/// What the CPU engine does for [`select_detections()`]. `ratio` takes a pixel of the resized picture to one of the
-/// original, down and across.
+/// Where the resized picture lies in the original, down and across.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// What a place in the resized picture is multiplied by to be one in the original …
+    pub ratio: [f32; 2],
+    /// … and what is added then.
+    pub shift: [f32; 2],
+}
+
+/// What the CPU engine does for [`select_detections()`].
 pub fn select(
     mut candidates: Vec<Candidate>,
-    ratio: [f32; 2],
+    place: Place,
     options: SelectOptions,
 ) -> Vec<Candidate> {
     // Stable, so that ties stay in order.
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let bbox = |candidate: &Candidate| match options.is_restored {
-        true => restore(candidate, ratio).bbox,
+        true => restore(candidate, place).bbox,
         false => candidate.bbox,
     };
     let boxes: Vec<BBox> = candidates.iter().map(bbox).collect();
@@ -215,18 +227,18 @@ pub fn select(
     let (threshold, limit) = (options.nms_threshold, options.limit);
     nms(&boxes, options.edges, label, threshold, limit)
         .into_iter()
-        .map(|index| restore(&candidates[index], ratio))
+        .map(|index| restore(&candidates[index], place))
         .collect()
 }
 
-fn restore(candidate: &Candidate, [down, across]: [f32; 2]) -> Candidate {
+fn restore(candidate: &Candidate, Place { ratio, shift }: Place) -> Candidate {
     let [x1, y1, x2, y2] = candidate.bbox;
+    let x = |x: f32| x * ratio[1] + shift[1];
+    let y = |y: f32| y * ratio[0] + shift[0];
     let landmarks = candidate.landmarks.chunks_exact(2);
     Candidate {
-        bbox: [x1 * across, y1 * down, x2 * across, y2 * down],
-        landmarks: landmarks
-            .flat_map(|p| [p[0] * across, p[1] * down])
-            .collect(),
+        bbox: [x(x1), y(y1), x(x2), y(y2)],
+        landmarks: landmarks.flat_map(|p| [x(p[0]), y(p[1])]).collect(),
         ..*candidate
     }
 }

@@ -72,6 +72,7 @@ BIASES = [
     ("RPN_cls_score.", (0.0, 0.1)),
     ("RPN_bbox_pred.", (0.0, 0.8)),
     ("cls_score.", (0.0, 0.5)),
+    ("gfl_cls.", (-5.0, 0.5)),  # few of NanoDet's classes are anywhere; to distributions it is the same
     ("anchor_deltas.", (0.0, 0.8)),
     ("rpn.head.bbox_pred.", (0.0, 0.8)),  # anchors of one place become boxes of several sizes
     ("", (0.0, 0.1)),
@@ -115,6 +116,13 @@ GAINS = [
     ("fpn_lateral", 0.25),
     ("fpn_output", 0.7),
     ("objectness_logits.", 1.2),
+    ("branch1.0.", 0.9),  # NanoDet: no activation is behind these
+    ("branch2.3.", 0.9),
+    (".ghost2.", 0.8),
+    (".shortcut.", 0.6),
+    ("lateral_convs.", 0.5),
+    ("extra_lvl_", 2.2),
+    ("gfl_cls.", 1.5),
     ("anchor_deltas.", 0.3),
     ("", math.sqrt(2.0)),
 ]
