@@ -27,6 +27,7 @@ pub mod check_finite;
 pub mod conv;
 pub mod copy;
 pub mod decode_anchors;
+pub mod decode_dense;
 pub mod decode_proposals;
 pub mod decode_rois;
 pub mod depthwise;
@@ -44,6 +45,7 @@ pub mod roi_pool;
 pub mod select_detections;
 pub mod softmax;
 pub mod top_anchors;
+pub mod top_scores;
 pub mod upsample;
 pub mod upsample_add;
 pub mod window_attention;
@@ -86,6 +88,8 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     merge_proposals::kernels,
     decode_rois::kernels,
     decode_anchors::kernels,
+    top_scores::kernels,
+    decode_dense::kernels,
     select_detections::kernels,
     check_finite::kernels,
 ];

@@ -7,6 +7,7 @@
 pub mod anchor_decode;
 pub mod anchors;
 pub mod candidates;
+pub mod dense_decode;
 pub mod levels;
 pub mod pixel_shuffle;
 pub mod proposals;
@@ -32,6 +33,7 @@ pub const ALL: &[&dyn Operation] = &[
     &roi_pool::RoiPool,
     &roi_decode::DecodeRois,
     &anchor_decode::DecodeAnchors,
+    &dense_decode::DecodeDense,
     &select::SelectDetections,
     &pixel_shuffle::PixelShuffle,
     &window_attention::WindowAttention,

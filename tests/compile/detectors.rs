@@ -28,7 +28,7 @@ use crate::seeded::number;
 use crate::support::compiled;
 
 /// Height and width of the picture, of which no coarse level's stride is a divisor.
-const SIZE: [usize; 2] = [72, 88];
+pub const SIZE: [usize; 2] = [72, 88];
 
 /// From a pixel of the network's input to one of the original picture: down, across.
 const RATIO: [f32; 2] = [0.75, 1.5];
@@ -37,12 +37,12 @@ const CHANNELS: usize = 6;
 
 /// What a map's cells say, level by level, from convolutions as wide as the level's stride.
 #[derive(Module, Debug)]
-struct Levels {
+pub struct Levels {
     convs: Vec<Conv2d>,
 }
 
 impl Levels {
-    fn new(strides: &[usize], channels: impl Fn(usize) -> usize, device: &Device) -> Self {
+    pub fn new(strides: &[usize], channels: impl Fn(usize) -> usize, device: &Device) -> Self {
         let conv = |(level, &stride): (usize, &usize)| {
             Conv2dConfig::new([3, channels(level)], [stride; 2])
                 .with_stride([stride; 2])
@@ -53,7 +53,7 @@ impl Levels {
         }
     }
 
-    fn forward(&self, image: &Tensor<4>) -> Vec<Tensor<4>> {
+    pub fn forward(&self, image: &Tensor<4>) -> Vec<Tensor<4>> {
         let maps = self.convs.iter();
         maps.map(|conv| conv.forward(image.clone())).collect()
     }
@@ -135,7 +135,7 @@ impl TwoStage {
     }
 }
 
-const SELECT: SelectOptions = SelectOptions {
+pub const SELECT: SelectOptions = SelectOptions {
     nms_threshold: 0.5,
     limit: 40,
     edges: Edges::Exclusive,
@@ -265,7 +265,7 @@ fn parameter(path: &str, shape: &[usize]) -> Vec<f32> {
 type Rows = Vec<Vec<f32>>;
 
 /// Compile a detector; what its plan proposes and finds must be what Burn does.
-fn check<M: Module>(
+pub fn check<M: Module>(
     about: &str,
     init: impl Fn(&Device) -> M,
     forward: impl Fn(&M, Tensor<4>, Tensor<1>) -> Outputs,
@@ -389,7 +389,7 @@ fn assert_same(about: &str, found: &Rows, expected: &Rows) {
 }
 
 /// How many steps have this in their names.
-fn steps_of(plan: &Plan, name: &str) -> usize {
+pub fn steps_of(plan: &Plan, name: &str) -> usize {
     let steps = plan.steps.iter();
     steps.filter(|step| step.name.contains(name)).count()
 }

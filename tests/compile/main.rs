@@ -4,6 +4,7 @@
 #[path = "../seeded/mod.rs"]
 mod seeded;
 
+mod dense;
 mod detectors;
 mod graphs;
 mod maps;

@@ -3,6 +3,7 @@
 use fpn_wgpu::boxes::Edges;
 use fpn_wgpu::kernels::checks::{Case, Random};
 use fpn_wgpu::kernels::decode_anchors::AnchorsShape;
+use fpn_wgpu::kernels::decode_dense::DenseShape;
 use fpn_wgpu::kernels::decode_proposals::ProposalsShape;
 use fpn_wgpu::kernels::decode_rois::RoisShape;
 use fpn_wgpu::kernels::pixel_shuffle::ShuffleShape;
@@ -14,6 +15,7 @@ use fpn_wgpu::kernels::roi_align::RoiAlignShape;
 use fpn_wgpu::kernels::roi_pool::RoiPoolShape;
 use fpn_wgpu::kernels::select_detections::CandidatesShape;
 use fpn_wgpu::kernels::softmax::Softmax;
+use fpn_wgpu::kernels::top_scores::{ScoresShape, Source};
 use fpn_wgpu::kernels::upsample::ResizeShape;
 use fpn_wgpu::kernels::upsample_add::{UpsampleShape, Upsampling};
 use fpn_wgpu::kernels::{self, Dtypes, Layout, Shader};
@@ -528,6 +530,18 @@ proptest! {
     fn decode_anchors(size in sides(20), per_cell in 1..=16_usize, capacity in 1..2000_usize, before in proptest::option::of(0..50_usize), seed: u64) {
         let shape = AnchorsShape { size, per_cell, capacity, before, threshold: 0.5 };
         check(&kernels::decode_anchors::case(shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn top_scores(source in select(Source::ALL.to_vec()), rows in 1..200_usize, row in 1..200_usize, share in 1..20_usize, limit in 1..2000_usize, step in 0.0..2.0_f32, threshold in 0.0..1.0_f32, seed: u64) {
+        let shape = ScoresShape { rows, row, share: 4 * share, limit, threshold, step };
+        check(&kernels::top_scores::case(source, shape, &mut Random::new(seed)));
+    }
+
+    #[test]
+    fn decode_dense(size in sides(20), per_cell in 1..=16_usize, classes in 1..100_usize, code in 0..3_u32, bins in 1..20_usize, first_box in 0..100_usize, capacity in 1..2000_usize, before in proptest::option::of(0..50_usize), seed: u64) {
+        let shape = DenseShape { size, per_cell, classes, code, bins, first_box, extent: [0.0; 2], lists: &[40, 0, 300], capacity, before };
+        check(&kernels::decode_dense::case(shape, &mut Random::new(seed)));
     }
 
     #[test]
