@@ -413,11 +413,9 @@ pub static RESNET34_FPN: Architecture = Architecture(&Specification {
 /// torchvision's `fasterrcnn_resnet50_fpn`.
 pub static RESNET50_FPN: Architecture = Architecture(&Specification {
     published: &[Published {
-        sha256_prefix: "258fb6c6",
-        file_name: "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-        class_names: &COCO_NAMES,
         // `overwrite_eps` in torchvision.
         bn_eps: 0.0,
+        ..Published::torchvision("fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 159.743)
     }],
     ..TORCHVISION
 });

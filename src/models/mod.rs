@@ -46,7 +46,7 @@ pub use outputs::{Checked, Outputs, Request};
 pub use resnet::StrideIn;
 pub use rules::Rules;
 pub use specification::{
-    Classes, EpochDefaults, Published, Shapes, Specification, TrainingDefaults,
+    Classes, EpochDefaults, Published, Shapes, Source, Specification, TrainingDefaults,
 };
 pub use two_stage::TwoStage;
 

@@ -10,14 +10,17 @@ use super::conv::{ConvLayer, ConvNorm, index_in_sequence};
 use super::fpn::add_upsampled;
 use super::mobilenet::{MobileNet, SLOPE, STAGE_CHANNELS};
 use super::{
-    Architecture, Classes, Distribution, Model, ModelConfig, Outputs, Request, Selection,
-    Specification, Stage, Upsampling,
+    Architecture, Classes, Distribution, Model, ModelConfig, Outputs, Published, Request,
+    Selection, Source, Specification, Stage, Upsampling,
 };
 use crate::ops::anchor_decode::{AnchorDecodeOptions, OneStageMaps, decode_anchors};
 use crate::ops::anchors::AnchorLayout;
 use crate::ops::select::select_detections;
 use crate::plan::MapKind;
 use crate::transform::Transform;
+
+/// What it tells apart.
+const NAMES: [&str; 2] = ["background", "face"];
 
 /// Channels of every pyramid level.
 const CHANNELS: usize = 64;
@@ -229,9 +232,22 @@ pub static MOBILENET025: Architecture = Architecture(&Specification {
     ],
     levels: 3..=5,
     anchors: Some(AnchorLayout::retinaface()),
-    classes: Classes::Fixed(&["background", "face"]),
+    classes: Classes::Fixed(&NAMES),
     key,
     seeded,
+    // In the repository itself, at a commit that does not change.
+    published: &[Published {
+        name: "widerface",
+        file_name: "Retinaface_mobilenet0.25.pth",
+        source: Source::Folder(
+            "https://raw.githubusercontent.com/bubbliiiing/retinaface-pytorch/3167ca43ae4e2010e4cc0aa6d2da61593548626a/model_data/",
+        ),
+        megabytes: None,
+        sha256_prefix: None,
+        licence: "MIT, © 2020 Bubbliiiing; trained on WIDER FACE, whose terms may apply",
+        class_names: &NAMES,
+        bn_eps: 1e-5,
+    }],
     build: |config, device| Model::RetinaFace(RetinaFace::new(config, device)),
     ..Specification::PLAIN
 });

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use super::detectron2::Body;
 use super::distribution::Distribution;
 use super::ftt::FttForm;
-use super::{Model, ModelConfig, Rules, Selection, Stage, StrideIn, Upsampling};
+use super::{COCO_NAMES, Model, ModelConfig, Rules, Selection, Stage, StrideIn, Upsampling};
 use crate::ops::anchors::AnchorLayout;
 use crate::transform::Transform;
 
@@ -58,6 +58,9 @@ pub struct Specification {
     /// Whether its older checkpoints hold tensors that are no parameters, as detectron2's do: the picture's
     /// mean and deviation, and a cell's anchors.
     pub has_extras: bool,
+    /// What the keys of the parts begin with that only training uses. A checkpoint may hold such tensors, and they are
+    /// passed over.
+    pub training_parts: &'static [&'static str],
     /// Where the values of seeded weights lie, by key and by shape in PyTorch's layout.
     pub seeded: fn(key: &str, shape: &[usize]) -> Distribution,
     /// Files that others published.
@@ -94,6 +97,7 @@ impl Specification {
         key: str::to_owned,
         layout: str::to_owned,
         has_extras: false,
+        training_parts: &[],
         seeded: |key, shape| Distribution::usual(key, shape, &[]),
         published: &[],
         builtin: None,
@@ -122,17 +126,53 @@ pub enum Classes {
     },
 }
 
-/// A checkpoint that others published, known by its hash.
+/// A checkpoint that others published. It is known by its hash, if that is told, and can be had by its name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Published {
-    /// First eight hexadecimal digits of the file's SHA-256; torchvision writes them into its name.
-    pub sha256_prefix: &'static str,
+    /// What it is asked for by, beside the model's name: what it was trained on. A model has one of a name.
+    pub name: &'static str,
     /// As its publisher names it.
     pub file_name: &'static str,
+    /// Where it is to be had.
+    pub source: Source,
+    /// How large it is in millions of bytes, as far as its publisher says.
+    pub megabytes: Option<f64>,
+    /// First hexadecimal digits of the file's SHA-256, as many as its publisher tells, if any.
+    pub sha256_prefix: Option<&'static str>,
+    /// Whose terms it is under.
+    pub licence: &'static str,
     /// A name for every label, the background's first.
     pub class_names: &'static [&'static str],
     /// `eps` of the batch norms.
     pub bn_eps: f64,
+}
+
+impl Published {
+    /// A detector of torchvision, trained on COCO with things' names as usual. Its name ends with the hash's
+    /// first eight digits; `mebibytes` is what torchvision's documentation calls its size in MB.
+    pub const fn torchvision(file_name: &'static str, mebibytes: f64) -> Self {
+        let (stem, _) = file_name.split_at(file_name.len() - ".pth".len());
+        let (_, hash) = stem.split_at(stem.len() - 8);
+        Self {
+            name: "coco",
+            file_name,
+            source: Source::Folder("https://download.pytorch.org/models/"),
+            megabytes: Some(mebibytes * 1.048576),
+            sha256_prefix: Some(hash),
+            licence: "torchvision's, BSD-3-Clause; trained on COCO, whose terms may apply",
+            class_names: &COCO_NAMES,
+            bn_eps: 1e-5,
+        }
+    }
+}
+
+/// Where a published file is to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// At this URL with the file's name behind it.
+    Folder(&'static str),
+    /// At a page that only a person can fetch it from.
+    Page(&'static str),
 }
 
 /// What a two-stage model is trained with unless told otherwise.

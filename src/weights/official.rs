@@ -7,7 +7,8 @@ use crate::models::Architecture;
 pub fn by_sha256(sha256: &str) -> Option<Metadata> {
     Architecture::all().find_map(|architecture| {
         let mut published = architecture.specification().published.iter();
-        let published = published.find(|file| sha256.starts_with(file.sha256_prefix))?;
+        let is_of = |prefix: &str| sha256.starts_with(prefix);
+        let published = published.find(|file| file.sha256_prefix.is_some_and(is_of))?;
         let class_names = published.class_names.iter().map(|&name| name.to_owned());
         Some(Metadata {
             architecture: Some(architecture),
