@@ -2,6 +2,8 @@
 
 use image::{DynamicImage, RgbaImage};
 
+use crate::boxes::clip;
+use crate::class_names::ClassNames;
 use crate::cpu::CpuEngine;
 use crate::detections::{Detection, Detections, FeatureMap};
 use crate::error::DetectError;
@@ -44,7 +46,7 @@ const MAX_PICTURE_PIXELS: usize = isize::MAX as usize / 4;
 pub struct Detector {
     config: ModelConfig,
     transform: Transform,
-    class_names: Vec<String>,
+    class_names: ClassNames,
     /// Whether it finds objects, or gives maps alone.
     finds: bool,
     engine: Engine,
@@ -104,7 +106,7 @@ impl Detector {
     pub(crate) fn new(
         config: ModelConfig,
         transform: Transform,
-        class_names: Vec<String>,
+        class_names: ClassNames,
         finds: bool,
         engine: Engine,
     ) -> Self {
@@ -124,7 +126,7 @@ impl Detector {
 
     /// A name for every label, background first.
     pub fn class_names(&self) -> &[String] {
-        &self.class_names
+        self.class_names.names()
     }
 
     /// Where the model runs: `cpu`, or the adapter's name.
@@ -324,10 +326,16 @@ impl Detector {
             !is_detectron2 || (x2 > x1 && y2 > y1)
         };
         let kept = computed.detections.iter().filter(is_kept);
+        let size = frame.original.map(|side| side as f32);
+        let bbox = |found: &Candidate| match self.transform.resizer.is_warp() {
+            // They were cut to all of the network's input, of which the picture may be a part.
+            true => clip(found.bbox, size),
+            false => found.bbox,
+        };
         let items = kept.map(|found| Detection {
-            bbox: found.bbox,
-            label: found.label as usize,
-            name: self.class_names[found.label as usize].clone(),
+            bbox: bbox(found),
+            label: self.class_names.label(found.label as usize),
+            name: self.class_names.name(found.label as usize).to_owned(),
             score: found.score,
             level: found.level as usize,
             landmarks: match found.landmarks.as_chunks().0 {

@@ -58,8 +58,8 @@ pub enum Resizer {
 }
 
 impl Resizer {
-    /// Whether a picture is brought into a square, whose side is both bounds.
-    pub fn is_square(self) -> bool {
+    /// Whether it warps a picture into a square, whose side is both bounds.
+    pub fn is_warp(self) -> bool {
         matches!(self, Self::NanoDet | Self::NanoDetPlus)
     }
 
@@ -265,11 +265,11 @@ pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Fra
         Resizer::Pillow => (Cow::Owned(pillow::resize(picture, frame.resized)), [1.0; 2]),
         _ => (Cow::Borrowed(picture), frame.ratio),
     };
-    let is_warped = transform.resizer.is_square();
+    let is_warp = transform.resizer.is_warp();
     let source = [picture.height(), picture.width()].map(|side| side as usize);
     let [height, width] = frame.resized;
     let [padded_height, padded_width] = frame.padded;
-    let tap = |target: usize, axis: usize| match is_warped {
+    let tap = |target: usize, axis: usize| match is_warp {
         true => Tap::warped(target, ratio[axis], frame.shift[axis], source[axis]),
         false => Tap::at(target, ratio[axis], source[axis]),
     };
@@ -283,14 +283,13 @@ pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Fra
             let (channel, y) = (row / padded_height, row % padded_height);
             let colour = transform.order.places()[channel];
             let y = tap(y, 0);
-            let byte = |x: usize, y: usize| {
-                f32::from(picture.as_raw()[(y * source[1] + x) * 4 + colour])
-            };
+            let byte =
+                |x: usize, y: usize| f32::from(picture.as_raw()[(y * source[1] + x) * 4 + colour]);
             let normal = |value: f32| {
                 (value / transform.divisor - transform.mean[channel]) / transform.std[channel]
             };
             for (value, x) in out.iter_mut().zip(&xs) {
-                *value = match is_warped {
+                *value = match is_warp {
                     true => normal(between(x, &y, byte)),
                     false => between(x, &y, |x, y| normal(byte(x, y))),
                 };

@@ -62,6 +62,8 @@ fn known(operation: &OperationIr) -> Option<&'static str> {
         OperationIr::BaseFloat(BaseOperationIr::Slice(_)) => "slice",
         OperationIr::NumericFloat(_, NumericOperationIr::Sub(_)) => "subtraction",
         OperationIr::Activation(ActivationOperationIr::Sigmoid(_)) => "sigmoid",
+        // Of ShuffleNet's channels in two halves.
+        OperationIr::BaseFloat(BaseOperationIr::SwapDims(_)) => "shuffle",
         OperationIr::Module(ModuleOperationIr::AdaptiveAvgPool2d(_)) => "mean",
         OperationIr::Custom(custom) if custom.id.starts_with("fpn::") => "ours",
         OperationIr::Init(_) => "input",

@@ -264,6 +264,7 @@ const DETECTRON2: Specification = Specification {
     rules: Some(Rules::Detectron2),
     classes: Classes::Counted {
         tensor: CLASSIFIER,
+        count: Some,
         usual: COCO_CLASSES.len(),
         names: &COCO_CLASSES,
     },

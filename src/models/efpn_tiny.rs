@@ -30,6 +30,7 @@ pub static EFPN_TINY: Architecture = Architecture(&Specification {
     ftts: &FttForm::ALL,
     classes: Classes::Counted {
         tensor: CLASSIFIER,
+        count: Some,
         usual: 9,
         names: &[],
     },

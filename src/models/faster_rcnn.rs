@@ -370,6 +370,7 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
     // The background and the scenes' eight shapes.
     classes: Classes::Counted {
         tensor: CLASSIFIER,
+        count: Some,
         usual: 9,
         names: &[],
     },
@@ -456,6 +457,7 @@ const TORCHVISION: Specification = Specification {
     stride_in: &[StrideIn::Second],
     classes: Classes::Counted {
         tensor: CLASSIFIER,
+        count: Some,
         usual: COCO_NAMES.len(),
         names: &[],
     },

@@ -245,6 +245,7 @@ const COMMON: Specification = Specification {
     stride_in: &StrideIn::ALL,
     classes: Classes::Counted {
         tensor: "RCNN_cls_score.bias",
+        count: Some,
         usual: VOC_NAMES.len(),
         names: &VOC_NAMES,
     },

@@ -25,6 +25,7 @@ pub mod fpn_resnet;
 pub mod ftt;
 pub mod hat;
 pub mod mobilenet;
+pub mod nanodet;
 mod outputs;
 pub mod parameters;
 pub mod resnet;
@@ -90,6 +91,7 @@ architectures! {
     faster_rcnn::FasterRcnn,
     faster_rcnn_c4::FasterRcnnC4,
     retinaface::RetinaFace,
+    nanodet::NanoDet,
     fpn_resnet::FpnResNet,
     detectron2,
     efpn_tiny,

@@ -110,18 +110,20 @@ impl Specification {
 pub type Shapes<'a> = dyn Fn(&str) -> Option<&'a [usize]> + 'a;
 
 /// What a model tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Classes {
     /// Always these, by name, the background first; none where it only gives maps.
     Fixed(&'static [&'static str]),
     /// As many as its checkpoint has.
     Counted {
-        /// Key of a tensor with one value for each class, the background included.
+        /// Key of a tensor whose one side tells how many there are: …
         tensor: &'static str,
+        /// … of such a side, the background included; none where it is that of no classes.
+        count: fn(side: usize) -> Option<usize>,
         /// How many where there is no checkpoint.
         usual: usize,
         /// What they are called where there are just as many and nothing says otherwise, the background
-        /// first.
+        /// first; labels that no class has are "N/A".
         names: &'static [&'static str],
     },
 }

@@ -187,9 +187,13 @@ impl Checkpoint {
     pub fn in_layout_of(&self, architecture: Architecture) -> Result<Self, WeightsError> {
         let specification = architecture.specification();
         let layout = specification.layout;
+        let is_passed_over = |key: &str| {
+            let mut parts = specification.training_parts.iter();
+            let is_extra = specification.has_extras && extras::is_extra(key);
+            is_extra || parts.any(|part| key.starts_with(part))
+        };
         let tensors = self.tensors.iter();
-        let tensors =
-            tensors.filter(|(key, _)| !specification.has_extras || !extras::is_extra(key));
+        let tensors = tensors.filter(|(key, _)| !is_passed_over(key));
         let tensors = tensors.map(|(key, tensor)| (layout(key), tensor.clone()));
         Self::without_repeats(tensors, self.metadata.clone())
     }

@@ -22,17 +22,25 @@ pub fn class_count(
     checkpoint: &Checkpoint,
     architecture: Architecture,
 ) -> Result<usize, WeightsError> {
-    let key = match architecture.specification().classes {
+    let (key, count) = match architecture.specification().classes {
         Classes::Fixed(names) => return Ok(names.len()),
-        Classes::Counted { tensor, .. } => tensor,
+        Classes::Counted { tensor, count, .. } => (tensor, count),
     };
     let checkpoint = checkpoint.in_layout_of(architecture)?;
     let tensor = checkpoint.tensors.get(key);
     let differences = match tensor.map(|tensor| tensor.shape.as_slice()) {
-        Some(&[classes]) if (2..=MAX_CLASSES).contains(&classes) => return Ok(classes),
-        Some(shape) => format!(
-            "tensor '{key}' has shape {shape:?}, expected one value for each of 2 to {MAX_CLASSES} classes"
-        ),
+        Some(shape) => {
+            let classes = match *shape {
+                [side] => count(side),
+                _ => None,
+            };
+            match classes.filter(|classes| (2..=MAX_CLASSES).contains(classes)) {
+                Some(classes) => return Ok(classes),
+                None => format!(
+                    "tensor '{key}' has shape {shape:?}, expected that of 2 to {MAX_CLASSES} classes"
+                ),
+            }
+        }
         None => format!("tensor '{key}' is missing"),
     };
     Err(WeightsError::Mismatch {

@@ -122,6 +122,8 @@ GAINS = [
     (".shortcut.", 0.6),
     ("lateral_convs.", 0.5),
     ("extra_lvl_", 2.2),
+    ("gfl_cls.3.", 5.0),  # the coarse maps, whose places differ less, speak too
+    ("gfl_cls.2.", 2.5),
     ("gfl_cls.", 1.5),
     ("anchor_deltas.", 0.3),
     ("", math.sqrt(2.0)),

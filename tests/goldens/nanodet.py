@@ -44,7 +44,7 @@ class Case:
 CASES = [
     Case(1, "plus_m", 90, 75, 128),  # smaller than the square: its last row and column are darker
     Case(2, "m", 113, 170, 128),
-    Case(3, "plus_m_1.5x", 160, 241, 96),  # 3x3 at the coarsest but one, 2x2 behind it
+    Case(3, "plus_m_wider", 160, 241, 96),  # 3x3 at the coarsest but one, 2x2 behind it
     Case(4, "m", 211, 97, 160),
 ]
 
@@ -224,7 +224,7 @@ class NanoDet(nn.Module):
     def __init__(self, variant):
         super().__init__()
         self.is_plus = variant != "m"
-        channels, width = ((176, 352, 704), 128) if variant.endswith("1.5x") else ((116, 232, 464), 96)
+        channels, width = ((176, 352, 704), 128) if variant.endswith("wider") else ((116, 232, 464), 96)
         self.backbone = ShuffleNet(channels)
         self.fpn = GhostPan(channels, width) if self.is_plus else Pan(channels, width)
         self.head = Head(width, 5, 4) if self.is_plus else Head(width, 3, 3)

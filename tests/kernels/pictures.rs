@@ -31,7 +31,8 @@ fn case(sampling: Sampling, picture: &RgbaImage, frame: &Frame) -> Case {
         mean: [0.0; 4],
         deviation: [1.0; 4],
     };
-    let uniform = FrameUniform::new(frame.original, frame.resized, frame.ratio).shifted(frame.shift);
+    let uniform =
+        FrameUniform::new(frame.original, frame.resized, frame.ratio).shifted(frame.shift);
     let words = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, u32>(bytes);
     let bindings = vec![
         words(bytemuck::bytes_of(&uniform)),

@@ -16,6 +16,7 @@ mod faster_rcnn_c4;
 mod fpn_resnet;
 mod hat;
 mod matching;
+mod nanodet;
 mod photos;
 mod precision;
 mod published;

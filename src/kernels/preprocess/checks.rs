@@ -1,7 +1,7 @@
 //! What the kernels are compared with their references over.
 
 use super::{Params, Sampling, reference};
-use crate::kernels::checks::{Case, Checks, Random, frame, frame_words, unwritten};
+use crate::kernels::checks::{Case, Checks, Random, frame_of, unwritten, words_of};
 use crate::kernels::{Dtypes, words};
 
 pub(super) fn checks(sampling: Sampling) -> Checks {
@@ -54,13 +54,13 @@ pub fn case(sampling: Sampling, shape: PreprocessShape, random: &mut Random) -> 
         deviation: [0.229, 0.224, 0.225, 1.0],
     };
     let picture = (0..original[0] * original[1]).map(|_| random.word());
-    let mut frame = frame(&frame_words(original, resized));
+    let mut frame = frame_of(original, resized);
     if sampling == Sampling::Warped {
         // Some of a picture is cut off on one side, and there is nothing on the other.
         frame = frame.shifted([0.3 * frame.ratio[0], -0.7 * frame.ratio[1]]);
     }
     let bindings = vec![
-        bytemuck::cast_slice(&[frame]).to_vec(),
+        words_of(frame),
         picture.collect(),
         unwritten(padded[0] * padded[1] * 4),
     ];

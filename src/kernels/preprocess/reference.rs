@@ -80,9 +80,7 @@ pub(super) fn warped(call: Call<'_>) {
             from_fn(|c| (1.0 - near[1]) * left[c] + near[1] * right[c])
         };
         let (top, bottom) = (row(0), row(1));
-        source.normal(from_fn(|c| {
-            (1.0 - near[0]) * top[c] + near[0] * bottom[c]
-        }))
+        source.normal(from_fn(|c| (1.0 - near[0]) * top[c] + near[0] * bottom[c]))
     });
 }
 
