@@ -45,7 +45,7 @@ CASES = [
     Case(1, "plus_m", 90, 75, 128),  # smaller than the square: its last row and column are darker
     Case(2, "m", 113, 170, 128),
     Case(3, "plus_m_wider", 160, 241, 96),  # 3x3 at the coarsest but one, 2x2 behind it
-    Case(4, "m", 211, 97, 160),
+    Case(4, "m", 121, 67, 160),  # enlarged
 ]
 
 
