@@ -11,8 +11,8 @@ struct Params {
     first_slot: u32,
     min_side: f32,
     edges: u32, // of boxes
-    unused_a: u32,
-    unused_b: u32,
+    min_logit: f32,
+    unused: u32,
 }
 
 #import fpn::frame::Frame
@@ -55,5 +55,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let decoded = decode(params.anchors[a] + shift.xyxy, delta, vec4<f32>(1.0), params.edges);
     let box = clip(decoded, vec2<f32>(frame.resized), params.edges);
     boxes[params.first_slot + rank] = box;
-    keys[params.first_slot + rank] = select(0u, own, is_at_least(box, params.min_side));
+    let is_kept = is_at_least(box, params.min_side) && logits[place] >= params.min_logit;
+    keys[params.first_slot + rank] = select(0u, own, is_kept);
 }

@@ -47,6 +47,12 @@ const NONE: u32 = 0xffffffffu;
 @group(0) @binding(4) var<storage, read_write> keys: array<Sixteen>;
 @group(0) @binding(5) var<storage, read_write> kept: array<u32>;
 @group(0) @binding(6) var<storage, read_write> results: array<vec4<u32>>;
+#ifdef ROIS
+// What is kept once more, in pixels of the resized picture.
+@group(0) @binding(7) var<storage, read_write> rois: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> labels: array<u32>;
+@group(0) @binding(9) var<storage, read_write> roi_count: array<u32>;
+#endif
 
 var<workgroup> available: u32;
 var<workgroup> batch: array<u32, 1024>;
@@ -265,6 +271,10 @@ fn first_alive(place: u32, members: u32) -> u32 {
 fn store(invocation: u32, candidate: u32, place: u32) {
     if invocation == 0u {
         kept[place] = candidate;
+#ifdef ROIS
+        rois[place] = candidates[candidate * params.blocks];
+        labels[place] = u32(tags_of(candidate).y);
+#endif
     }
     if invocation < params.blocks {
         let block = candidates[candidate * params.blocks + invocation];
@@ -372,5 +382,8 @@ fn main(@builtin(local_invocation_index) invocation: u32) {
         results[0].x = found;
         results[0].z = count[0];
         results[0].w = params.capacity;
+#ifdef ROIS
+        roi_count[0] = found;
+#endif
     }
 }

@@ -9,7 +9,7 @@ use crate::error::DetectError;
 use crate::models::{Checked, Model, Outputs, Request};
 use crate::ops::candidates::{Candidate, Candidates};
 use crate::ops::proposals::Proposals;
-use crate::results::{Computed, HostMap, Proposal};
+use crate::results::{Computed, HostMap, HostTensor, Proposal};
 use crate::transform::{Frame, Transform};
 
 /// A model with its weights on the CPU.
@@ -49,6 +49,7 @@ impl CpuEngine {
             maps,
             proposals,
             detections,
+            instances,
             checked,
             ..
         } = outputs;
@@ -56,9 +57,15 @@ impl CpuEngine {
             return Err(DetectError::NotFinite);
         }
         let detections = detections.map_or_else(Vec::new, candidates);
+        let instances = instances.map(|(kind, rows)| {
+            let shape = rows.dims().to_vec();
+            let values = floats(rows.into_data());
+            (kind, HostTensor { shape, values })
+        });
         if !reads_maps {
             return Ok(Computed {
                 detections,
+                instances,
                 ..Computed::default()
             });
         }
@@ -73,6 +80,7 @@ impl CpuEngine {
         Ok(Computed {
             tensors: Vec::new(),
             detections,
+            instances,
             maps: maps.collect(),
             proposals: proposals.map_or_else(Vec::new, boxes),
         })

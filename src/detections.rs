@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::masks::Rle;
 use crate::plan::MapInfo;
 use crate::results::HostMap;
 use crate::transform::Frame;
@@ -35,6 +36,13 @@ pub struct Detection {
     /// right eye, nose, left and right corner of the mouth, as the viewer sees them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub landmarks: Option<Vec<[f32; 2]>>,
+    /// Its pixels in the picture, where the model finds masks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Rle>,
+    /// `[x, y, score]`, in pixels of the picture, where the model finds keypoints. Those of a person
+    /// are COCO's ([`COCO_KEYPOINTS`](crate::models::COCO_KEYPOINTS)); what range scores have is up to the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keypoints: Option<Vec<[f32; 3]>>,
 }
 
 /// A map that a model made of one picture, such as a level of its pyramid.

@@ -8,8 +8,10 @@ use crate::cpu::CpuEngine;
 use crate::detections::{Detection, Detections, FeatureMap};
 use crate::error::DetectError;
 use crate::gpu::{GpuEngine, Submitted};
+use crate::masks::Rle;
 use crate::models::{ModelConfig, Rules};
 use crate::ops::candidates::Candidate;
+use crate::plan::InstanceKind;
 use crate::results::Computed;
 use crate::transform::{Frame, Transform};
 
@@ -321,34 +323,73 @@ impl Detector {
         // without area, but for C4's, whose edges are inclusive.
         let rules = self.config.architecture.specification().rules;
         let is_detectron2 = rules == Some(Rules::Detectron2);
-        let is_kept = |found: &&Candidate| {
+        let is_kept = |found: &Candidate| {
             let [x1, y1, x2, y2] = found.bbox;
             !is_detectron2 || (x2 > x1 && y2 > y1)
         };
-        let kept = computed.detections.iter().filter(is_kept);
         let size = frame.original.map(|side| side as f32);
         let bbox = |found: &Candidate| match self.transform.resizer.is_warp() {
             // They were cut to all of the network's input, of which the picture may be a part.
             true => clip(found.bbox, size),
             false => found.bbox,
         };
-        let items = kept.map(|found| Detection {
-            bbox: bbox(found),
-            label: self.class_names.label(found.label as usize),
-            name: self.class_names.name(found.label as usize).to_owned(),
-            score: found.score,
-            level: found.level as usize,
-            landmarks: match found.landmarks.as_chunks().0 {
-                [] => None,
-                points => Some(points.to_vec()),
-            },
+        let found = computed.detections.iter().enumerate();
+        let kept = found.filter(|(_, found)| is_kept(found));
+        let items = kept.map(|(index, found)| {
+            let (mask, keypoints) = instance(computed, index, frame)?;
+            Ok(Detection {
+                bbox: bbox(found),
+                label: self.class_names.label(found.label as usize),
+                name: self.class_names.name(found.label as usize).to_owned(),
+                score: found.score,
+                level: found.level as usize,
+                landmarks: match found.landmarks.as_chunks().0 {
+                    [] => None,
+                    points => Some(points.to_vec()),
+                },
+                mask,
+                keypoints,
+            })
         });
+        let items: Result<_, DetectError> = items.collect();
         Ok(Detections {
             width: frame.original[1],
             height: frame.original[0],
-            items: items.collect(),
+            items: items?,
         })
     }
+}
+
+/// What was found in a detection: its pixels, or its keypoints, `[x, y, score]`, both in the picture's.
+type Instance = (Option<Rle>, Option<Vec<[f32; 3]>>);
+
+/// What was found in the detection of that index.
+///
+/// # Errors
+/// If it is not finite.
+fn instance(computed: &Computed, index: usize, frame: &Frame) -> Result<Instance, DetectError> {
+    let Some((kind, rows)) = &computed.instances else {
+        return Ok((None, None));
+    };
+    let width = rows.shape[1];
+    let row = &rows.values[index * width..][..width];
+    if !row.iter().all(|value| value.is_finite()) {
+        return Err(DetectError::NotFinite);
+    }
+    Ok(match kind {
+        InstanceKind::Masks => {
+            let bbox = computed.detections[index].bbox;
+            let mask = Rle::paste(row, width.isqrt(), bbox, frame.original);
+            // Of what can go wrong there is none: the box is finite and the picture has pixels.
+            (Some(mask.map_err(|_| DetectError::NotFinite)?), None)
+        }
+        InstanceKind::Keypoints => {
+            let [down, across] = frame.ratio;
+            let points = row.as_chunks().0.iter();
+            let restored = points.map(|[x, y, score]| [x * across, y * down, *score]);
+            (None, Some(restored.collect()))
+        }
+    })
 }
 
 /// Pixels of a picture, whose bytes can be counted too.

@@ -19,6 +19,7 @@ mod error;
 pub mod eval;
 pub mod gpu;
 pub mod kernels;
+pub mod masks;
 pub mod models;
 pub mod ops;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! What the engines hand to a detector.
 
 use crate::ops::candidates::Candidate;
-use crate::plan::MapInfo;
+use crate::plan::{InstanceKind, MapInfo};
 
 /// A tensor in the host's memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Proposal {
 pub struct Computed {
     /// In pixels of the original picture, best first; none of a model that finds none.
     pub detections: Vec<Candidate>,
+    /// What was found in them, a row each.
+    pub instances: Option<(InstanceKind, HostTensor)>,
     /// The maps that were asked for, finest first within a kind.
     pub maps: Vec<HostMap>,
     /// Best first; none where they were not asked for.

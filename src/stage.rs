@@ -20,11 +20,13 @@ pub enum Stage {
     BoxHead,
     /// Decoding of candidates, and the best of them.
     Selection,
+    /// Masks or keypoints of detections.
+    Instances,
 }
 
 impl Stage {
     /// All of them, in the order of the work.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Preprocess,
         Self::Backbone,
         Self::Pyramid,
@@ -32,6 +34,7 @@ impl Stage {
         Self::Proposals,
         Self::BoxHead,
         Self::Selection,
+        Self::Instances,
     ];
 
     /// Its name, for people.
@@ -44,6 +47,7 @@ impl Stage {
             Self::Proposals => "proposals",
             Self::BoxHead => "box head",
             Self::Selection => "selection",
+            Self::Instances => "instances",
         }
     }
 }

@@ -305,18 +305,18 @@ fn between(x: &Tap, y: &Tap, value: impl Fn(usize, usize) -> f32) -> f32 {
 }
 
 /// The two source pixels of a target pixel along one axis, and their weights.
-struct Tap {
-    low: usize,
-    high: usize,
+pub(crate) struct Tap {
+    pub low: usize,
+    pub high: usize,
     /// Weight of `low`.
-    far: f32,
+    pub far: f32,
     /// Weight of `high`.
-    near: f32,
+    pub near: f32,
 }
 
 impl Tap {
     /// With half-pixel centres; `ratio` source pixels are one of the target's.
-    fn at(target: usize, ratio: f32, source_size: usize) -> Self {
+    pub fn at(target: usize, ratio: f32, source_size: usize) -> Self {
         let position = ((target as f32 + 0.5) * ratio - 0.5).max(0.0);
         let low = (position as usize).min(source_size - 1);
         let near = (position - low as f32).clamp(0.0, 1.0);

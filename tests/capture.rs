@@ -11,7 +11,8 @@ use fpn_wgpu::compile::{CapturedModel, GraphOutput, capture};
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{
-    Architecture, Model, ModelConfig, Request, Selection, faster_rcnn_c4, parameters,
+    Architecture, Model, ModelConfig, Request, Selection, dense_detector, faster_rcnn_c4, nanodet,
+    parameters,
 };
 use fpn_wgpu::plan::MapKind;
 
@@ -41,7 +42,9 @@ fn tensors(captured: &CapturedModel) -> BTreeMap<TensorId, &TensorIr> {
 /// What a compiler has to know; `None` for anything else.
 fn known(operation: &OperationIr) -> Option<&'static str> {
     Some(match operation {
-        OperationIr::Module(ModuleOperationIr::Conv2d(_)) => "convolution",
+        OperationIr::Module(
+            ModuleOperationIr::Conv2d(_) | ModuleOperationIr::ConvTranspose2d(_),
+        ) => "convolution",
         OperationIr::Module(ModuleOperationIr::BatchNorm(_)) => "batch norm",
         OperationIr::Module(ModuleOperationIr::MaxPool2d(_)) => "max pool",
         OperationIr::Module(ModuleOperationIr::Interpolate(_)) => "interpolation",
@@ -54,16 +57,23 @@ fn known(operation: &OperationIr) -> Option<&'static str> {
                 // A RoI before the first linear layer, and the bias of each.
                 ([rows, c, h, w], &[r, values]) if r == *rows && values == c * h * w => "flatten",
                 ([values], &[1, v]) if v == *values => "bias as a row",
+                // Of two maps, whose channels come by turns.
+                ([1, c, _, _], &[1, channels, 1, _, _]) if channels == *c => "one of two",
+                ([1, c, 2, _, _], &[1, channels, _, _]) if channels == 2 * c => "shuffle",
+                ([channels], &[1, c, 1, 1]) if c == *channels => "of channels",
                 _ => return None,
             }
         }
         OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) if cat.dim == 1 => "concatenation",
-        // Of the two scores of an anchor, what the sigmoid is of.
+        OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) if cat.dim == 2 => "pairs",
+        // What group norms and squeeze-and-excitation are spelled out as.
+        OperationIr::NumericFloat(_, NumericOperationIr::Mul(_)) => "product",
+        OperationIr::NumericFloat(_, NumericOperationIr::MeanDim(_)) => "mean",
+        OperationIr::Activation(ActivationOperationIr::HardSigmoid(_)) => "hard sigmoid",
+        // Of the two scores of an anchor, what the sigmoid is of; of a map, half of its channels.
         OperationIr::BaseFloat(BaseOperationIr::Slice(_)) => "slice",
         OperationIr::NumericFloat(_, NumericOperationIr::Sub(_)) => "subtraction",
         OperationIr::Activation(ActivationOperationIr::Sigmoid(_)) => "sigmoid",
-        // Of ShuffleNet's channels in two halves.
-        OperationIr::BaseFloat(BaseOperationIr::SwapDims(_)) => "shuffle",
         OperationIr::Module(ModuleOperationIr::AdaptiveAvgPool2d(_)) => "mean",
         OperationIr::Custom(custom) if custom.id.starts_with("fpn::") => "ours",
         OperationIr::Init(_) => "input",
@@ -89,6 +99,14 @@ fn is_c4(architecture: Architecture) -> bool {
     faster_rcnn_c4::ARCHITECTURES.contains(&architecture)
 }
 
+fn is_nanodet(architecture: Architecture) -> bool {
+    nanodet::ARCHITECTURES.contains(&architecture)
+}
+
+fn is_mobilenet(architecture: Architecture) -> bool {
+    architecture.name().contains("mobilenet_v3")
+}
+
 #[test]
 fn only_known_operations_are_recorded() {
     for architecture in Architecture::all() {
@@ -109,6 +127,20 @@ fn only_known_operations_are_recorded() {
             "fasterrcnn_resnet50_fpn" => 53 + 8 + 3 * 5,
             "fasterrcnn_resnet101_fpn" => 104 + 8 + 3 * 5,
             "fasterrcnn_resnet152_fpn" => 155 + 8 + 3 * 5,
+            // Neither bias nor batch norm changes how many there are; the RPN head is deeper, and so is the box head.
+            "fasterrcnn_resnet50_fpn_v2" => 53 + 8 + 4 * 5 + 4,
+            "fasterrcnn_resnext50_32x4d_fpn" => 53 + 8 + 3 * 5,
+            "fasterrcnn_resnext101_32x8d_fpn" => 104 + 8 + 3 * 5,
+            // Three a block, but for the first, two in each of eight that scale, stem and last; two levels.
+            "fasterrcnn_mobilenet_v3_large_fpn" | "fasterrcnn_mobilenet_v3_large_320_fpn" => {
+                3 * 15 - 1 + 2 * 8 + 2 + 4 + 3 * 3
+            }
+            "maskrcnn_resnet50_fpn" => 53 + 8 + 3 * 5 + 6,
+            "maskrcnn_resnet50_fpn_v2" => 53 + 8 + 4 * 5 + 4 + 6,
+            "keypointrcnn_resnet50_fpn" => 53 + 8 + 3 * 5 + 9,
+            // Three levels, two more, two towers and what they end in.
+            "retinanet_resnet50_fpn" | "retinanet_resnet50_fpn_v2" => 53 + 6 + 2 + 10 * 5,
+            "fcos_resnet50_fpn" => 53 + 6 + 2 + 11 * 5,
             // All of a ResNet, and the RPN head once.
             "fasterrcnn_c4_resnet50" => 53 + 3,
             "fasterrcnn_c4_resnet101" => 104 + 3,
@@ -124,6 +156,12 @@ fn only_known_operations_are_recorded() {
             "efpn_resnext101" => 104 + 1 + 10 + 3 * 5,
             // The stem, blocks of two, projections, the stage of one; the pyramid; the RPN head.
             "efpn_tiny" => 1 + 14 + 4 + 1 + 10 + 3 * 5,
+            // The stem, units of three, two more in the first of a stage; laterals or reductions, four blocks of six and
+            // four separable ones; two separable ones and a last one a level.
+            name if is_nanodet(architecture) => match name.contains("plus") {
+                true => 1 + 3 * 16 + 2 * 3 + 3 + 4 * 6 + 4 * 2 + 4 * 5,
+                false => 1 + 3 * 16 + 2 * 3 + 3 + 3 * 5,
+            },
             other => panic!("how many has {other}?"),
         };
         assert_eq!(counts["convolution"], convolutions, "{architecture}");
@@ -144,7 +182,26 @@ fn only_known_operations_are_recorded() {
             // Its stem has no pool.
             Some(_) if is_efpn(architecture) => [4, 1, 4, 1, 0, 0, 0, 0, 0],
             Some(_) if is_c4(architecture) => [0, 1, 2, 1, 0, 2, 1, 1, 1],
+            Some(_) if is_mobilenet(architecture) => [1, 1, 4, 1, 0, 0, 0, 0, 16],
+            // The second version's box head has one layer less.
+            Some(_) if architecture.name().starts_with("keypoint") => [4, 2, 4, 1, 0, 0, 0, 0, 0],
+            Some(_) if architecture.is_two_stage() && architecture.name().ends_with("v2") => {
+                [3, 2, 3, 1, 0, 0, 0, 0, 0]
+            }
             Some(_) if architecture.is_two_stage() => [3, 2, 4, 1, 0, 0, 0, 0, 0],
+            Some(_) if dense_detector::ARCHITECTURES.contains(&architecture) => {
+                // Two a level and tower convolution are of group norms.
+                let norms = match architecture.name() {
+                    "retinanet_resnet50_fpn" => 0,
+                    _ => 2 * 4 * 5,
+                };
+                [2, 1, 0, 0, 0, 0, norms, 0, 0]
+            }
+            // Four halves of a unit's input, but for those of the first of a stage.
+            Some(_) if is_nanodet(architecture) => match architecture.name().contains("plus") {
+                true => [2, 1, 0, 0, 3 * 4, 4 * 13, 0, 0, 0],
+                false => [4, 1, 0, 0, 0, 4 * 13, 0, 0, 0],
+            },
             Some(_) => [2, 0, 0, 0, 3, 0, 0, 0, 0],
         };
         assert_eq!(found, expected, "{architecture}: {others:?}");
@@ -171,25 +228,31 @@ fn inputs_and_outputs_are_declared() {
             ],
             "{architecture}"
         );
-        let detections = architecture
-            .selection()
-            .map(|_| match architecture.is_two_stage() {
-                true => vec![100, 4],
-                // With five landmarks.
-                false => vec![750, 4 + 10],
-            });
+        let detections = architecture.selection().map(|selection| {
+            let landmarks = match architecture == MOBILENET025 {
+                true => 10,
+                false => 0,
+            };
+            vec![selection.limit, 4 + landmarks]
+        });
+        let instances = match architecture.name() {
+            name if name.starts_with("maskrcnn") => Some(vec![100, 28 * 28]),
+            name if name.starts_with("keypointrcnn") => Some(vec![100, 3 * 17]),
+            _ => None,
+        };
         let outputs = captured.outputs.iter();
         let (maps, others): (Vec<_>, Vec<_>) =
             outputs.partition(|output| matches!(output, GraphOutput::Map(..)));
         let rows: Vec<TensorId> = others
             .into_iter()
             .map(|output| match output {
-                GraphOutput::Detections(rows) => *rows,
+                GraphOutput::Detections(rows) | GraphOutput::Instances(_, rows) => *rows,
                 other => panic!("{architecture}: {other:?}"),
             })
             .collect();
         let expected: Vec<_> = detections
             .into_iter()
+            .chain(instances)
             .map(|shape| (shape, DType::F32))
             .collect();
         assert_eq!(describe(&rows), expected, "{architecture}");
@@ -206,6 +269,8 @@ fn inputs_and_outputs_are_declared() {
         let channels = match architecture.name() {
             "pyramid_tiny" | "efpn_tiny" => 48,
             "retinaface_mobilenet025" => 64,
+            name if name.starts_with("nanodet_plus_m_1.5x") => 128,
+            _ if is_nanodet(architecture) => 96,
             _ if is_c4(architecture) => 1024,
             _ => 256,
         };
@@ -215,6 +280,8 @@ fn inputs_and_outputs_are_declared() {
                 // C4's stem pools without padding, which at this size comes to the same.
                 let stride = match is_efpn(architecture) {
                     true => 1 << (level - 1),
+                    // Its last two stages have one stride.
+                    false if is_mobilenet(architecture) && level == 4 => 32,
                     false => 1 << level,
                 };
                 let [height, width] = PADDED.map(|side| side.div_ceil(stride));

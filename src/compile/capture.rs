@@ -382,6 +382,10 @@ fn given_back(outputs: Outputs) -> (Vec<GraphOutput<TensorId>>, Vec<TensorId>) {
     }));
     let detections = outputs.detections;
     given.extend(detections.map(|found| GraphOutput::Detections(id(found.rows))));
+    let instances = outputs.instances;
+    given.extend(
+        instances.map(|(kind, rows)| GraphOutput::Instances(kind, id(rows.into_dispatch()))),
+    );
     let checked = outputs.checked.into_iter().map(|checked| match checked {
         Checked::Map(map) => id(map.into_dispatch()),
         Checked::Rows(rows) => id(rows.into_dispatch()),

@@ -7,7 +7,7 @@ use crate::kernels::reduce::Reduction;
 use crate::kernels::softmax::Softmax;
 use crate::kernels::upsample_add::Upsampling;
 use crate::ops::Extension;
-use crate::plan::{ConstantSource, MapInfo, Value, ValueId, ValueKind};
+use crate::plan::{ConstantSource, InstanceKind, MapInfo, Value, ValueId, ValueKind};
 
 /// What one forward pass computes. Nodes stand in the order of execution.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,24 +39,28 @@ pub enum GraphOutput<V = ValueId> {
     Proposals([V; 3]),
     /// Detections, by the value that stands for all of theirs.
     Detections(V),
+    /// What was found in detections, rows `[D, values]`.
+    Instances(InstanceKind, V),
 }
 
 impl<V> GraphOutput<V> {
     /// What it is made of.
     pub fn values(&self) -> &[V] {
         match self {
-            Self::Map(_, value) | Self::Tensor(_, value) | Self::Detections(value) => {
-                std::slice::from_ref(value)
-            }
+            Self::Map(_, value)
+            | Self::Tensor(_, value)
+            | Self::Detections(value)
+            | Self::Instances(_, value) => std::slice::from_ref(value),
             Self::Proposals(values) => values,
         }
     }
 
     fn values_mut(&mut self) -> &mut [V] {
         match self {
-            Self::Map(_, value) | Self::Tensor(_, value) | Self::Detections(value) => {
-                std::slice::from_mut(value)
-            }
+            Self::Map(_, value)
+            | Self::Tensor(_, value)
+            | Self::Detections(value)
+            | Self::Instances(_, value) => std::slice::from_mut(value),
             Self::Proposals(values) => values,
         }
     }
@@ -73,6 +77,7 @@ impl<V> GraphOutput<V> {
                 GraphOutput::Proposals([other(boxes)?, other(levels)?, other(count)?])
             }
             Self::Detections(found) => GraphOutput::Detections(other(found)?),
+            Self::Instances(kind, rows) => GraphOutput::Instances(*kind, other(rows)?),
         })
     }
 }

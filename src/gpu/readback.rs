@@ -12,7 +12,7 @@ use super::memory::Memory;
 use crate::error::{DetectError, GpuError};
 use crate::kernels::Dtype;
 use crate::ops::candidates::Candidate;
-use crate::plan::{DetectionsLayout, HEADER_WORDS, Output, Plan, Range, planar};
+use crate::plan::{DetectionsLayout, HEADER_WORDS, Output, Plan, Range, TensorSlot, planar};
 use crate::results::{Computed, HostMap, HostTensor, Proposal};
 
 /// Whether a buffer has become readable.
@@ -46,22 +46,27 @@ pub(super) async fn readable(gpu: &Gpu, mapped: Mapped) -> Result<(), GpuError> 
 #[derive(Clone, Debug)]
 pub(super) struct ReadBack {
     results: usize,
+    /// Whether all outputs are read, or detections and what was found in them.
+    reads_maps: bool,
     /// Activations, in the order of the outputs.
     activations: Vec<Range>,
 }
 
 impl ReadBack {
-    /// Of all outputs, or of the detections alone.
+    /// Of all outputs, or of the detections and what was found in them alone.
     pub fn new(plan: &Plan, reads_maps: bool) -> Self {
-        let outputs = plan.outputs.iter().filter(|_| reads_maps);
+        let outputs = plan.outputs.iter();
         let activations = outputs.flat_map(|output| match output {
+            Output::Instances(_, slot) => vec![slot.range],
+            Output::Detections(_) => Vec::new(),
+            _ if !reads_maps => Vec::new(),
             Output::Map(_, slot) => vec![slot.range],
             Output::Tensor(_, slot) => vec![slot.range],
             Output::Proposals(slot) => vec![slot.boxes, slot.levels, slot.count],
-            Output::Detections(_) => Vec::new(),
         });
         Self {
             results: plan.results_bytes(),
+            reads_maps,
             activations: activations.collect(),
         }
     }
@@ -119,20 +124,21 @@ impl ReadBack {
                 Output::Detections(layout) => {
                     computed.detections = candidates(*layout, count as usize, rows);
                 }
-                _ if self.activations.is_empty() => {}
+                Output::Instances(kind, slot) => {
+                    let mut rows = tensor(slot, next());
+                    let width = slot.shape[1];
+                    rows.shape[0] = count as usize;
+                    rows.values.truncate(count as usize * width);
+                    computed.instances = Some((*kind, rows));
+                }
+                _ if !self.reads_maps => {}
                 Output::Map(info, slot) => computed.maps.push(HostMap {
                     info: info.clone(),
                     shape: slot.shape,
                     values: planar(&stored(slot.dtype, next()), slot.shape),
                 }),
                 Output::Tensor(name, slot) => {
-                    let stored = stored(slot.dtype, next());
-                    let places = slot.layout();
-                    let values = places.places().map(|place| stored[place]).collect();
-                    let shape = slot.shape.clone();
-                    computed
-                        .tensors
-                        .push((name.clone(), HostTensor { shape, values }));
+                    computed.tensors.push((name.clone(), tensor(slot, next())));
                 }
                 Output::Proposals(_) => {
                     let boxes: Vec<[f32; 4]> = collected(next());
@@ -154,6 +160,16 @@ impl ReadBack {
 
 fn collected<T: Pod>(bytes: &[u8]) -> Vec<T> {
     bytemuck::pod_collect_to_vec(bytes)
+}
+
+/// A tensor that lies so.
+fn tensor(slot: &TensorSlot, bytes: &[u8]) -> HostTensor {
+    let stored = stored(slot.dtype, bytes);
+    let places = slot.layout();
+    HostTensor {
+        shape: slot.shape.clone(),
+        values: places.places().map(|place| stored[place]).collect(),
+    }
 }
 
 /// Values as they are stored, in memory's order.

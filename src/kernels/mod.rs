@@ -28,9 +28,11 @@ pub mod conv;
 pub mod copy;
 pub mod decode_anchors;
 pub mod decode_dense;
+pub mod decode_keypoints;
 pub mod decode_proposals;
 pub mod decode_rois;
 pub mod depthwise;
+pub mod group_statistics;
 pub mod grouped;
 pub mod layer_norm;
 pub mod merge_proposals;
@@ -43,6 +45,7 @@ pub mod reduce;
 pub mod roi_align;
 pub mod roi_pool;
 pub mod select_detections;
+pub mod select_masks;
 pub mod softmax;
 pub mod top_anchors;
 pub mod top_scores;
@@ -77,6 +80,7 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     reduce::kernels,
     softmax::kernels,
     layer_norm::kernels,
+    group_statistics::kernels,
     product::kernels,
     pixel_shuffle::kernels,
     window_attention::kernels,
@@ -91,6 +95,8 @@ const FOLDERS: &[fn() -> Vec<&'static Kernel>] = &[
     top_scores::kernels,
     decode_dense::kernels,
     select_detections::kernels,
+    select_masks::kernels,
+    decode_keypoints::kernels,
     check_finite::kernels,
 ];
 

@@ -91,6 +91,34 @@ impl ConvNorm {
     }
 }
 
+/// A convolution with a bias, or with batch norm and without.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // a dozen a network, and never moved once built
+pub enum BiasedOrNormed {
+    /// With a bias.
+    Biased(Conv2d),
+    /// With batch norm.
+    Normed(ConvNorm),
+}
+
+impl BiasedOrNormed {
+    /// With batch norm where its `eps` is given.
+    pub(super) fn new(layer: ConvLayer, norm_eps: Option<f64>, device: &Device) -> Self {
+        match norm_eps {
+            None => Self::Biased(layer.bias().init(device)),
+            Some(eps) => Self::Normed(layer.norm(eps, device)),
+        }
+    }
+
+    /// `[N, in, H, W]` → `[N, out, H', W']`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Biased(conv) => conv.forward(x),
+            Self::Normed(conv) => conv.forward(x),
+        }
+    }
+}
+
 /// What PyTorch's `Sequential` counts where a [`ConvNorm`] has a name.
 pub(super) fn index_in_sequence(layer: &str) -> usize {
     match layer {

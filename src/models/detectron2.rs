@@ -5,9 +5,10 @@
 
 use burn::tensor::Device;
 
+use super::bottom_up::BottomUpConfig;
 use super::faster_rcnn::{FasterRcnn, FasterRcnnConfig};
 use super::ftt::{self, FttForm};
-use super::resnet::{MAX_STAGES, ResNetConfig, ResNetStage, StemPool, StrideIn};
+use super::resnet::{Depth, MAX_STAGES, ResNetConfig, ResNetStage, StemPool, StrideIn};
 use super::{
     Architecture, COCO_CLASSES, Classes, Distribution, Model, ModelConfig, Rules, Selection,
     Shapes, Specification, Stage, TrainingDefaults,
@@ -264,7 +265,8 @@ const DETECTRON2: Specification = Specification {
     rules: Some(Rules::Detectron2),
     classes: Classes::Counted {
         tensor: CLASSIFIER,
-        count: Some,
+        each: 1,
+        beside: 0,
         usual: COCO_CLASSES.len(),
         names: &COCO_CLASSES,
     },
@@ -303,20 +305,13 @@ fn build(config: &ModelConfig, device: &Device) -> Model {
     let AnchorRule::Cornered { finest_stride } = anchors.rule else {
         unreachable!("its anchors have stated strides")
     };
-    let architecture = config.architecture;
     let config = FasterRcnnConfig {
-        body: body.network(config),
+        body: BottomUpConfig::ResNet(body.network(config)),
         ftt: config.ftt,
-        pyramid_channels: 256,
-        hidden: 1024,
         anchors,
         first_level: FIRST_LEVEL,
-        finest_stride: if body.is_efpn() { 2 } else { 4 },
         roi_stride: finest_stride,
-        proposals_per_level: architecture.specification().proposals_per_level,
-        canonical_size: 224.0,
-        rules: architecture.rules(),
-        classes: config.classes,
+        ..FasterRcnnConfig::torchvision(Depth::R50, config)
     };
     Model::FasterRcnn(FasterRcnn::new(&config, device))
 }

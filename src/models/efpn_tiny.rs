@@ -3,6 +3,7 @@
 
 use burn::tensor::Device;
 
+use super::bottom_up::BottomUpConfig;
 use super::detectron2::EFPN_RESNEXT50;
 use super::faster_rcnn::{self, CLASSIFIER, FasterRcnn, FasterRcnnConfig, PYRAMID_TINY};
 use super::ftt::{self, FttForm};
@@ -30,7 +31,8 @@ pub static EFPN_TINY: Architecture = Architecture(&Specification {
     ftts: &FttForm::ALL,
     classes: Classes::Counted {
         tensor: CLASSIFIER,
-        count: Some,
+        each: 1,
+        beside: 0,
         usual: 9,
         names: &[],
     },
@@ -63,7 +65,7 @@ fn build(config: &ModelConfig, device: &Device) -> Model {
     let tiny = FasterRcnnConfig::tiny(config);
     let basic = |blocks, output| ResNetStage::Basic { blocks, output };
     let config = FasterRcnnConfig {
-        body: ResNetConfig {
+        body: BottomUpConfig::ResNet(ResNetConfig {
             stem_pool: StemPool::None,
             stages: [
                 basic(1, 24),
@@ -72,10 +74,9 @@ fn build(config: &ModelConfig, device: &Device) -> Model {
                 basic(2, 160),
                 basic(2, 160),
             ],
-            ..tiny.body
-        },
+            ..FasterRcnnConfig::tiny_body(config)
+        }),
         ftt: config.ftt,
-        finest_stride: FINEST_STRIDE,
         roi_stride: FINEST_STRIDE,
         ..tiny
     };

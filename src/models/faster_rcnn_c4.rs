@@ -65,7 +65,7 @@ impl FasterRcnnC4 {
         Self {
             base: ResNet::new(&base, device),
             // Of an anchor: that it is background, and that it is none.
-            rpn: RpnHead::new([c4, RPN_CHANNELS], anchors.per_cell(0), 2, device),
+            rpn: RpnHead::new([c4, RPN_CHANNELS], 1, [anchors.per_cell(0), 2], device),
             top: whole.stage(TOP, device),
             predictor: BoxPredictor::new(c5, config.classes, boxes, device),
             anchors,
@@ -245,7 +245,8 @@ const COMMON: Specification = Specification {
     stride_in: &StrideIn::ALL,
     classes: Classes::Counted {
         tensor: "RCNN_cls_score.bias",
-        count: Some,
+        each: 1,
+        beside: 0,
         usual: VOC_NAMES.len(),
         names: &VOC_NAMES,
     },

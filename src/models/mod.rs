@@ -12,9 +12,12 @@ use crate::ops::select::SelectOptions;
 use crate::transform::Transform;
 
 mod architecture;
+pub mod bottom_up;
 pub mod box_head;
+mod coco_keypoints;
 mod coco_names;
 pub(crate) mod conv;
+pub mod dense_detector;
 pub mod detectron2;
 mod distribution;
 pub mod efpn_tiny;
@@ -23,8 +26,12 @@ pub mod faster_rcnn_c4;
 pub mod fpn;
 pub mod fpn_resnet;
 pub mod ftt;
+pub mod group_norm;
 pub mod hat;
+pub mod keypoint_head;
+pub mod mask_head;
 pub mod mobilenet;
+pub mod mobilenet_v3;
 pub mod nanodet;
 mod outputs;
 pub mod parameters;
@@ -38,6 +45,7 @@ mod two_stage;
 pub use crate::stage::Stage;
 pub use crate::upsampling::Upsampling;
 pub use architecture::{Architecture, UnknownArchitecture};
+pub use coco_keypoints::{COCO_KEYPOINTS, COCO_LIMBS, COCO_SIGMAS};
 pub use coco_names::{COCO_CLASSES, COCO_NAMES};
 pub use detectron2::Body;
 pub use distribution::Distribution;
@@ -91,6 +99,7 @@ architectures! {
     faster_rcnn::FasterRcnn,
     faster_rcnn_c4::FasterRcnnC4,
     retinaface::RetinaFace,
+    dense_detector::DenseDetector,
     nanodet::NanoDet,
     fpn_resnet::FpnResNet,
     detectron2,

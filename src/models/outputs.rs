@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use super::{Architecture, Selection};
 use crate::ops::candidates::Candidates;
 use crate::ops::proposals::Proposals;
-use crate::plan::{MapInfo, MapKind};
+use crate::plan::{InstanceKind, MapInfo, MapKind};
 
 /// What is asked of a forward pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,8 @@ pub struct Outputs {
     pub proposals: Option<Proposals>,
     /// Best first, in pixels of the original picture.
     pub detections: Option<Candidates<Dispatch>>,
+    /// What was found in them, a row each.
+    pub instances: Option<(InstanceKind, Tensor<2>)>,
     /// In these NaN and infinities are looked for.
     pub checked: Vec<Checked>,
 }
@@ -79,6 +81,7 @@ impl Outputs {
             maps: Vec::new(),
             proposals: None,
             detections: None,
+            instances: None,
             checked: Vec::new(),
         };
         if request.maps.contains(&MapKind::Input) {
@@ -102,19 +105,20 @@ impl Outputs {
         maps: &[Tensor<4>],
         name: impl Fn(usize) -> String,
     ) {
-        self.levels_at(kind, finest, 1 << finest, maps, name);
+        let strides: Vec<usize> = (finest..).take(maps.len()).map(|n| 1 << n).collect();
+        self.levels_at(kind, finest, &strides, maps, name);
     }
 
-    /// The same where the finest's cells are `stride` pixels of the network's input apart.
+    /// The same where cells are as many pixels of the network's input apart as `strides` says.
     pub fn levels_at(
         &mut self,
         kind: MapKind,
         finest: usize,
-        stride: usize,
+        strides: &[usize],
         maps: &[Tensor<4>],
         name: impl Fn(usize) -> String,
     ) {
-        for (map, level) in maps.iter().zip(finest..) {
+        for ((map, &stride), level) in maps.iter().zip(strides).zip(finest..) {
             if kind != MapKind::Features && self.needs(kind) {
                 self.checked.push(Checked::Map(map.clone()));
             }
@@ -123,7 +127,7 @@ impl Outputs {
                     name: name(level),
                     kind,
                     level,
-                    stride: stride << (level - finest),
+                    stride,
                 };
                 self.maps.push((info, map.clone()));
             }

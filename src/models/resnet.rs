@@ -167,6 +167,19 @@ impl ResNetConfig {
         }
     }
 
+    /// torchvision's ResNeXt of this depth: so many groups of 3×3 convolutions, of `width` channels each in the
+    /// first stage.
+    pub fn resnext(depth: Depth, groups: usize, width: usize, bn_eps: f64) -> Self {
+        let mut config = Self::torchvision(depth, bn_eps);
+        config.groups = groups;
+        for stage in &mut config.stages {
+            if let ResNetStage::Bottleneck { width: own, .. } = stage {
+                *own = *own * groups * width / 64;
+            }
+        }
+        config
+    }
+
     /// Channels of C2, C3, …
     pub fn channels(&self) -> Vec<usize> {
         let channels = self.stages.iter().map(|stage| stage.extent()[1]);

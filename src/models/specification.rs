@@ -116,10 +116,12 @@ pub enum Classes {
     Fixed(&'static [&'static str]),
     /// As many as its checkpoint has.
     Counted {
-        /// Key of a tensor whose one side tells how many there are: …
+        /// Key of a tensor with a value for each class, the background included, or several.
         tensor: &'static str,
-        /// … of such a side, the background included; none where it is that of no classes.
-        count: fn(side: usize) -> Option<usize>,
+        /// How many.
+        each: usize,
+        /// How many values it has beside these.
+        beside: usize,
         /// How many where there is no checkpoint.
         usual: usize,
         /// What they are called where there are just as many and nothing says otherwise, the background

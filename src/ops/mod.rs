@@ -8,7 +8,10 @@ pub mod anchor_decode;
 pub mod anchors;
 pub mod candidates;
 pub mod dense_decode;
+pub mod group_statistics;
+pub mod keypoint_decode;
 pub mod levels;
+pub mod mask_select;
 pub mod pixel_shuffle;
 pub mod proposals;
 pub mod roi_align;
@@ -35,7 +38,11 @@ pub const ALL: &[&dyn Operation] = &[
     &anchor_decode::DecodeAnchors,
     &dense_decode::DecodeDense,
     &select::SelectDetections,
+    &select::SelectRois,
+    &mask_select::SelectMasks,
+    &keypoint_decode::DecodeKeypoints,
     &pixel_shuffle::PixelShuffle,
+    &group_statistics::GroupStatistics,
     &window_attention::WindowAttention,
 ];
 

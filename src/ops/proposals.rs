@@ -60,6 +60,8 @@ pub struct ProposalOptions {
     pub nms_threshold: f32,
     /// Least side in pixels.
     pub min_side: f32,
+    /// Logit that an anchor has at least.
+    pub min_logit: f32,
     /// Of anchors and boxes.
     pub edges: Edges,
 }
@@ -73,6 +75,7 @@ impl ProposalOptions {
             limit: 1000,
             nms_threshold: 0.7,
             min_side: 1e-3,
+            min_logit: f32::MIN,
             edges: Edges::Exclusive,
         }
     }
@@ -94,6 +97,7 @@ impl ProposalOptions {
             limit: 300,
             nms_threshold: 0.7,
             min_side: 0.0,
+            min_logit: f32::MIN,
             edges: Edges::Inclusive,
         }
     }
@@ -104,6 +108,7 @@ impl ProposalOptions {
             ScalarIr::UInt(self.limit as u64),
             ScalarIr::Float(self.nms_threshold.into()),
             ScalarIr::Float(self.min_side.into()),
+            ScalarIr::Float(self.min_logit.into()),
             ScalarIr::UInt(self.edges.word().into()),
         ];
         own.into_iter().chain(self.anchors.to_scalars()).collect()
@@ -116,14 +121,15 @@ impl ProposalOptions {
             limit: size(scalars[1]),
             nms_threshold: scalars[2].elem(),
             min_side: scalars[3].elem(),
-            edges: Edges::of_word(scalars[4].elem()),
-            anchors: AnchorGrid::from_scalars(&scalars[5..]),
+            min_logit: scalars[4].elem(),
+            edges: Edges::of_word(scalars[5].elem()),
+            anchors: AnchorGrid::from_scalars(&scalars[6..]),
         }
     }
 }
 
 /// Per level: the best anchors by logit (ties: the earlier one), decoded, clipped to the unpadded
-/// picture, without the tiny ones, through NMS; then the best of all levels by logit (ties: the
+/// picture, without the tiny and the unlikely ones, through NMS; then the best of all levels by logit (ties: the
 /// finer level, the earlier anchor).
 ///
 /// `frame` is [`Frame::tensor`](crate::transform::Frame::tensor).
@@ -389,6 +395,7 @@ fn schedule_level(
         limit: options.per_level as u32,
         first_slot: (level * options.per_level) as u32,
         min_side: options.min_side,
+        min_logit: options.min_logit,
         edges: options.edges.word(),
         ..Default::default()
     };
@@ -416,6 +423,7 @@ pub fn select(
     for level in 0..logits.len() {
         let mut scored: Vec<(f32, BBox)> = top_anchors(&logits[level], options.per_level)
             .into_iter()
+            .filter(|anchor| anchor.logit >= options.min_logit)
             .map(|anchor| {
                 let bbox = decode_anchor(options, level, anchor, &deltas[level]);
                 (anchor.logit, options.edges.clip(bbox, resized))

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::check::check;
 use super::{
-    Binding, Constant, ConstantSource, DetectionsLayout, Lifetime, MapInfo, MapSlot, Output, Plan,
-    PlanError, ProposalsSlot, Step, TensorConstant, TensorSlot, Value, ValueId, ValueKind, place,
+    Binding, Constant, ConstantSource, DetectionsLayout, InstanceKind, Lifetime, MapInfo, MapSlot,
+    Output, Plan, PlanError, ProposalsSlot, Step, TensorConstant, TensorSlot, Value, ValueId,
+    ValueKind, place,
 };
 use crate::kernels::{Dispatch, Dtype, Dtypes, Layout, blocks, check_finite, copy};
 use crate::stage::Stage;
@@ -105,6 +106,7 @@ enum Kept {
     Tensor(String, ValueId),
     Proposals([ValueId; 3]),
     Detections(DetectionsLayout),
+    Instances(InstanceKind, ValueId),
 }
 
 /// A draft with its stage.
@@ -333,6 +335,11 @@ impl<'a> PlanBuilder<'a> {
         self.kept.push(Kept::Detections(layout));
     }
 
+    /// What was found in detections is left behind.
+    pub fn keep_instances(&mut self, kind: InstanceKind, rows: ValueId) {
+        self.kept.push(Kept::Instances(kind, rows));
+    }
+
     /// The plan over an input of `padded` height and width, in arenas of at most `arena_limit` bytes.
     ///
     /// # Errors
@@ -371,6 +378,7 @@ impl<'a> PlanBuilder<'a> {
                     count: range(*count)?,
                 }),
                 Kept::Detections(layout) => Output::Detections(*layout),
+                Kept::Instances(kind, rows) => Output::Instances(*kind, tensor(*rows)?),
             })
         });
         let bind = |operand: &Operand| match *operand {
@@ -432,7 +440,9 @@ impl<'a> PlanBuilder<'a> {
         }
         for kept in &self.kept {
             let values: &[ValueId] = match kept {
-                Kept::Map(_, value) | Kept::Tensor(_, value) => &[*value],
+                Kept::Map(_, value) | Kept::Tensor(_, value) | Kept::Instances(_, value) => {
+                    &[*value]
+                }
                 Kept::Proposals(values) => values,
                 Kept::Detections(_) => &[],
             };

@@ -22,7 +22,8 @@ pub use constant::{
 pub use memory::{Lifetime, place};
 pub(crate) use outputs::planar;
 pub use outputs::{
-    DetectionsLayout, HEADER_WORDS, MapInfo, MapKind, MapSlot, Output, ProposalsSlot, TensorSlot,
+    DetectionsLayout, HEADER_WORDS, InstanceKind, MapInfo, MapKind, MapSlot, Output, ProposalsSlot,
+    TensorSlot,
 };
 pub use value::{Value, ValueId, ValueKind};
 

@@ -44,6 +44,18 @@ pub enum Output {
     Proposals(ProposalsSlot),
     /// Detections, in the read-back.
     Detections(DetectionsLayout),
+    /// What was found in detections, a row each.
+    Instances(InstanceKind, TensorSlot),
+}
+
+/// What is found in a detection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstanceKind {
+    /// Which pixels of its box are its object's: a square of probabilities, row by row.
+    Masks,
+    /// x, y and score of each keypoint, in pixels of the resized picture.
+    Keypoints,
 }
 
 /// Where a map lies.

@@ -22,24 +22,37 @@ pub fn class_count(
     checkpoint: &Checkpoint,
     architecture: Architecture,
 ) -> Result<usize, WeightsError> {
-    let (key, count) = match architecture.specification().classes {
+    let (key, each, beside) = match architecture.specification().classes {
         Classes::Fixed(names) => return Ok(names.len()),
-        Classes::Counted { tensor, count, .. } => (tensor, count),
+        Classes::Counted {
+            tensor,
+            each,
+            beside,
+            ..
+        } => (tensor, each, beside),
     };
     let checkpoint = checkpoint.in_layout_of(architecture)?;
     let tensor = checkpoint.tensors.get(key);
     let differences = match tensor.map(|tensor| tensor.shape.as_slice()) {
+        Some(&[values])
+            if values >= beside
+                && (values - beside).is_multiple_of(each)
+                && (2..=MAX_CLASSES).contains(&((values - beside) / each)) =>
+        {
+            return Ok((values - beside) / each);
+        }
         Some(shape) => {
-            let classes = match *shape {
-                [side] => count(side),
-                _ => None,
+            let each = match each {
+                1 => "one value".to_owned(),
+                _ => format!("{each} values"),
             };
-            match classes.filter(|classes| (2..=MAX_CLASSES).contains(classes)) {
-                Some(classes) => return Ok(classes),
-                None => format!(
-                    "tensor '{key}' has shape {shape:?}, expected that of 2 to {MAX_CLASSES} classes"
-                ),
-            }
+            let beside = match beside {
+                0 => String::new(),
+                _ => format!(", and {beside} beside"),
+            };
+            format!(
+                "tensor '{key}' has shape {shape:?}, expected {each} for each of 2 to {MAX_CLASSES} classes{beside}"
+            )
         }
         None => format!("tensor '{key}' is missing"),
     };

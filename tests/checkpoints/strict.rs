@@ -93,7 +93,7 @@ fn classes_are_not_counted_without_end() {
             built.expect_err("it is refused").to_string(),
             format!(
                 "the checkpoint does not fit fasterrcnn_resnet18_fpn: tensor '{key}' has shape \
-                 {shape}, expected that of 2 to 10000 classes"
+                 {shape}, expected one value for each of 2 to 10000 classes"
             )
         );
     }

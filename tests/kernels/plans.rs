@@ -299,6 +299,7 @@ fn the_steps_of_a_plan_are_told_by_stage() {
             // A single map is no pyramid.
             Stage::Pyramid => architecture.levels().count() > 1,
             Stage::Preprocess | Stage::Backbone => true,
+            Stage::Instances => looks_again(architecture),
         };
         for stage in Stage::ALL {
             let any = steps.iter().any(|step| step.stage == stage);
@@ -308,4 +309,10 @@ fn the_steps_of_a_plan_are_told_by_stage() {
         let stages: Vec<Stage> = working.map(|step| step.stage).collect();
         assert!(stages.is_sorted(), "{architecture}: {stages:?}");
     }
+}
+
+/// Whether it finds masks or keypoints in detections.
+fn looks_again(architecture: Architecture) -> bool {
+    let stages = architecture.specification().stages;
+    stages.iter().any(|(_, stage)| *stage == Stage::Instances)
 }

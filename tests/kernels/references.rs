@@ -545,8 +545,8 @@ proptest! {
     }
 
     #[test]
-    fn select_detections(shape in candidates_shape(), seed: u64) {
-        check(&kernels::select_detections::case(shape, &mut Random::new(seed)));
+    fn select_detections(shape in candidates_shape(), with_rois: bool, seed: u64) {
+        check(&kernels::select_detections::case(shape, with_rois, &mut Random::new(seed)));
     }
 
     #[test]

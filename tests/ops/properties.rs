@@ -52,6 +52,7 @@ proptest! {
         per_level in 0..300_usize,
         limit in 0..400_usize,
         nms_threshold in 0.2..0.9_f32,
+        min_logit in prop::sample::select(vec![f32::MIN, 0.0]),
         edges in edges(),
     ) {
         let maps = RpnMaps::random(seed, [32 * height, 32 * width], first_level, &per_cell);
@@ -61,6 +62,7 @@ proptest! {
             limit,
             nms_threshold,
             min_side: 1e-3,
+            min_logit,
             edges,
         };
         // The picture ends within the padding.
@@ -160,7 +162,9 @@ impl RpnMaps {
             let mut boxes = anchors
                 .into_iter()
                 .map(|(logit, bbox)| (logit, options.edges.clip(bbox, resized)))
-                .filter(|(_, bbox)| is_at_least(*bbox, options.min_side))
+                .filter(|(logit, bbox)| {
+                    *logit >= options.min_logit && is_at_least(*bbox, options.min_side)
+                })
                 .collect::<Vec<_>>();
             while !boxes.is_empty() {
                 let (logit, best) = boxes.remove(0);

@@ -27,6 +27,19 @@ impl TensorFile {
     }
 
     /// An entry of the file's string map.
+    /// The names of the goldens that are wanted, sorted.
+    pub fn goldens(is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens");
+        let files = std::fs::read_dir(folder).expect("the folder of the goldens");
+        let mut names: Vec<String> = files
+            .filter_map(|file| file.expect("a file").file_name().into_string().ok())
+            .filter_map(|name| Some(name.strip_suffix(".safetensors")?.to_owned()))
+            .filter(|name| is_wanted(name))
+            .collect();
+        names.sort();
+        names
+    }
+
     pub fn metadata(&self, key: &str) -> String {
         let (_, header) = SafeTensors::read_metadata(&self.bytes).expect("a safetensors header");
         let map = header.metadata().clone().unwrap_or_default();

@@ -189,6 +189,14 @@ impl<'a> Made<'a> {
                     }
                 }
                 GraphOutput::Detections(found) => is(*found, ValueKind::Detections).map(drop)?,
+                GraphOutput::Instances(_, rows) => match is(*rows, ValueKind::Floats)? {
+                    [_, _] => {}
+                    shape => {
+                        return Err(format!(
+                            "{shape:?} is given back of detections, where rows are expected"
+                        ));
+                    }
+                },
             }
         }
         for value in &graph.checked {

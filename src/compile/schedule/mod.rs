@@ -119,6 +119,7 @@ pub fn schedule(
             GraphOutput::Proposals(proposals) => plan.keep_proposals(*proposals),
             // Its operation has told where they are.
             GraphOutput::Detections(_) => {}
+            GraphOutput::Instances(kind, rows) => plan.keep_instances(*kind, *rows),
         }
     }
     Ok(plan.finish(padded, target.arena_limit)?)

@@ -45,6 +45,7 @@ pub fn case(shape: ProposalsShape, random: &mut Random) -> Case {
         limit: shape.limit as u32,
         first_slot: shape.first_slot as u32,
         min_side: 1e-3,
+        min_logit: -15.0,
         edges: shape.edges.word(),
         ..Params::default()
     };

@@ -34,10 +34,10 @@ params! {
         min_side: f32,
         /// Of boxes: 0 where they are exclusive, 1 where they are inclusive.
         edges: u32,
+        /// The logit that a proposal has at least.
+        min_logit: f32,
         /// Alignment.
-        unused_a: u32,
-        /// Alignment.
-        unused_b: u32,
+        unused: u32,
     }
 }
 

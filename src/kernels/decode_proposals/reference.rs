@@ -67,7 +67,8 @@ fn decode_proposals(
         let bbox = edges.clip(decoded, frame.size());
         let slot = (params.first_slot + rank) as usize;
         boxes[slot] = bbox;
-        keys[slot] = match is_at_least(bbox, params.min_side) {
+        let is_likely = logits[place as usize] >= params.min_logit;
+        keys[slot] = match is_likely && is_at_least(bbox, params.min_side) {
             true => own,
             false => 0,
         };

@@ -1,6 +1,6 @@
 //! What the kernel is compared with its reference over.
 
-use super::{Params, reference};
+use super::{Params, WITHOUT_ROIS, reference};
 use crate::boxes::Edges;
 use crate::kernels::checks::{
     Case, Checks, ORIGINAL, RESIZED, Random, UNWRITTEN, bits, boxes, frame_of, unwritten, words_of,
@@ -8,7 +8,12 @@ use crate::kernels::checks::{
 
 pub(super) const CHECKS: Checks = Checks {
     reference: reference::run,
-    cases: |_, random| shapes().map(|shape| case(shape, random)).to_vec(),
+    cases: |kernel, random| {
+        let with_rois = kernel.roles.len() > WITHOUT_ROIS;
+        shapes()
+            .map(|shape| case(shape, with_rois, random))
+            .to_vec()
+    },
     tolerance: 1e-6,
 };
 
@@ -52,7 +57,7 @@ fn candidates(shape: CandidatesShape, random: &mut Random) -> Vec<u32> {
 }
 
 /// The kernel over random candidates.
-pub fn case(shape: CandidatesShape, random: &mut Random) -> Case {
+pub fn case(shape: CandidatesShape, with_rois: bool, random: &mut Random) -> Case {
     let params = Params {
         capacity: shape.capacity as u32,
         blocks: shape.blocks as u32,
@@ -65,7 +70,7 @@ pub fn case(shape: CandidatesShape, random: &mut Random) -> Case {
     let mut results = vec![0; 4];
     results.resize(4 + shape.limit * shape.blocks * 4, UNWRITTEN);
     let [keys, kept] = params.scratch().map(unwritten);
-    let bindings = vec![
+    let mut bindings = vec![
         words_of(frame_of(ORIGINAL, RESIZED).shifted([3.0, -2.5])),
         candidates(shape, random),
         vec![shape.found as u32],
@@ -73,7 +78,11 @@ pub fn case(shape: CandidatesShape, random: &mut Random) -> Case {
         kept,
         results,
     ];
-    Case::new(format!("{shape:?}"), params.dispatch(), bindings).with_candidates(shape.blocks)
+    if with_rois {
+        bindings.extend([4 * shape.limit, shape.limit, 1].map(unwritten));
+    }
+    Case::new(format!("{shape:?}"), params.dispatch(with_rois), bindings)
+        .with_candidates(shape.blocks)
 }
 
 /// The shapes that matter.

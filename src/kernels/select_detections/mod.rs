@@ -1,17 +1,20 @@
 //! Greedy class-wise non-maximum suppression over the candidates, until enough are kept; the kept ones
-//! in pixels of the original picture.
+//! in pixels of the original picture, and where they are looked at again, of the resized one too.
 
 #[cfg(feature = "verify")]
 mod checks;
 #[cfg(feature = "verify")]
 mod reference;
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 #[cfg(feature = "verify")]
 pub use checks::{CandidatesShape, case};
 
 use super::kernel::shader;
 use super::params::params;
-use super::{Dispatch, Dtypes, Kernel, Role};
+use super::{Def, Dispatch, Dtypes, Kernel, Role};
 
 /// Most candidates that are sorted at a time. Where there are more, at least half as many are.
 const BATCH: u64 = 1024;
@@ -36,33 +39,53 @@ params! {
     }
 }
 
-/// In 32 bits.
-pub static KERNEL: Kernel = Kernel::new(
-    "select_detections",
-    shader!("select_detections.wgsl"),
-    Params::FIELDS,
-    &[
-        Role::Frame,
-        Role::CandidatesIn,
-        Role::WordsIn,
-        Role::Scratch,
-        Role::Scratch,
-        Role::Results,
-    ],
-    #[cfg(feature = "verify")]
-    checks::CHECKS,
-);
+const ROLES: [Role; 9] = [
+    Role::Frame,
+    Role::CandidatesIn,
+    Role::WordsIn,
+    Role::Scratch,
+    Role::Scratch,
+    Role::Results,
+    Role::FloatsOut,
+    Role::WordsOut,
+    Role::WordsOut,
+];
+
+/// Of those the results' and what comes before.
+const WITHOUT_ROIS: usize = 6;
+
+/// Without RoIs, and with them.
+static KERNELS: LazyLock<[Kernel; 2]> = LazyLock::new(|| {
+    let mut with_rois = record("select_detections, with RoIs", &ROLES);
+    with_rois.defs = Cow::Borrowed(&[("ROIS", Def::Flag)]);
+    [
+        record("select_detections", &ROLES[..WITHOUT_ROIS]),
+        with_rois,
+    ]
+});
+
+const fn record(name: &'static str, roles: &'static [Role]) -> Kernel {
+    Kernel::new(
+        name,
+        shader!("select_detections.wgsl"),
+        Params::FIELDS,
+        roles,
+        #[cfg(feature = "verify")]
+        checks::CHECKS,
+    )
+}
 
 /// All variants.
 pub fn kernels() -> Vec<&'static Kernel> {
-    vec![&KERNEL]
+    KERNELS.iter().collect()
 }
 
 impl Params {
     /// One workgroup takes all candidates. Binds the frame, the candidates and their number, scratch of as
-    /// many [words](Self::scratch), and the results.
-    pub fn dispatch(&self) -> Dispatch {
-        Dispatch::new(KERNEL.shader(Dtypes::F32), self, [1, 1, 1])
+    /// many [words](Self::scratch), and the results; with RoIs their boxes, labels and number too.
+    pub fn dispatch(&self, with_rois: bool) -> Dispatch {
+        let kernel = &KERNELS[usize::from(with_rois)];
+        Dispatch::new(kernel.shader(Dtypes::F32), self, [1, 1, 1])
     }
 
     /// Words of scratch: a key for each candidate, by sixteens, and one for each that is kept.

@@ -2,10 +2,10 @@
 
 use std::array::from_fn;
 
-use super::Params;
+use super::{Params, WITHOUT_ROIS};
 use crate::boxes::Edges;
 use crate::kernels::FrameUniform;
-use crate::kernels::checks::{Call, Vec4, frame, vec4};
+use crate::kernels::checks::{Call, Vec4, frame, vec4, vec4_mut};
 use crate::kernels::kernel::sizes;
 
 /// Greedy class-wise non-maximum suppression over the candidates, until enough are kept; the kept ones
@@ -14,13 +14,41 @@ use crate::kernels::kernel::sizes;
 ///
 /// - `candidates`: as many vec4 each as the parameters say; `count`: how many there are;
 /// - `results`: their number, a flag that is set elsewhere, how many candidates there were and how
-///   many fit; then a candidate each.
+///   many fit; then a candidate each; `rois`, `labels` and `roi_count`: what is kept in pixels of the resized
+///   picture.
 pub(super) fn run(call: Call<'_>) {
-    let (params, [picture, candidates, count, _, _, results]) = call.split::<Params, 6>();
+    if call.bindings.len() == WITHOUT_ROIS {
+        let (params, [picture, candidates, count, _, _, results]) = call.split::<Params, 6>();
+        let (frame, candidates) = (frame(picture), vec4(candidates));
+        select_detections(&params, &frame, candidates, count, results);
+        return;
+    }
+    let (
+        params,
+        [
+            picture,
+            candidates,
+            count,
+            _,
+            _,
+            results,
+            rois,
+            labels,
+            roi_count,
+        ],
+    ) = call.split::<Params, 9>();
     let (frame, candidates) = (frame(picture), vec4(candidates));
-    select_detections(&params, &frame, candidates, count, results);
+    let kept = select_detections(&params, &frame, candidates, count, results);
+    let blocks = params.blocks as usize;
+    for (place, &candidate) in kept.iter().enumerate() {
+        let row = &candidates[candidate * blocks..][..blocks];
+        vec4_mut(rois)[place] = row[0];
+        labels[place] = row[blocks - 1][1] as u32;
+    }
+    roi_count[0] = kept.len() as u32;
 }
 
+/// Those that are kept, best first.
 #[allow(clippy::needless_range_loop)] // an index stands for an invocation
 fn select_detections(
     params: &Params,
@@ -28,7 +56,7 @@ fn select_detections(
     candidates: &[Vec4],
     count: &[u32],
     results: &mut [u32],
-) {
+) -> Vec<usize> {
     let [blocks, limit] = sizes([params.blocks, params.limit]);
     let tags_of = |candidate: usize| candidates[candidate * blocks + blocks - 1];
     let total = count[0].min(params.capacity) as usize;
@@ -45,7 +73,7 @@ fn select_detections(
             false => bbox,
         }
     };
-    let mut kept = 0;
+    let mut kept = Vec::new();
     let mut bbox = [0.0; 4];
     let mut label = 0.0;
     loop {
@@ -63,7 +91,7 @@ fn select_detections(
                 best_score = score;
             }
         }
-        let Some(best) = best.filter(|_| kept < limit) else {
+        let Some(best) = best.filter(|_| kept.len() < limit) else {
             break;
         };
         alive[best] = false;
@@ -76,12 +104,13 @@ fn select_detections(
                 true => block,
                 false => from_fn(|c| block[c] * scale[c] + shift[c]),
             };
-            let out = &mut results[4 * (1 + kept * blocks + invocation)..][..4];
+            let out = &mut results[4 * (1 + kept.len() * blocks + invocation)..][..4];
             out.copy_from_slice(&value.map(f32::to_bits));
         }
-        kept += 1;
+        kept.push(best);
     }
-    results[0] = kept as u32;
+    results[0] = kept.len() as u32;
     results[2] = count[0];
     results[3] = params.capacity;
+    kept
 }

@@ -238,8 +238,9 @@ const M: Specification = Specification {
     }),
     classes: Classes::Counted {
         tensor: "head.gfl_cls.0.bias",
+        each: 1,
         // No channel is the background's.
-        count: |channels| Some(channels.checked_sub(BOX_CHANNELS)? + 1),
+        beside: BOX_CHANNELS - 1,
         usual: COCO_CLASSES.len(),
         names: &COCO_NAMES,
     },

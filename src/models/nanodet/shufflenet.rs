@@ -54,7 +54,6 @@ impl ShuffleNet {
 
     /// `[N, 3, H, W]` → the three stages' outputs, finest first.
     pub fn forward(&self, image: Tensor<4>) -> [Tensor<4>; 3] {
-        let run = |stage: &[Unit], x| stage.iter().fold(x, |x, unit| unit.forward(x));
         let x = leaky_relu(self.conv1.forward(image), SLOPE);
         let c3 = run(&self.stage2, self.maxpool.forward(x));
         let c4 = run(&self.stage3, c3.clone());
@@ -63,16 +62,38 @@ impl ShuffleNet {
     }
 }
 
-/// Two branches of half the channels each, which are shuffled then: the next unit's branches see of both.
+/// The units of a stage, one after the other: each sees what its forerunner made, shuffled.
+fn run(stage: &[Unit], x: Tensor<4>) -> Tensor<4> {
+    let (first, rest) = stage.split_first().expect("a stage has units");
+    // Both branches of the first see all channels, of the others half of them.
+    let made = first.forward([x.clone(), x]);
+    let made = rest.iter().fold(made, |[a, b], unit| {
+        let [_, channels, _, _] = a.dims();
+        let half = channels / 2;
+        unit.forward(
+            [0, half]
+                .map(|from| by_turns([a.clone(), b.clone()].map(|map| map.narrow(1, from, half)))),
+        )
+    });
+    by_turns(made)
+}
+
+/// The channels of two maps `[N, C, H, W]` by turns, `[N, 2C, H, W]`: a shuffle of two groups.
+fn by_turns(maps: [Tensor<4>; 2]) -> Tensor<4> {
+    let [items, channels, height, width] = maps[0].dims();
+    let pairs = Tensor::stack::<5>(maps.to_vec(), 2);
+    pairs.reshape([items, 2 * channels, height, width])
+}
+
+/// Two branches, each of half of the channels.
 #[derive(Module, Debug)]
 struct Unit {
-    /// Of a unit that halves the map; of any other one half of the channels pass as they are.
+    /// Of a unit that halves the map; any other passes these channels on as they are.
     branch1: Option<Shortcut>,
     branch2: Branch,
 }
 
 impl Unit {
-    /// Both branches see all channels, and halve the map.
     fn downsampling(input: usize, output: usize, eps: f64, device: &Device) -> Self {
         let half = output / 2;
         Self {
@@ -84,7 +105,6 @@ impl Unit {
         }
     }
 
-    /// A branch sees half of the channels.
     fn keeping(channels: usize, eps: f64, device: &Device) -> Self {
         let half = channels / 2;
         Self {
@@ -93,28 +113,14 @@ impl Unit {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let halves = match &self.branch1 {
-            Some(branch1) => [branch1.forward(x.clone()), self.branch2.forward(x)],
-            None => {
-                let [_, channels, _, _] = x.dims();
-                let half = channels / 2;
-                let passing = x.clone().narrow(1, 0, half);
-                [passing, self.branch2.forward(x.narrow(1, half, half))]
-            }
+    /// What each branch makes of its input.
+    fn forward(&self, [first, second]: [Tensor<4>; 2]) -> [Tensor<4>; 2] {
+        let first = match &self.branch1 {
+            Some(branch) => branch.forward(first),
+            None => first,
         };
-        shuffled(halves)
+        [first, self.branch2.forward(second)]
     }
-}
-
-/// The channels of two maps `[N, C, H, W]` by turns: `[N, 2C, H, W]`.
-fn shuffled(halves: [Tensor<4>; 2]) -> Tensor<4> {
-    let x = Tensor::cat(halves.to_vec(), 1);
-    let [items, channels, height, width] = x.dims();
-    let groups = x.reshape([items, 2, channels / 2, height, width]);
-    groups
-        .swap_dims(1, 2)
-        .reshape([items, channels, height, width])
 }
 
 fn depthwise(channels: usize, stride: usize, eps: f64, device: &Device) -> ConvNorm {

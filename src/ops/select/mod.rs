@@ -8,16 +8,21 @@ use burn::tensor::Tensor;
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
-use super::capture::{record, size};
-use super::flex;
-#[cfg(feature = "verify")]
-use super::flex::Handles;
-use super::operation::{Arguments, Operation};
 use crate::boxes::{BBox, Edges, nms};
 use crate::kernels::{blocks, select_detections};
-use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueKind};
+use crate::ops::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
+use crate::ops::capture::{record, size};
+use crate::ops::flex;
+#[cfg(feature = "verify")]
+use crate::ops::flex::Handles;
+use crate::ops::operation::{Arguments, Operation};
+use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueId, ValueKind};
 use crate::stage::Stage;
+
+mod rois;
+
+pub(super) use rois::SelectRois;
+pub use rois::{Rois, SelectRoisOps, Selected, select_rois};
 
 /// The thresholds of [`select_detections()`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,11 +91,7 @@ impl SelectOps for Flex {
         let landmarks = candidates.rows.shape()[1] - 4;
         let frame = flex::contiguous(frame);
         let frame = flex::values::<f32>(&frame);
-        let place = Place {
-            ratio: [frame[2], frame[3]],
-            shift: [frame[4], frame[5]],
-        };
-        let selected = select(candidates.into_memory(), place, options);
+        let selected = select(candidates.into_memory(), Place::of(frame), options);
         Candidates::from_memory(&selected, landmarks)
     }
 }
@@ -144,50 +145,11 @@ impl Operation for SelectDetections {
     ) -> Result<(), String> {
         candidates::check(&inputs[..CANDIDATES.len()])?;
         candidates::check(outputs)?;
-        match [inputs[0].shape[1], outputs[0].shape[1]] {
-            [found, made] if found == made => Ok(()),
-            [found, made] => Err(format!(
-                "it makes rows of {made} values from rows of {found}"
-            )),
-        }
+        check_widths(inputs[0], outputs[0])
     }
 
     fn schedule(&self, arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>) {
-        let options = SelectOptions::from_scalars(arguments.scalars);
-        let [rows, _, _, _, found, _] = arguments.inputs[..] else {
-            unreachable!("candidates have five parts, and there is the frame")
-        };
-        let [capacity, width] = *plan.shape(rows) else {
-            unreachable!("candidates are rows")
-        };
-        let detections = arguments.outputs[0];
-        let [candidates, found] = plan.operands([rows, found]);
-        let layout = DetectionsLayout {
-            limit: options.limit.min(capacity),
-            blocks: blocks(width) + 1,
-            landmarks: width - 4,
-        };
-        let selection = select_detections::Params {
-            capacity: capacity as u32,
-            blocks: layout.blocks as u32,
-            limit: layout.limit as u32,
-            threshold: options.nms_threshold,
-            edges: options.edges.word(),
-            is_restored: options.is_restored.into(),
-            unused: [0; 2],
-        };
-        let [keys, kept] = selection.scratch().map(|words| plan.temporary(words * 4));
-        let operands = [
-            Operand::Frame,
-            candidates,
-            found,
-            keys,
-            kept,
-            Operand::Results,
-        ];
-        let draft = Draft::making("detections", selection.dispatch(), operands, detections);
-        plan.push(draft.waiting(selection.waits()));
-        plan.keep_detections(layout);
+        schedule(arguments, plan, &[]);
     }
 
     #[cfg(feature = "verify")]
@@ -201,6 +163,58 @@ impl Operation for SelectDetections {
     }
 }
 
+/// The step that selects, and makes `rois` too where there are such: boxes, labels, number.
+fn schedule(arguments: Arguments<'_>, plan: &mut PlanBuilder<'_>, rois: &[ValueId]) {
+    let options = SelectOptions::from_scalars(arguments.scalars);
+    let [rows, _, _, _, found, _] = arguments.inputs[..] else {
+        unreachable!("candidates have five parts, and there is the frame")
+    };
+    let [capacity, width] = *plan.shape(rows) else {
+        unreachable!("candidates are rows")
+    };
+    let detections = arguments.outputs[0];
+    let [candidates, found] = plan.operands([rows, found]);
+    let layout = DetectionsLayout {
+        limit: options.limit.min(capacity),
+        blocks: blocks(width) + 1,
+        landmarks: width - 4,
+    };
+    let selection = select_detections::Params {
+        capacity: capacity as u32,
+        blocks: layout.blocks as u32,
+        limit: layout.limit as u32,
+        threshold: options.nms_threshold,
+        edges: options.edges.word(),
+        is_restored: options.is_restored.into(),
+        unused: [0; 2],
+    };
+    let [keys, kept] = selection.scratch().map(|words| plan.temporary(words * 4));
+    let mut operands = vec![
+        Operand::Frame,
+        candidates,
+        found,
+        keys,
+        kept,
+        Operand::Results,
+    ];
+    operands.extend(rois.iter().map(|part| plan.operand(*part)));
+    let dispatch = selection.dispatch(!rois.is_empty());
+    let draft = Draft::making("detections", dispatch, operands, detections);
+    plan.push(draft.waiting(selection.waits()));
+    plan.keep_detections(layout);
+}
+
+/// # Errors
+/// If rows of candidates become rows of other widths.
+fn check_widths(candidates: &Value, detections: &Value) -> Result<(), String> {
+    match [candidates.shape[1], detections.shape[1]] {
+        [found, made] if found == made => Ok(()),
+        [found, made] => Err(format!(
+            "it makes rows of {made} values from rows of {found}"
+        )),
+    }
+}
+
 /// Where the resized picture lies in the original, down and across.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
@@ -210,12 +224,28 @@ pub struct Place {
     pub shift: [f32; 2],
 }
 
+impl Place {
+    /// As [`Frame::tensor`](crate::transform::Frame::tensor) has it.
+    fn of(frame: &[f32]) -> Self {
+        Self {
+            ratio: [frame[2], frame[3]],
+            shift: [frame[4], frame[5]],
+        }
+    }
+}
+
 /// What the CPU engine does for [`select_detections()`].
-pub fn select(
+pub fn select(candidates: Vec<Candidate>, place: Place, options: SelectOptions) -> Vec<Candidate> {
+    let kept = select_kept(candidates, place, options).into_iter();
+    kept.map(|(_, restored)| restored).collect()
+}
+
+/// The same, each behind what it was in pixels of the resized picture.
+fn select_kept(
     mut candidates: Vec<Candidate>,
     place: Place,
     options: SelectOptions,
-) -> Vec<Candidate> {
+) -> Vec<(Candidate, Candidate)> {
     // Stable, so that ties stay in order.
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let bbox = |candidate: &Candidate| match options.is_restored {
@@ -227,7 +257,11 @@ pub fn select(
     let (threshold, limit) = (options.nms_threshold, options.limit);
     nms(&boxes, options.edges, label, threshold, limit)
         .into_iter()
-        .map(|index| restore(&candidates[index], place))
+        .map(|index| {
+            let own = candidates[index].clone();
+            let restored = restore(&own, place);
+            (own, restored)
+        })
         .collect()
 }
 

@@ -1,0 +1,10 @@
+//! Masks: which of a picture's pixels belong to an object.
+
+mod overlap;
+mod paste;
+mod polygon;
+mod rle;
+mod runs;
+mod string;
+
+pub use rle::{Rle, RleError};
