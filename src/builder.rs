@@ -302,7 +302,7 @@ impl DetectorBuilder {
             check(
                 "max_size",
                 format!(
-                    "{}, as min_size: this model's pictures are brought into a square",
+                    "{}, as the other: this model brings pictures into a square",
                     least.unwrap_or_default()
                 ),
                 most.unwrap_or_default(),

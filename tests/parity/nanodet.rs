@@ -11,7 +11,7 @@ use fpn_wgpu::models::nanodet::{M_320, M_416, PLUS_M_320, PLUS_M_416, PLUS_M_WID
 use fpn_wgpu::models::{Architecture, COCO_CLASSES, COCO_NAMES, Model, ModelConfig, NanoDet};
 use fpn_wgpu::transform::{ResizeBounds, Transform};
 use fpn_wgpu::weights::{self, Checkpoint};
-use fpn_wgpu::{Detection, Detections, Detector};
+use fpn_wgpu::{Detection, Detections, Detector, DetectorBuilder};
 use image::{DynamicImage, RgbaImage};
 use serde_json::Value;
 
@@ -362,6 +362,26 @@ fn classes_are_as_many_as_the_checkpoint_has() {
     let detector = Detector::builder(checkpoint).build().expect("it fits");
     assert_eq!(detector.config().classes, 8);
     assert_eq!(detector.class_names()[7], "class 7");
+}
+
+#[test]
+fn a_square_has_one_side() {
+    let checkpoint = weights::seeded(&ModelConfig::of(PLUS_M_320), 1);
+    let builder = || Detector::builder(checkpoint.clone());
+    let error = builder().min_size(320).max_size(416).build();
+    let error = error.expect_err("two sides were told").to_string();
+    let sentence =
+        "max_size is 416: expected 320, as the other: this model brings pictures into a square";
+    assert_eq!(error, sentence);
+    let picture = DynamicImage::ImageRgba8(weights::picture(1, 80, 60));
+    let found = |builder: DetectorBuilder| {
+        let detector = builder.build().expect("it is sound");
+        detector.detect(&picture).expect("the picture suits")
+    };
+    let one = found(builder().max_size(64));
+    assert_eq!(found(builder().min_size(64)), one);
+    assert_eq!(found(builder().min_size(64).max_size(64)), one);
+    assert_ne!(found(builder().max_size(96)), one);
 }
 
 /// The older model finds what is there, too; its preprocessing and decoding are compared above.
