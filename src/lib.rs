@@ -33,6 +33,8 @@ pub mod transform;
 mod upsampling;
 #[cfg(feature = "verify")]
 pub mod verify;
+#[cfg(feature = "video")]
+pub mod video;
 pub mod weights;
 
 pub use builder::DetectorBuilder;
@@ -40,7 +42,7 @@ pub use detections::{Detection, Detections, FeatureMap};
 pub use detector::{Detector, Pending};
 pub use error::{BuildError, DetectError};
 pub use gpu::{Network, NetworkError};
-pub use report::{Picture, Report};
+pub use report::{FrameReport, Picture, Report, VideoReport};
 pub use results::{Computed, HostMap, HostTensor, Proposal};
 pub use summary::{Layer, ModuleCall, Summary};
 pub use weights::Checkpoint;

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 mod cli;
 
 fn main() -> ExitCode {
-    match cli::run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<cli::Usage>() { 2 } else { 1 })
-        }
+    let Err(error) = cli::run() else {
+        return ExitCode::SUCCESS;
+    };
+    if error.is::<cli::Stopped>() {
+        eprintln!("{error}");
+        return ExitCode::from(130);
     }
+    eprintln!("error: {error:#}");
+    ExitCode::from(if error.is::<cli::Usage>() { 2 } else { 1 })
 }

@@ -29,6 +29,34 @@ pub struct Picture<'a> {
     pub detections: &'a [Detection],
 }
 
+/// What comes before the frames of a video, a line each.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VideoReport<'a> {
+    /// Name of the architecture.
+    pub model: &'a str,
+    /// Where it ran: `cpu`, or the adapter's name.
+    pub device: &'a str,
+    /// Where it came from, as it was given.
+    pub file: &'a str,
+    /// Frames per second, the usual number where it varies.
+    pub rate: f64,
+}
+
+/// One frame of a video.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FrameReport<'a> {
+    /// Its number; the first has 0.
+    pub frame: u64,
+    /// Seconds since the first.
+    pub time: f64,
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Best first.
+    pub detections: &'a [Detection],
+}
+
 impl<'a> Report<'a> {
     /// What `detector` found in pictures that came from the places named.
     pub fn new(

@@ -3,8 +3,9 @@
 #![cfg(feature = "train")]
 
 use fpn_wgpu::boxes::iou;
-use fpn_wgpu::data::Object;
+use fpn_wgpu::data::{Keypoints, Object};
 use fpn_wgpu::eval::{Evaluation, Found, Metrics};
+use fpn_wgpu::masks::Rle;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +16,29 @@ struct Golden {
     class_names: Vec<String>,
     pictures: Vec<Picture>,
     metrics: Value,
+    segm: Shapes<Masked>,
+    keypoints: Shapes<People>,
+}
+
+#[derive(Deserialize)]
+struct Shapes<T> {
+    pictures: Vec<T>,
+    metrics: Value,
+}
+
+#[derive(Deserialize)]
+struct Masked {
+    size: [usize; 2],
+    objects: Vec<MaskedRow>,
+    /// Label, score, runs.
+    detections: Vec<(usize, f32, String)>,
+}
+
+#[derive(Deserialize)]
+struct People {
+    objects: Vec<PersonRow>,
+    /// Label, score, keypoints.
+    detections: Vec<(usize, f32, Vec<f32>)>,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +52,12 @@ type ObjectRow = (usize, f32, f32, f32, f32, f32, bool, bool);
 
 /// Label, corners, score.
 type FoundRow = (usize, f32, f32, f32, f32, f32);
+
+/// Label, area, whether a crowd, whether difficult, runs.
+type MaskedRow = (usize, f32, bool, bool, String);
+
+/// Label, corners, area, whether a crowd, how many keypoints are labelled, the keypoints.
+type PersonRow = (usize, f32, f32, f32, f32, f32, bool, usize, Vec<f32>);
 
 impl Picture {
     fn objects(&self) -> Vec<Object> {
@@ -51,6 +81,72 @@ impl Picture {
     }
 }
 
+impl Masked {
+    fn mask(&self, runs: &str) -> Rle {
+        Rle::from_counts_string(self.size, runs).expect("runs of all pixels")
+    }
+
+    fn objects(&self) -> Vec<(Object, Rle)> {
+        let objects = self.objects.iter();
+        let object = |&(label, area, crowd, difficult, ref runs): &MaskedRow| {
+            let object = Object {
+                bbox: [0.0; 4],
+                label,
+                area,
+                crowd,
+                difficult,
+            };
+            (object, self.mask(runs))
+        };
+        objects.map(object).collect()
+    }
+
+    fn found(&self) -> Vec<(Found, Rle)> {
+        let found = self.detections.iter();
+        found
+            .map(|(label, score, runs)| (found_somewhere(*label, *score), self.mask(runs)))
+            .collect()
+    }
+}
+
+impl People {
+    fn objects(&self) -> Vec<(Object, Option<Keypoints>)> {
+        let objects = self.objects.iter();
+        objects
+            .map(
+                |&(label, x1, y1, x2, y2, area, crowd, labelled, ref points)| {
+                    let object = Object {
+                        bbox: [x1, y1, x2, y2],
+                        label,
+                        area,
+                        crowd,
+                        difficult: false,
+                    };
+                    let points = seventeen(points);
+                    (object, Some(Keypoints { points, labelled }))
+                },
+            )
+            .collect()
+    }
+
+    fn found(&self) -> Vec<(Found, [[f32; 3]; 17])> {
+        let found = self.detections.iter();
+        found
+            .map(|(label, score, points)| (found_somewhere(*label, *score), seventeen(points)))
+            .collect()
+    }
+}
+
+fn seventeen(numbers: &[f32]) -> [[f32; 3]; 17] {
+    let (points, _) = numbers.as_chunks();
+    points.try_into().expect("17 keypoints")
+}
+
+/// By masks and by keypoints, boxes do not matter.
+fn found_somewhere(label: usize, score: f32) -> Found {
+    found([0.0; 4], label, score)
+}
+
 const FIGURES: [&str; 8] = [
     "ap",
     "ap50",
@@ -62,27 +158,31 @@ const FIGURES: [&str; 8] = [
     "voc_ap50",
 ];
 
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("goldens/coco.json")).expect("the golden file is valid")
+}
+
+#[track_caller]
+fn assert_same(figures: &[&str], ours: &Value, theirs: &Value, what: &str) {
+    for &figure in figures {
+        // pycocotools has -1 where there is nothing to measure.
+        let ours = ours[figure].as_f64().unwrap_or(-1.0);
+        let theirs = theirs[figure].as_f64().expect("a number");
+        assert!(
+            (ours - theirs).abs() < 1e-12,
+            "{figure} of {what}: {ours}, expected {theirs}"
+        );
+    }
+}
+
 #[test]
 fn the_figures_are_those_of_pycocotools_and_of_vocs_kit() {
-    let golden: Golden =
-        serde_json::from_str(include_str!("goldens/coco.json")).expect("the golden file is valid");
+    let golden = golden();
     let mut evaluation = Evaluation::new(&golden.class_names);
     for picture in &golden.pictures {
         evaluation.add(picture.objects(), picture.found());
     }
     let metrics = serde_json::to_value(evaluation.metrics()).expect("metrics are JSON");
-
-    let assert_same = |figures: &[&str], ours: &Value, theirs: &Value, what: &str| {
-        for &figure in figures {
-            // pycocotools has -1 where there is nothing to measure.
-            let ours = ours[figure].as_f64().unwrap_or(-1.0);
-            let theirs = theirs[figure].as_f64().expect("a number");
-            assert!(
-                (ours - theirs).abs() < 1e-12,
-                "{figure} of {what}: {ours}, expected {theirs}"
-            );
-        }
-    };
     assert_same(&FIGURES, &metrics, &golden.metrics, "all");
     for (label, name) in golden.class_names.iter().enumerate().skip(1) {
         let class = &metrics["classes"][label - 1];
@@ -93,6 +193,87 @@ fn the_figures_are_those_of_pycocotools_and_of_vocs_kit() {
             &golden.metrics["classes"][label - 1],
             name,
         );
+    }
+}
+
+/// Of all classes, and of each.
+fn assert_shapes_same(figures: &[&str], names: &[String], ours: &Value, theirs: &Value) {
+    assert_same(figures, ours, theirs, "all");
+    for (index, name) in names[1..].iter().enumerate() {
+        let class = &ours["classes"][index];
+        assert_eq!(class["name"], **name);
+        assert_same(&["ap", "ap50"], class, &theirs["classes"][index], name);
+    }
+}
+
+#[test]
+fn figures_by_masks_are_those_of_pycocotools() {
+    let golden = golden();
+    let mut evaluation = Evaluation::new(&golden.class_names);
+    for picture in &golden.segm.pictures {
+        let added = evaluation.add_masks(&picture.objects(), &picture.found());
+        assert_eq!(added, Ok(()));
+    }
+    let metrics = serde_json::to_value(evaluation.metrics()).expect("metrics are JSON");
+    let figures = [
+        "ap",
+        "ap50",
+        "ap75",
+        "ap_small",
+        "ap_medium",
+        "ap_large",
+        "ar",
+    ];
+    let theirs = &golden.segm.metrics;
+    assert_shapes_same(&figures, &golden.class_names, &metrics["segm"], theirs);
+    assert_eq!(metrics["keypoints"], Value::Null);
+}
+
+#[test]
+fn figures_by_keypoints_are_those_of_pycocotools() {
+    let golden = golden();
+    let mut evaluation = Evaluation::new(&golden.class_names);
+    for picture in &golden.keypoints.pictures {
+        evaluation.add_keypoints(&picture.objects(), &picture.found());
+    }
+    let metrics = serde_json::to_value(evaluation.metrics()).expect("metrics are JSON");
+    let figures = ["ap", "ap50", "ap75", "ap_medium", "ap_large", "ar"];
+    let theirs = &golden.keypoints.metrics;
+    assert_shapes_same(&figures, &golden.class_names, &metrics["keypoints"], theirs);
+    assert_eq!(metrics["keypoints"]["ap_small"], Value::Null);
+    assert_eq!(metrics.get("segm"), None);
+}
+
+#[test]
+fn masks_of_another_size_are_refused() {
+    let names = ["background", "cat"].map(str::to_owned);
+    let mask = |size| Rle::from_counts(size, [0, 6]).expect("runs of all pixels");
+    let objects = [(object([0.0; 4], 1), mask([2, 3]))];
+    let seen = [(found_somewhere(1, 0.5), mask([3, 2]))];
+    let mut evaluation = Evaluation::new(&names);
+    assert!(evaluation.add_masks(&objects, &seen).is_err());
+    assert_eq!(evaluation.metrics().segm, None);
+}
+
+/// Keypoints of nobody are no one to be found; whoever is near does not count.
+#[test]
+fn people_without_keypoints_count_neither_way() {
+    let names = ["background", "person"].map(str::to_owned);
+    let known = |x: f32| Keypoints {
+        points: [[x, 20.0, 2.0]; 17],
+        labelled: 17,
+    };
+    let [with, without] = [0.0, 200.0].map(|x| object([x, 0.0, x + 40.0, 40.0], 1));
+    let objects = [(with, Some(known(20.0))), (without, None)];
+    let right = (found_somewhere(1, 0.5), [[20.0, 20.0, 1.0]; 17]);
+    let near = (found_somewhere(1, 0.9), [[250.0, 30.0, 1.0]; 17]);
+    let far = (found_somewhere(1, 0.9), [[600.0, 30.0, 1.0]; 17]);
+    for (others, ap50) in [(vec![near], 1.0), (vec![near, far], 0.5)] {
+        let mut evaluation = Evaluation::new(&names);
+        evaluation.add_keypoints(&objects, &[others, vec![right]].concat());
+        let metrics = evaluation.metrics().keypoints.expect("there are people");
+        assert_is(metrics.ap50, ap50);
+        assert_eq!(metrics.classes[0].objects, 1);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Drawing detections over a picture.
 
+mod mask;
+mod skeleton;
+
 use std::sync::LazyLock;
 
 use ab_glyph::{FontRef, PxScale};
@@ -17,14 +20,11 @@ static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
 pub const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
 pub const BLACK: Rgb<u8> = Rgb([0, 0, 0]);
 
-/// The picture with a box, a name and a score for each detection, and its landmarks.
+/// The picture with a box, a name and a score for each detection, its landmarks, mask and keypoints.
 pub fn annotate(picture: &DynamicImage, detections: &[Detection]) -> RgbImage {
     let mut canvas = picture.to_rgb8();
     let pen = Pen::for_size(canvas.width(), canvas.height());
-    // The best last, on top.
-    for detection in detections.iter().rev() {
-        pen.draw(&mut canvas, detection, 1.0, true);
-    }
+    pen.draw(&mut canvas, detections, 1.0, true);
     canvas
 }
 
@@ -44,8 +44,26 @@ impl Pen {
         }
     }
 
-    /// One detection on a canvas that shows the picture `scale` times as large.
-    pub fn draw(&self, canvas: &mut RgbImage, detection: &Detection, scale: f32, label: bool) {
+    /// Detections, best first, on a canvas that shows the picture `scale` times as large.
+    pub fn draw<'a, D>(&self, canvas: &mut RgbImage, detections: D, scale: f32, labels: bool)
+    where
+        D: IntoIterator<Item = &'a Detection, IntoIter: Clone + DoubleEndedIterator>,
+    {
+        // The best last, on top; masks below all lines.
+        let detections = detections.into_iter().rev();
+        for detection in detections.clone() {
+            if let Some(mask) = &detection.mask {
+                let colour = colour_of(detection.label);
+                mask::draw(canvas, mask, scale, self.width as u8, colour);
+            }
+        }
+        for detection in detections {
+            self.draw_lines(canvas, detection, scale, labels);
+        }
+    }
+
+    /// All of a detection but its mask.
+    fn draw_lines(&self, canvas: &mut RgbImage, detection: &Detection, scale: f32, label: bool) {
         let colour = colour_of(detection.label);
         // What is drawn outside the canvas is not seen, but takes time.
         let outside = 2.0 * self.width as f32;
@@ -66,6 +84,11 @@ impl Pen {
         }
         for point in detection.landmarks.iter().flatten() {
             draw_filled_circle_mut(canvas, (x(point[0]), y(point[1])), self.width + 1, colour);
+        }
+        if let Some(keypoints) = &detection.keypoints {
+            let place = |&[x, y, score]: &[f32; 3]| [x * scale, y * scale, score];
+            let keypoints: Vec<[f32; 3]> = keypoints.iter().map(place).collect();
+            skeleton::draw(canvas, &keypoints, 1.5 * self.width as f32, colour);
         }
         if label {
             let text = format!("{} {:.2}", detection.name, detection.score);

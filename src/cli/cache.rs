@@ -75,5 +75,10 @@ fn path(adapter: &AdapterInfo, name: &str) -> Option<PathBuf> {
         "{}-{:x}-{:x}",
         adapter.backend, adapter.vendor, adapter.device
     );
-    Some(dirs::cache_dir()?.join("fpn-wgpu").join(folder).join(name))
+    Some(self::folder()?.join(folder).join(name))
+}
+
+/// The user's folder for what can be had again.
+pub fn folder() -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("fpn-wgpu"))
 }

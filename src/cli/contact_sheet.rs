@@ -34,9 +34,7 @@ pub fn contact_sheet(
         let caption = format!("{} {plural} from {}", boxes.len(), level.info.name);
         let mut drawn = small.clone();
         let pen = Pen::for_size(panel.width, panel.height);
-        for detection in boxes.into_iter().rev() {
-            pen.draw(&mut drawn, detection, panel.scale, false);
-        }
+        pen.draw(&mut drawn, boxes, panel.scale, false);
         panel.put(&mut canvas, [1, row], &caption, &drawn);
     }
     canvas

@@ -7,7 +7,7 @@ use clap::Args;
 use fpn_wgpu::weights::Metadata;
 
 use super::Usage;
-use super::model::{ModelArgs, open};
+use super::model::ModelArgs;
 use super::output::{PendingFile, check_distinct, say};
 
 /// Write a checkpoint as safetensors that says which model it is for
@@ -17,7 +17,7 @@ Examples:
   fpn convert face.pth face.safetensors --model retinaface_mobilenet025
   fpn convert mine.pth mine.safetensors --model fasterrcnn_resnet50_fpn --labels names.txt --f16")]
 pub struct Convert {
-    /// Checkpoint: PyTorch (.pth) or safetensors
+    /// Checkpoint: a file, PyTorch (.pth) or safetensors, or the name of published weights [see `fpn models --weights`]
     #[arg(value_name = "IN")]
     input: PathBuf,
 
@@ -50,7 +50,7 @@ impl Convert {
         let detector = self.model.build(builder, Some(&self.input))?;
         let architecture = detector.config().architecture;
         let named = |error| anyhow!("{} {error}", self.input.display());
-        let checkpoint = open(&self.input)?.in_layout_of(architecture);
+        let checkpoint = self.model.open(&self.input)?.in_layout_of(architecture);
         let mut checkpoint = checkpoint.map_err(named)?;
         checkpoint.metadata = Metadata {
             class_names: Some(detector.class_names().to_vec()),

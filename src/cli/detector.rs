@@ -14,9 +14,9 @@ use super::model::ModelArgs;
 /// A model with its weights, where it runs, and how large its pictures are.
 #[derive(Args)]
 pub struct EngineArgs {
-    /// Checkpoint: PyTorch (.pth) or safetensors; without one, pyramid_tiny with its own weights, which
-    /// knows everyday shapes
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint: a file, PyTorch (.pth) or safetensors, or the name of published weights, which are fetched once
+    /// [see `fpn models --weights`]; without one, pyramid_tiny with its own weights, which knows everyday shapes
+    #[arg(long, value_name = "FILE|NAME")]
     pub weights: Option<PathBuf>,
 
     #[command(flatten)]

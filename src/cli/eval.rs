@@ -1,5 +1,8 @@
 //! `fpn eval`.
 
+mod measure;
+mod table;
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -8,13 +11,13 @@ use anyhow::{Result, bail};
 use clap::Args;
 use fpn_wgpu::Detector;
 use fpn_wgpu::data::{self, ImageSet};
-use fpn_wgpu::eval::{Evaluation, Found, Metrics};
+use fpn_wgpu::eval::Evaluation;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cache;
 use super::detector::{DetectorArgs, EngineArgs, failure};
 use super::output::{PendingFile, check_distinct, say};
-use super::report::{align_right, new_table};
+use measure::Measurement;
 
 /// Measure how well a detector finds what is in a data set
 #[derive(Args)]
@@ -61,7 +64,7 @@ impl Eval {
             match (&self.json, json_file) {
                 (Some(_), None) => say(json()?)?,
                 (_, file) => {
-                    print(&metrics)?;
+                    say(table::text(&metrics))?;
                     if let Some(file) = file {
                         file.write((json()? + "\n").as_bytes())?;
                     }
@@ -106,7 +109,7 @@ fn evaluate(
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec}, {eta} left");
     let progress = ProgressBar::new(set.len() as u64);
     progress.set_style(style.expect("the template is sound"));
-    let mut evaluation = Evaluation::new(set.class_names());
+    let mut measurement = Measurement::new(set, labels);
     let mut failures = Vec::new();
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel(AHEAD);
@@ -119,60 +122,17 @@ fn evaluate(
         });
         for (index, example) in receiver {
             let looked_at = example.map_err(anyhow::Error::from).and_then(|example| {
-                let pending = detector
-                    .start(&example.picture)
-                    .and_then(|pending| pending.wait());
-                let found = pending.map_err(|error| failure(set.name(index), error))?;
-                Ok((example.objects, found))
+                let pending = detector.start(&example.picture);
+                let found = pending.and_then(|pending| pending.wait());
+                let found = found.map_err(|error| failure(set.name(index), error))?;
+                measurement.add(index, example.objects, &found)
             });
-            match looked_at {
-                Ok((objects, found)) => {
-                    let found = found.items.iter().filter_map(|item| {
-                        Some(Found {
-                            bbox: item.bbox,
-                            score: item.score,
-                            label: labels[item.label]?,
-                        })
-                    });
-                    evaluation.add(objects, found.collect());
-                }
-                Err(error) => failures.push(error),
-            }
+            failures.extend(looked_at.err());
             progress.inc(1);
         }
     });
     progress.finish_and_clear();
+    let (evaluation, others) = measurement.finish();
+    failures.extend(others);
     (evaluation, failures)
-}
-
-fn print(metrics: &Metrics) -> Result<()> {
-    let figure = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
-    let mut table = new_table(["class", "objects", "AP", "AP50", "VOC AP50"]);
-    for class in &metrics.classes {
-        table.add_row([
-            class.name.clone(),
-            class.objects.to_string(),
-            figure(class.ap),
-            figure(class.ap50),
-            figure(class.voc_ap50),
-        ]);
-    }
-    let objects: usize = metrics.classes.iter().map(|class| class.objects).sum();
-    table.add_row([
-        "all".to_owned(),
-        objects.to_string(),
-        figure(metrics.ap),
-        figure(metrics.ap50),
-        figure(metrics.voc_ap50),
-    ]);
-    align_right(&mut table, 1..5);
-    say(table)?;
-    say(format_args!(
-        "AP75 {}; AP of small objects {}, medium {}, large {}; AR100 {}",
-        figure(metrics.ap75),
-        figure(metrics.ap_small),
-        figure(metrics.ap_medium),
-        figure(metrics.ap_large),
-        figure(metrics.ar100)
-    ))
 }

@@ -14,14 +14,17 @@ mod detect;
 mod detector;
 mod device;
 mod eval;
+mod fetch;
 mod form;
 mod heat_map;
+mod interrupt;
 mod labels;
 mod model;
 mod models;
 mod named;
 mod output;
 mod pictures;
+mod pipeline;
 mod plan;
 mod pyramid;
 mod report;
@@ -59,6 +62,12 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
+
+/// The work was stopped by Ctrl-C, and what was done is kept: exit code 130, as of a program that
+/// Ctrl-C ended.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(pub String);
 
 /// Do what the command line says.
 pub fn run() -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use fpn_wgpu::models::{Architecture, StrideIn, Strides};
 use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 
+use super::fetch::FetchArgs;
 use super::named::one_of;
 use super::{Usage, labels};
 
@@ -41,6 +42,9 @@ pub struct ModelArgs {
     /// 57.375,57.12,58.395
     #[arg(long, value_name = "B,G,R", value_parser = channels)]
     pub pixel_std: Option<[f32; 3]>,
+
+    #[command(flatten)]
+    pub fetch: FetchArgs,
 }
 
 /// Takes the name of an architecture.
@@ -59,11 +63,16 @@ fn channels(text: &str) -> Result<[f32; 3], String> {
 }
 
 impl ModelArgs {
-    /// The checkpoint at `path`, or else the built-in one, and a builder that has been told what these
+    /// The checkpoint that `--weights` means.
+    pub fn open(&self, weights: &Path) -> Result<Checkpoint> {
+        self.fetch.open(weights, self.model)
+    }
+
+    /// The checkpoint that `--weights` means, or else the built-in one, and a builder that has been told what these
     /// options say.
     pub fn builder(&self, path: Option<&Path>) -> Result<DetectorBuilder> {
         let checkpoint = match (path, self.model) {
-            (Some(path), _) => open(path)?,
+            (Some(path), _) => self.open(path)?,
             (None, model) => {
                 let model = model.unwrap_or(PYRAMID_TINY);
                 weights::builtin(model).ok_or_else(|| {
@@ -78,6 +87,9 @@ impl ModelArgs {
         {
             let path = path.display();
             eprintln!("{path} was trained with pooling_mode '{mode}': RoIPool is used instead");
+        }
+        if let Some(model) = self.model.or(checkpoint.metadata.architecture) {
+            tell_ignored(&checkpoint, model);
         }
         self.told(Detector::builder(checkpoint))
     }
@@ -149,6 +161,20 @@ impl ModelArgs {
     }
 }
 
+/// Say what a checkpoint holds besides the model's parameters.
+fn tell_ignored(checkpoint: &Checkpoint, model: Architecture) {
+    let (count, parts) = checkpoint.training_parts(model);
+    if count > 0 {
+        let parts: Vec<&str> = parts
+            .iter()
+            .map(|part| part.trim_end_matches('.'))
+            .collect();
+        let parts = parts.join(", ");
+        let tensors = if count == 1 { "tensor" } else { "tensors" };
+        eprintln!("ignored: {count} {tensors} of {parts}, which detection does not use");
+    }
+}
+
 /// The option that tells a builder what it calls by this name.
 fn flag(name: &str) -> String {
     match name {
@@ -156,9 +182,4 @@ fn flag(name: &str) -> String {
         "limit" => "--max".to_owned(),
         _ => format!("--{}", name.replace('_', "-")),
     }
-}
-
-/// The checkpoint at `path`.
-pub fn open(path: &Path) -> Result<Checkpoint> {
-    Checkpoint::open(path).map_err(|error| anyhow!("{} {error}", path.display()))
 }

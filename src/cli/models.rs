@@ -7,15 +7,23 @@ use clap::Args;
 use fpn_wgpu::Summary;
 use fpn_wgpu::models::{Architecture, ModelConfig};
 
+use super::fetch;
 use super::output::say;
 use super::report::{align_right, new_table};
 
 /// List the models
 #[derive(Args)]
-pub struct Models {}
+pub struct Models {
+    /// List weights instead that others published, by the names that --weights takes
+    #[arg(long)]
+    weights: bool,
+}
 
 impl Models {
     pub fn run(&self) -> Result<()> {
+        if self.weights {
+            return fetch::list();
+        }
         let mut table = new_table(["model", "parameters", "GFLOP", "input", "what", "weights"]);
         for architecture in Architecture::all() {
             let config = ModelConfig::of(architecture);

@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::io::{Cursor, ErrorKind, Write};
+use std::fs::File;
+use std::io::{Cursor, ErrorKind, Stdout, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -57,13 +58,25 @@ impl PendingFile {
 
     /// The whole content; the file appears under its name.
     pub fn write(mut self, bytes: &[u8]) -> Result<()> {
-        let cannot = || format!("{} cannot be written", self.path.display());
-        let file = self.temporary.as_file_mut();
-        file.write_all(bytes).with_context(cannot)?;
-        self.temporary
-            .persist(&self.path)
-            .with_context(|| format!("{} cannot be written", self.path.display()))?;
+        let written = self.stream().write_all(bytes);
+        written.with_context(|| self.cannot())?;
+        self.finish()
+    }
+
+    /// All is written; the file appears under its name.
+    pub fn finish(self) -> Result<()> {
+        let cannot = self.cannot();
+        self.temporary.persist(&self.path).context(cannot)?;
         Ok(())
+    }
+
+    fn cannot(&self) -> String {
+        format!("{} cannot be written", self.path.display())
+    }
+
+    /// Takes the content piece by piece.
+    fn stream(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
     }
 
     /// A picture, in the format that the file's name says, or else as PNG.
@@ -75,6 +88,69 @@ impl PendingFile {
             .with_context(|| format!("{} cannot be encoded", self.path.display()))?;
         self.write(bytes.get_ref())
     }
+}
+
+/// Where what comes piece by piece goes: a file, or standard output. Its errors name it.
+pub struct Sink {
+    name: String,
+    to: To,
+}
+
+enum To {
+    Stdout(Stdout),
+    File(PendingFile),
+}
+
+impl Sink {
+    /// A file, or standard output for `-`.
+    pub fn create(path: &Path) -> Result<Self> {
+        Ok(match is_stdout(path) {
+            true => Self {
+                name: "standard output".to_owned(),
+                to: To::Stdout(std::io::stdout()),
+            },
+            false => Self {
+                name: path.display().to_string(),
+                to: To::File(PendingFile::create(path)?),
+            },
+        })
+    }
+
+    /// All is written.
+    pub fn finish(self) -> Result<()> {
+        match self.to {
+            To::Stdout(_) => Ok(()),
+            To::File(file) => file.finish(),
+        }
+    }
+
+    fn named(&self, error: std::io::Error) -> std::io::Error {
+        let told = format!("{} cannot be written: {error}", self.name);
+        std::io::Error::new(error.kind(), told)
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = match &mut self.to {
+            To::Stdout(stdout) => stdout.write(bytes),
+            To::File(file) => file.stream().write(bytes),
+        };
+        written.map_err(|error| self.named(error))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let flushed = match &mut self.to {
+            To::Stdout(stdout) => stdout.flush(),
+            To::File(file) => file.stream().flush(),
+        };
+        flushed.map_err(|error| self.named(error))
+    }
+}
+
+/// Whether a path stands for standard output.
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// An operating system's error without the temporary file's name.

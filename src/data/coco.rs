@@ -1,15 +1,28 @@
 //! Instances in COCO's JSON format (Lin et al., 2014, <https://arxiv.org/abs/1405.0312>).
 
+mod presence;
+mod shapes;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::files::{Listed, Listing, fitting, label_of};
-use super::{BACKGROUND, DataError, Object};
+use super::{BACKGROUND, DataError, Example, ImageSet, Keypoints, Object};
+use crate::masks::Rle;
+use presence::Presence;
+use shapes::Shapes;
 
-/// Reads such files.
-pub struct CocoSet;
+/// Pictures that such a file lists.
+pub struct CocoSet {
+    listing: Listing,
+    /// Of each picture, the ids of its objects' annotations.
+    annotations: Vec<Vec<u64>>,
+    has_masks: bool,
+    has_keypoints: bool,
+    shapes: Shapes,
+}
 
 #[derive(Deserialize)]
 struct Instances {
@@ -36,6 +49,10 @@ struct Annotation {
     area: Option<f32>,
     #[serde(default)]
     iscrowd: u8,
+    #[serde(default)]
+    segmentation: Presence,
+    #[serde(default)]
+    keypoints: Presence,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +73,7 @@ impl CocoSet {
         images: &Path,
         class_names: Option<&[String]>,
         problems: &mut Vec<String>,
-    ) -> Result<Listing, DataError> {
+    ) -> Result<Self, DataError> {
         let name = json.display();
         let text = std::fs::read_to_string(json)
             .map_err(|error| DataError(format!("{name} cannot be read: {error}")))?;
@@ -80,12 +97,14 @@ impl CocoSet {
             if places.insert(image.id, pictures.len()).is_some() {
                 problems.push(format!("{name} has image {} twice", image.id));
             }
-            pictures.push(Listed {
+            let listed = Listed {
                 path: images.join(&image.file_name),
                 size: [image.height, image.width],
                 objects: Vec::new(),
-            });
+            };
+            pictures.push((listed, Vec::new()));
         }
+        let (mut has_masks, mut has_keypoints) = (false, false);
         let mut known = HashSet::new();
         for annotation in instances.annotations {
             let Annotation { id, bbox, .. } = annotation;
@@ -113,17 +132,22 @@ impl CocoSet {
                     continue;
                 }
             };
-            let picture: &mut Listed = &mut pictures[place];
+            let (picture, ids): &mut (Listed, Vec<u64>) = &mut pictures[place];
             let size = picture.size;
             let [x, y, width, height] = bbox;
             match fitting([x, y, x + width, y + height], size) {
-                Some(bbox) => picture.objects.push(Object {
-                    bbox,
-                    label,
-                    area: annotation.area.unwrap_or(width * height),
-                    crowd: annotation.iscrowd != 0,
-                    difficult: false,
-                }),
+                Some(bbox) => {
+                    picture.objects.push(Object {
+                        bbox,
+                        label,
+                        area: annotation.area.unwrap_or(width * height),
+                        crowd: annotation.iscrowd != 0,
+                        difficult: false,
+                    });
+                    ids.push(id);
+                    has_masks |= annotation.segmentation.0;
+                    has_keypoints |= annotation.keypoints.0;
+                }
                 None => problems.push(format!(
                     "{name}: annotation {id} has the box {x}, {y}, {width} wide and {height} high, \
                      which is not in a picture of {} × {} pixels",
@@ -132,17 +156,75 @@ impl CocoSet {
             }
         }
         // Only now: annotations of a missing picture are no problem of their own.
-        pictures.retain(|picture| {
+        pictures.retain(|(picture, _)| {
             let is_there = picture.path.is_file();
             if !is_there {
                 problems.push(format!("{} is missing", picture.path.display()));
             }
             is_there
         });
-        Ok(Listing {
-            class_names,
-            pictures,
+        let (pictures, annotations) = pictures.into_iter().unzip();
+        Ok(Self {
+            listing: Listing {
+                class_names,
+                pictures,
+            },
+            annotations,
+            has_masks,
+            has_keypoints,
+            shapes: Shapes::of(json),
         })
+    }
+}
+
+impl ImageSet for CocoSet {
+    fn class_names(&self) -> &[String] {
+        self.listing.class_names()
+    }
+
+    fn len(&self) -> usize {
+        self.listing.len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.listing.name(index)
+    }
+
+    fn size(&self, index: usize) -> [usize; 2] {
+        self.listing.size(index)
+    }
+
+    fn has_objects(&self, index: usize) -> bool {
+        self.listing.has_objects(index)
+    }
+
+    fn example(&self, index: usize) -> Result<Example, DataError> {
+        self.listing.example(index)
+    }
+
+    fn has_masks(&self) -> bool {
+        self.has_masks
+    }
+
+    fn has_keypoints(&self) -> bool {
+        self.has_keypoints
+    }
+
+    fn masks(&self, index: usize) -> Result<Vec<Rle>, DataError> {
+        if !self.has_masks {
+            return Ok(Vec::new());
+        }
+        let ids = self.annotations[index].iter();
+        ids.map(|&id| self.shapes.mask(id, self.size(index)))
+            .collect()
+    }
+
+    fn keypoints(&self, index: usize) -> Result<Vec<Option<Keypoints>>, DataError> {
+        if !self.has_keypoints {
+            return Ok(Vec::new());
+        }
+        let ids = self.annotations[index].iter();
+        ids.map(|&id| self.shapes.keypoints(id)).collect()
     }
 }
 

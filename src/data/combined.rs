@@ -1,6 +1,7 @@
 //! Several sets as one.
 
-use super::{DataError, Example, ImageSet};
+use super::{DataError, Example, ImageSet, Keypoints};
+use crate::masks::Rle;
 
 /// The pictures of several sets, one after the other. Classes of the same name are one.
 pub struct Combined {
@@ -78,5 +79,23 @@ impl ImageSet for Combined {
             object.label = part.labels[object.label];
         }
         Ok(example)
+    }
+
+    fn has_masks(&self) -> bool {
+        self.sets.iter().all(|part| part.set.has_masks())
+    }
+
+    fn has_keypoints(&self) -> bool {
+        self.sets.iter().all(|part| part.set.has_keypoints())
+    }
+
+    fn masks(&self, index: usize) -> Result<Vec<Rle>, DataError> {
+        let (part, index) = self.place(index);
+        part.set.masks(index)
+    }
+
+    fn keypoints(&self, index: usize) -> Result<Vec<Option<Keypoints>>, DataError> {
+        let (part, index) = self.place(index);
+        part.set.keypoints(index)
     }
 }

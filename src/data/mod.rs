@@ -20,6 +20,7 @@ pub use spec::{check, open, open_as};
 use image::RgbaImage;
 
 use crate::boxes::BBox;
+use crate::masks::Rle;
 
 /// What label 0 is called.
 pub const BACKGROUND: &str = "background";
@@ -39,6 +40,17 @@ pub struct Object {
     pub crowd: bool,
     /// Too hard to be asked for (VOC's `difficult`): as a crowd, but for detections one to one.
     pub difficult: bool,
+}
+
+/// Where the parts of a person's body are, as an annotation says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Keypoints {
+    /// `[x, y, visibility]` in pixels of the picture, in the order of
+    /// [`COCO_KEYPOINTS`](crate::models::COCO_KEYPOINTS). Visibility is 0 of what is not labelled, 1 of what is
+    /// hidden, 2 of what is seen.
+    pub points: [[f32; 3]; 17],
+    /// How many are labelled, as the set counts them; where none is, the person need not be found by keypoints.
+    pub labelled: usize,
 }
 
 /// A picture and its objects.
@@ -82,4 +94,31 @@ pub trait ImageSet: Send + Sync {
     /// # Errors
     /// If the file cannot be read.
     fn example(&self, index: usize) -> Result<Example, DataError>;
+
+    /// Whether objects have masks.
+    fn has_masks(&self) -> bool {
+        false
+    }
+
+    /// Whether objects have keypoints.
+    fn has_keypoints(&self) -> bool {
+        false
+    }
+
+    /// The masks of picture `index`'s objects, in their order; none at all if the set has none.
+    ///
+    /// # Errors
+    /// If one is missing or broken.
+    fn masks(&self, _index: usize) -> Result<Vec<Rle>, DataError> {
+        Ok(Vec::new())
+    }
+
+    /// The keypoints of picture `index`'s objects, in their order, of those that have any; none at all if the set
+    /// has none.
+    ///
+    /// # Errors
+    /// If some are broken.
+    fn keypoints(&self, _index: usize) -> Result<Vec<Option<Keypoints>>, DataError> {
+        Ok(Vec::new())
+    }
 }

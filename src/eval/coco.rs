@@ -1,17 +1,13 @@
 //! COCO's average precision and recall (Lin et al., 2014, <https://arxiv.org/abs/1405.0312>), decision
-//! for decision as pycocotools' `COCOeval` takes them for boxes. It knows no difficult objects: here they
-//! are treated as its objects of another size are.
+//! for decision as pycocotools' `COCOeval` takes them. It knows no difficult objects: here they are treated
+//! as its objects of another size are.
 
-use super::{Found, area, intersection, iou};
-use crate::data::Object;
+use super::pairing::{Pairing, Wanted};
 
 /// Overlaps that are asked for: 0.50, 0.55, …, 0.95.
 const OVERLAPS: usize = 10;
 /// Recalls at which precision is read: 0.00, 0.01, …, 1.00.
 const RECALLS: usize = 101;
-/// Most detections of a picture and class.
-const MOST_FOUND: usize = 100;
-
 /// Which objects are asked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Size {
@@ -40,9 +36,8 @@ impl Size {
         area < least || area > greatest
     }
 
-    /// Crowds and difficult objects are not, nor are those of another size.
-    fn asks_for(self, object: &Object) -> bool {
-        !object.crowd && !object.difficult && !self.excludes(object.area.into())
+    fn asks_for(self, object: &Wanted) -> bool {
+        !object.ignored && !self.excludes(object.area)
     }
 }
 
@@ -57,37 +52,51 @@ fn linspace(start: f64, stop: f64, count: usize, index: usize) -> f64 {
 /// The precision at each of the recalls, and the greatest recall.
 type Curve = ([f64; RECALLS], f64);
 
-/// Precision and recall of one class: for each [`Size`] that has objects, a curve for each overlap.
-pub struct Curves([Option<Vec<Curve>>; 4]);
+/// Precision and recall of one class.
+pub struct Curves {
+    objects: usize,
+    /// For each [`Size`] that has objects, a curve for each overlap.
+    sizes: [Option<Vec<Curve>>; 4],
+}
 
 impl Curves {
-    /// Of each picture's objects and detections, the detections best first.
-    pub fn of(pictures: &[(Vec<Object>, Vec<Found>)]) -> Self {
-        Self(Size::ALL.map(|size| {
+    /// Of all pictures.
+    pub fn of(pictures: &[Pairing]) -> Self {
+        let objects = pictures.iter().flat_map(|picture| &picture.objects);
+        let sizes = Size::ALL.map(|size| {
             let overlaps = (0..OVERLAPS).map(|index| {
                 let threshold = linspace(0.5, 0.95, OVERLAPS, index);
                 curve(pictures, size, threshold)
             });
             overlaps.collect()
-        }))
+        });
+        Self {
+            objects: objects.filter(|object| !object.ignored).count(),
+            sizes,
+        }
+    }
+
+    /// Objects that are asked for.
+    pub fn objects(&self) -> usize {
+        self.objects
     }
 
     /// Mean over overlaps and recalls.
     pub fn ap(&self, size: Size) -> Option<f64> {
-        let curves = self.0[size as usize].as_ref()?;
+        let curves = self.sizes[size as usize].as_ref()?;
         let precisions = curves.iter().flat_map(|(precisions, _)| precisions);
         Some(precisions.sum::<f64>() / (OVERLAPS * RECALLS) as f64)
     }
 
     /// Mean over recalls at an overlap, by its index.
     pub fn ap_at(&self, overlap: usize) -> Option<f64> {
-        let curves = self.0[Size::All as usize].as_ref()?;
+        let curves = self.sizes[Size::All as usize].as_ref()?;
         Some(curves[overlap].0.iter().sum::<f64>() / RECALLS as f64)
     }
 
     /// Mean over overlaps of the greatest recall.
     pub fn recall(&self) -> Option<f64> {
-        let curves = self.0[Size::All as usize].as_ref()?;
+        let curves = self.sizes[Size::All as usize].as_ref()?;
         Some(curves.iter().map(|(_, recall)| recall).sum::<f64>() / OVERLAPS as f64)
     }
 }
@@ -99,16 +108,13 @@ struct Judged {
 }
 
 /// The curve at one overlap; none if no object is asked for.
-fn curve(pictures: &[(Vec<Object>, Vec<Found>)], size: Size, threshold: f64) -> Option<Curve> {
+fn curve(pictures: &[Pairing], size: Size, threshold: f64) -> Option<Curve> {
     let mut judged = Vec::new();
     let mut asked = 0;
-    for (objects, found) in pictures {
-        asked += objects
-            .iter()
-            .filter(|object| size.asks_for(object))
-            .count();
-        let found = &found[..found.len().min(MOST_FOUND)];
-        judge(objects, found, size, threshold, &mut judged);
+    for picture in pictures {
+        let objects = picture.objects.iter();
+        asked += objects.filter(|object| size.asks_for(object)).count();
+        judge(picture, size, threshold, &mut judged);
     }
     if asked == 0 {
         return None;
@@ -137,47 +143,37 @@ fn curve(pictures: &[(Vec<Object>, Vec<Found>)], size: Size, threshold: f64) -> 
 
 /// Match a picture's detections, best first, each with the object that it overlaps most of those not
 /// taken. Objects that are not asked for come last, and what matches them does not count.
-fn judge(
-    objects: &[Object],
-    found: &[Found],
-    size: Size,
-    threshold: f64,
-    judged: &mut Vec<Judged>,
-) {
-    let mut objects: Vec<(&Object, bool)> = objects
-        .iter()
-        .map(|object| (object, !size.asks_for(object)))
-        .collect();
-    objects.sort_by_key(|&(_, is_ignored)| is_ignored);
+fn judge(picture: &Pairing, size: Size, threshold: f64, judged: &mut Vec<Judged>) {
+    let objects = &picture.objects;
+    let is_ignored = |index: usize| !size.asks_for(&objects[index]);
+    let mut order: Vec<usize> = (0..objects.len()).collect();
+    order.sort_by_key(|&index| is_ignored(index));
     let mut is_taken = vec![false; objects.len()];
-    for found in found {
+    for (number, found) in picture.found.iter().enumerate() {
         let mut best: Option<usize> = None;
         let mut most = threshold.min(1.0 - 1e-10);
-        for (index, &(object, is_ignored)) in objects.iter().enumerate() {
-            if is_taken[index] && !object.crowd {
+        for &index in &order {
+            if is_taken[index] && !objects[index].crowd {
                 continue;
             }
             // Once there is one that is asked for, the others no longer matter.
-            if is_ignored && best.is_some_and(|best| !objects[best].1) {
+            if is_ignored(index) && best.is_some_and(|best| !is_ignored(best)) {
                 break;
             }
-            let overlap = match object.crowd {
-                true => intersection(found.bbox, object.bbox) / area(found.bbox),
-                false => iou(found.bbox, object.bbox),
-            };
+            let overlap = picture.overlap(number, index);
             if overlap >= most {
                 most = overlap;
                 best = Some(index);
             }
         }
-        let is_ignored = match best {
+        let counts_not = match best {
             Some(best) => {
                 is_taken[best] = true;
-                objects[best].1
+                is_ignored(best)
             }
-            None => size.excludes(area(found.bbox)),
+            None => size.excludes(found.area),
         };
-        if !is_ignored {
+        if !counts_not {
             judged.push(Judged {
                 score: found.score,
                 is_true: best.is_some(),

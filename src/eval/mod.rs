@@ -1,12 +1,23 @@
 //! How well a detector finds what is there.
 
 mod coco;
+mod keypoints;
+mod metrics;
+mod pairing;
 mod voc;
 
-use serde::Serialize;
+pub use metrics::{ClassMetrics, Metrics, ShapeClassMetrics, ShapeMetrics};
 
 use crate::boxes::BBox;
-use crate::data::Object;
+use crate::data::{Keypoints, Object};
+use crate::masks::{Rle, RleError};
+use coco::Curves;
+use pairing::Pairing;
+
+/// Most detections of a picture and class that COCO looks at, by boxes and by masks.
+const MOST_FOUND: usize = 100;
+/// The same by keypoints.
+const MOST_PEOPLE: usize = 20;
 
 /// A box that a detector found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,50 +30,18 @@ pub struct Found {
     pub label: usize,
 }
 
-/// What is there and what was found, picture by picture.
+/// What is there and what was found, picture by picture: by boxes, and where there are any, by masks and by
+/// keypoints.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     class_names: Vec<String>,
     pictures: Vec<(Vec<Object>, Vec<Found>)>,
+    masks: Option<Pairings>,
+    keypoints: Option<Pairings>,
 }
 
-/// All figures, each from 0 to 1; none where there is nothing that they could be of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Metrics {
-    /// COCO's AP: the mean over classes and over overlaps of 0.50, 0.55, …, 0.95.
-    pub ap: Option<f64>,
-    /// AP at an overlap of 0.5.
-    pub ap50: Option<f64>,
-    /// AP at an overlap of 0.75.
-    pub ap75: Option<f64>,
-    /// AP of objects up to 32² square pixels.
-    pub ap_small: Option<f64>,
-    /// AP of objects from 32² to 96² square pixels.
-    pub ap_medium: Option<f64>,
-    /// AP of objects from 96² square pixels.
-    pub ap_large: Option<f64>,
-    /// Mean recall over classes and overlaps with at most 100 detections a picture and class.
-    pub ar100: Option<f64>,
-    /// Pascal VOC's AP at an overlap of 0.5, the mean over classes.
-    pub voc_ap50: Option<f64>,
-    /// The same for each class.
-    pub classes: Vec<ClassMetrics>,
-}
-
-/// The figures of one class.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ClassMetrics {
-    /// Its name.
-    pub name: String,
-    /// Objects of it, crowds and difficult ones left out.
-    pub objects: usize,
-    /// COCO's AP.
-    pub ap: Option<f64>,
-    /// AP at an overlap of 0.5.
-    pub ap50: Option<f64>,
-    /// Pascal VOC's AP at an overlap of 0.5.
-    pub voc_ap50: Option<f64>,
-}
+/// Of each class, the background left out, those pictures that have anything of it.
+type Pairings = Vec<Vec<Pairing>>;
 
 impl Evaluation {
     /// Of detections of these classes, the background's name first.
@@ -70,6 +49,8 @@ impl Evaluation {
         Self {
             class_names: class_names.to_vec(),
             pictures: Vec::new(),
+            masks: None,
+            keypoints: None,
         }
     }
 
@@ -78,45 +59,74 @@ impl Evaluation {
         self.pictures.push((objects, found));
     }
 
+    /// The same picture's masks: those of its objects, and those found.
+    ///
+    /// # Errors
+    /// If they are of pictures of different size.
+    pub fn add_masks(
+        &mut self,
+        objects: &[(Object, Rle)],
+        found: &[(Found, Rle)],
+    ) -> Result<(), RleError> {
+        let pairings = self.labels().map(|label| {
+            let objects: Vec<_> = objects.iter().filter(|(o, _)| o.label == label).collect();
+            let mut found: Vec<_> = found.iter().filter(|(f, _)| f.label == label).collect();
+            best_first(&mut found, |(found, _)| found.score, MOST_FOUND);
+            Pairing::of_masks(&objects, &found)
+        });
+        let pairings: Vec<Pairing> = pairings.collect::<Result<_, _>>()?;
+        collect(pairings, &mut self.masks);
+        Ok(())
+    }
+
+    /// The same picture's keypoints: those of its objects, where they have any, and those found; a person's, as
+    /// COCO has them.
+    pub fn add_keypoints(
+        &mut self,
+        objects: &[(Object, Option<Keypoints>)],
+        found: &[(Found, [[f32; 3]; 17])],
+    ) {
+        let pairings = self.labels().map(|label| {
+            let objects: Vec<_> = objects.iter().filter(|(o, _)| o.label == label).collect();
+            let mut found: Vec<_> = found.iter().filter(|(f, _)| f.label == label).collect();
+            best_first(&mut found, |(found, _)| found.score, MOST_PEOPLE);
+            Pairing::of_keypoints(&objects, &found)
+        });
+        let pairings = pairings.collect();
+        collect(pairings, &mut self.keypoints);
+    }
+
     /// The figures over all pictures so far.
     pub fn metrics(&self) -> Metrics {
-        let labels = 1..self.class_names.len();
-        let (curves, voc): (Vec<coco::Curves>, Vec<Option<f64>>) = labels
-            .clone()
+        let names = self.class_names.get(1..).unwrap_or_default();
+        let (curves, voc): (Vec<Curves>, Vec<Option<f64>>) = self
+            .labels()
             .map(|label| {
                 let pictures = self.of_class(label);
-                let curves = coco::Curves::of(&pictures);
+                let pairings = pictures.iter().map(|(objects, found)| {
+                    let found = &found[..found.len().min(MOST_FOUND)];
+                    Pairing::of_boxes(objects, found)
+                });
+                let curves = Curves::of(&pairings.collect::<Vec<_>>());
                 (curves, voc::average_precision(&pictures))
             })
             .unzip();
-        let mean_of = |figure: fn(&coco::Curves) -> Option<f64>| mean(curves.iter().map(figure));
+        let by_shapes = |pairings: &Pairings| {
+            let curves: Vec<Curves> = pairings.iter().map(|class| Curves::of(class)).collect();
+            ShapeMetrics::of(names, &curves)
+        };
         Metrics {
-            ap: mean_of(|curves| curves.ap(coco::Size::All)),
-            ap50: mean_of(|curves| curves.ap_at(0)),
-            ap75: mean_of(|curves| curves.ap_at(5)),
-            ap_small: mean_of(|curves| curves.ap(coco::Size::Small)),
-            ap_medium: mean_of(|curves| curves.ap(coco::Size::Medium)),
-            ap_large: mean_of(|curves| curves.ap(coco::Size::Large)),
-            ar100: mean_of(coco::Curves::recall),
-            voc_ap50: mean(voc.iter().copied()),
-            classes: labels
-                .zip(curves.iter().zip(&voc))
-                .map(|(label, (curves, &voc_ap50))| ClassMetrics {
-                    name: self.class_names[label].clone(),
-                    objects: self.count(label),
-                    ap: curves.ap(coco::Size::All),
-                    ap50: curves.ap_at(0),
-                    voc_ap50,
-                })
-                .collect(),
+            segm: self.masks.as_ref().map(by_shapes),
+            keypoints: self.keypoints.as_ref().map(|pairings| ShapeMetrics {
+                ap_small: None,
+                ..by_shapes(pairings)
+            }),
+            ..Metrics::by_boxes(names, &curves, &voc)
         }
     }
 
-    fn count(&self, label: usize) -> usize {
-        let objects = self.pictures.iter().flat_map(|(objects, _)| objects);
-        objects
-            .filter(|object| object.label == label && !object.crowd && !object.difficult)
-            .count()
+    fn labels(&self) -> std::ops::Range<usize> {
+        1..self.class_names.len()
     }
 
     /// Each picture's objects and detections of one class, the detections best first, ties in their
@@ -128,17 +138,27 @@ impl Evaluation {
                 let objects = objects.iter().filter(|object| object.label == label);
                 let found = found.iter().filter(|found| found.label == label);
                 let mut found: Vec<Found> = found.copied().collect();
-                found.sort_by(|a, b| b.score.total_cmp(&a.score));
+                best_first(&mut found, |found| found.score, usize::MAX);
                 (objects.copied().collect(), found)
             })
             .collect()
     }
 }
 
-/// The mean of those there are.
-fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
-    let values: Vec<f64> = values.flatten().collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+/// The best ones, ties in their order.
+fn best_first<T>(found: &mut Vec<T>, score: impl Fn(&T) -> f32, most: usize) {
+    found.sort_by(|a, b| score(b).total_cmp(&score(a)));
+    found.truncate(most);
+}
+
+/// Add a picture's, class by class.
+fn collect(picture: Vec<Pairing>, all: &mut Option<Pairings>) {
+    let all = all.get_or_insert_with(|| vec![Vec::new(); picture.len()]);
+    for (class, pairing) in all.iter_mut().zip(picture) {
+        if !pairing.is_empty() {
+            class.push(pairing);
+        }
+    }
 }
 
 /// Intersection of two boxes in square pixels.

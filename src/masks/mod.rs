@@ -7,4 +7,6 @@ mod rle;
 mod runs;
 mod string;
 
+#[cfg(feature = "train")]
+pub(crate) use rle::RleFields;
 pub use rle::{Rle, RleError};

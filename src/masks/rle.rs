@@ -267,26 +267,36 @@ impl Serialize for Rle {
     }
 }
 
-#[derive(Deserialize)]
-struct Fields {
+/// A mask in JSON, its runs unread.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RleFields {
     size: [usize; 2],
     counts: Counts,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, expecting = "counts are neither text nor a list of lengths")]
 enum Counts {
     Text(String),
     List(Vec<u32>),
 }
 
+impl RleFields {
+    /// The mask.
+    ///
+    /// # Errors
+    /// As [`Rle::from_counts`] and [`Rle::from_counts_string`].
+    pub fn mask(&self) -> Result<Rle, RleError> {
+        match &self.counts {
+            Counts::Text(text) => Rle::from_counts_string(self.size, text),
+            Counts::List(list) => Rle::from_counts(self.size, list.iter().copied()),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Rle {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Fields { size, counts } = Fields::deserialize(deserializer)?;
-        let mask = match counts {
-            Counts::Text(text) => Self::from_counts_string(size, &text),
-            Counts::List(list) => Self::from_counts(size, list),
-        };
+        let mask = RleFields::deserialize(deserializer)?.mask();
         mask.map_err(|error| D::Error::custom(format_args!("a mask {error}")))
     }
 }

@@ -12,7 +12,7 @@ use crate::transform::Transform;
 
 /// A model that can be built: its [`Specification`], told from others by its name.
 #[derive(Clone, Copy)]
-pub struct Architecture(pub(super) &'static Specification);
+pub struct Architecture(pub(crate) &'static Specification);
 
 /// A name that is no architecture's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

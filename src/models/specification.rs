@@ -58,8 +58,8 @@ pub struct Specification {
     /// Whether its older checkpoints hold tensors that are no parameters, as detectron2's do: the picture's
     /// mean and deviation, and a cell's anchors.
     pub has_extras: bool,
-    /// What the keys of the parts begin with that only training uses. A checkpoint may hold such tensors, and they are
-    /// passed over.
+    /// What the keys of the parts begin with that detection does not use, as those of training alone. A checkpoint may
+    /// hold such tensors, and they are passed over.
     pub training_parts: &'static [&'static str],
     /// Where the values of seeded weights lie, by key and by shape in PyTorch's layout.
     pub seeded: fn(key: &str, shape: &[usize]) -> Distribution,
@@ -76,7 +76,7 @@ pub struct Specification {
 impl Specification {
     /// What an architecture is that says nothing: it finds no boxes, leaves no choice, and spells keys as its
     /// module's paths.
-    pub(super) const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         name: "",
         description: "",
         accepts: "",

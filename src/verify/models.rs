@@ -8,8 +8,8 @@ use crate::detections::{Detection, FeatureMap};
 use crate::gpu::Gpu;
 use crate::gpu::adapters::is_software;
 use crate::models::{
-    Architecture, ModelConfig, efpn_tiny, faster_rcnn, faster_rcnn_c4, fpn_resnet, nanodet,
-    retinaface,
+    Architecture, ModelConfig, dense_detector, efpn_tiny, faster_rcnn, faster_rcnn_c4, fpn_resnet,
+    nanodet, retinaface,
 };
 use crate::{BuildError, DetectError, Detector, weights};
 
@@ -19,6 +19,10 @@ const MAP_TOLERANCE: f32 = 1e-4;
 /// What one detection may be off by.
 const BOX_TOLERANCE: f32 = 0.1;
 const SCORE_TOLERANCE: f32 = 1e-3;
+
+/// What a mask may be off by: masks of seeded weights on a small picture have a hundred pixels or so, and a
+/// probability of a half may fall to either side.
+const MASK_TOLERANCE: f32 = 0.02;
 
 /// Seed of the weights and the picture: one with which every model finds something.
 const SEED: u64 = 1;
@@ -35,6 +39,11 @@ pub fn architectures(gpu: &Gpu) -> Vec<Architecture> {
             efpn_tiny::EFPN_TINY,
             faster_rcnn_c4::RESNET50,
             fpn_resnet::RESNET50,
+            faster_rcnn::MOBILENET_320_FPN,
+            faster_rcnn::MASK_RESNET50_FPN_V2,
+            faster_rcnn::KEYPOINT_RESNET50_FPN,
+            dense_detector::RETINANET_RESNET50_FPN_V2,
+            dense_detector::FCOS_RESNET50_FPN,
         ],
         false => Architecture::all().collect(),
     }
@@ -50,35 +59,43 @@ enum Failure {
 /// What was compared of a model: how far it is off, and what else is wrong with it.
 type Outcome = (f32, Option<String>);
 
-/// Compare a model's pyramid and, where it finds any, its detections, with generated weights on a small
-/// generated picture: maps, then boxes and scores.
-pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> Vec<Check> {
-    let mut parts = vec![("maps", Unit::Relative, MAP_TOLERANCE)];
-    if architecture.selection().is_some() {
-        parts.push(("boxes", Unit::Pixels, BOX_TOLERANCE));
-        parts.push(("scores", Unit::Score, SCORE_TOLERANCE));
-    }
-    let outcomes = compare(gpu, architecture)
-        .unwrap_or_else(|error| [(); 3].map(|()| (f32::INFINITY, Some(error.to_string()))));
-    let checks = parts.into_iter().zip(outcomes);
-    checks
-        .map(|((part, unit, tolerance), (difference, problem))| {
-            let passed = difference <= tolerance;
-            Check {
-                name: format!("{architecture} {part}"),
-                cases: 1,
-                difference,
-                unit,
-                tolerance,
-                passed,
-                problem: problem.filter(|_| !passed),
-            }
-        })
-        .collect()
+/// Something that is compared of a model.
+struct Part {
+    name: &'static str,
+    unit: Unit,
+    tolerance: f32,
+    outcome: Outcome,
 }
 
-/// The maps, boxes and scores of a model on both engines.
-fn compare(gpu: &Arc<Gpu>, architecture: Architecture) -> Result<[Outcome; 3], Failure> {
+/// Compare a model's pyramid and, where it finds any, its detections and what it finds in them, with generated
+/// weights on a small generated picture.
+pub fn model(gpu: &Arc<Gpu>, architecture: Architecture) -> Vec<Check> {
+    let parts = compare(gpu, architecture).unwrap_or_else(|error| {
+        vec![Part {
+            name: "maps",
+            unit: Unit::Relative,
+            tolerance: MAP_TOLERANCE,
+            outcome: (f32::INFINITY, Some(error.to_string())),
+        }]
+    });
+    let checks = parts.into_iter().map(|part| {
+        let (difference, problem) = part.outcome;
+        let passed = difference <= part.tolerance;
+        Check {
+            name: format!("{architecture} {}", part.name),
+            cases: 1,
+            difference,
+            unit: part.unit,
+            tolerance: part.tolerance,
+            passed,
+            problem: problem.filter(|_| !passed),
+        }
+    });
+    checks.collect()
+}
+
+/// The parts of a model on both engines.
+fn compare(gpu: &Arc<Gpu>, architecture: Architecture) -> Result<Vec<Part>, Failure> {
     let config = ModelConfig {
         classes: architecture.default_classes().min(8),
         ftt: architecture.specification().ftts.first().copied(),
@@ -97,11 +114,16 @@ fn compare(gpu: &Arc<Gpu>, architecture: Architecture) -> Result<[Outcome; 3], F
         })
     };
     let ((found, maps), (expected, expected_maps)) = (compute(Some(gpu))?, compute(None)?);
-    let [boxes, scores] = match architecture.selection() {
-        None => [(0.0, None), (0.0, None)],
-        Some(_) => compare_detections(found, &expected),
-    };
-    Ok([compare_maps(&maps, &expected_maps), boxes, scores])
+    let mut parts = vec![Part {
+        name: "maps",
+        unit: Unit::Relative,
+        tolerance: MAP_TOLERANCE,
+        outcome: compare_maps(&maps, &expected_maps),
+    }];
+    if architecture.selection().is_some() {
+        parts.extend(compare_detections(found, &expected));
+    }
+    Ok(parts)
 }
 
 /// The largest difference of the same maps, in the same order.
@@ -122,23 +144,51 @@ fn compare_maps(found: &[FeatureMap], expected: &[FeatureMap]) -> Outcome {
     (differences.fold(0.0, f32::max), None)
 }
 
-/// The largest differences of boxes and scores, and the first detection without a partner.
-fn compare_detections(found: Vec<Detection>, expected: &[Detection]) -> [Outcome; 2] {
+/// The largest differences of boxes, scores, and masks or keypoints where there are any; and the first detection
+/// without a partner.
+fn compare_detections(found: Vec<Detection>, expected: &[Detection]) -> Vec<Part> {
     let (differences, problem) = match expected.is_empty() || found.len() != expected.len() {
         true => {
             let problem = format!("{} detections instead of {}", found.len(), expected.len());
-            ([f32::INFINITY; 2], Some(problem))
+            ([f32::INFINITY; 4], Some(problem))
         }
         false => match_one_to_one(found, expected),
     };
-    differences.map(|difference| (difference, problem.clone()))
+    let first = expected.first();
+    let has = |part: fn(&Detection) -> bool| first.is_some_and(part);
+    let parts = [
+        ("boxes", Unit::Pixels, BOX_TOLERANCE, true),
+        ("scores", Unit::Score, SCORE_TOLERANCE, true),
+        (
+            "masks",
+            Unit::Relative,
+            MASK_TOLERANCE,
+            has(|found| found.mask.is_some()),
+        ),
+        (
+            "keypoints",
+            Unit::Pixels,
+            BOX_TOLERANCE,
+            has(|found| found.keypoints.is_some()),
+        ),
+    ];
+    let parts = parts.into_iter().zip(differences);
+    parts
+        .filter(|((.., is_there), _)| *is_there)
+        .map(|((name, unit, tolerance, _), difference)| Part {
+            name,
+            unit,
+            tolerance,
+            outcome: (difference, problem.clone()),
+        })
+        .collect()
 }
 
 fn match_one_to_one(
     mut found: Vec<Detection>,
     expected: &[Detection],
-) -> ([f32; 2], Option<String>) {
-    let mut largest = [0.0_f32; 2];
+) -> ([f32; 4], Option<String>) {
+    let mut largest = [0.0_f32; 4];
     for expected in expected {
         let distance = |found: &Detection| {
             let sides = found.bbox.iter().zip(expected.bbox);
@@ -150,13 +200,46 @@ fn match_one_to_one(
             .min_by(|a, b| a.1.total_cmp(&b.1));
         let Some((index, distance)) = nearest.filter(|(_, distance)| *distance <= BOX_TOLERANCE)
         else {
-            return ([f32::INFINITY; 2], Some(format!("{expected:?} is missing")));
+            return ([f32::INFINITY; 4], Some(format!("{expected:?} is missing")));
         };
         let partner = found.swap_remove(index);
-        largest[0] = largest[0].max(distance);
-        largest[1] = largest[1].max((partner.score - expected.score).abs());
+        let differences = [
+            distance,
+            (partner.score - expected.score).abs(),
+            between_masks(&partner, expected),
+            between_keypoints(&partner, expected),
+        ];
+        for (largest, difference) in largest.iter_mut().zip(differences) {
+            *largest = largest.max(difference);
+        }
     }
     (largest, None)
+}
+
+/// The share of both masks' pixels that is not in both.
+fn between_masks(found: &Detection, expected: &Detection) -> f32 {
+    match (&found.mask, &expected.mask) {
+        (None, None) => 0.0,
+        (Some(found), Some(expected)) if found.area() + expected.area() == 0 => 0.0,
+        (Some(found), Some(expected)) => match found.iou(expected) {
+            Ok(iou) => 1.0 - iou as f32,
+            Err(_) => f32::INFINITY,
+        },
+        _ => f32::INFINITY,
+    }
+}
+
+/// Pixels between the keypoints that are farthest apart.
+fn between_keypoints(found: &Detection, expected: &Detection) -> f32 {
+    match (&found.keypoints, &expected.keypoints) {
+        (None, None) => 0.0,
+        (Some(found), Some(expected)) => {
+            let pairs = found.iter().zip(expected);
+            let distances = pairs.map(|(a, b)| (a[0] - b[0]).abs().max((a[1] - b[1]).abs()));
+            distances.fold(0.0, f32::max)
+        }
+        _ => f32::INFINITY,
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Tensors by name, whatever file they came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::Module;
 
-use super::{Metadata, WeightsError, extras, safetensors};
+use super::format::{Format, START};
+use super::{Metadata, WeightsError, extras, model_zoo, official, pytorch, safetensors};
 use crate::models::{Architecture, parameters};
 
 /// How many values [`StoredTensor::parts`] reads at once: some milliseconds' work.
@@ -111,6 +112,12 @@ impl fmt::Debug for StoredTensor {
     }
 }
 
+/// The part that only training uses and a key is of, if it is of one.
+fn training_part(architecture: Architecture, key: &str) -> Option<&'static str> {
+    let mut parts = architecture.specification().training_parts.iter();
+    parts.find(|part| key.starts_with(**part)).copied()
+}
+
 /// A file's tensors, and what it says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Checkpoint {
@@ -140,28 +147,51 @@ impl Checkpoint {
         safetensors::read(bytes)
     }
 
-    /// A file, its format recognized by its content: safetensors, PyTorch (zip or older), or a pickle
-    /// of detectron2's model zoo. Nothing in it is executed. Files that torchvision published are known by their hash.
+    /// A file in memory, its format recognized by its content: safetensors, PyTorch (zip or older), or a pickle
+    /// of detectron2's model zoo. Nothing in it is executed. Files that were published are known by their hash.
+    ///
+    /// # Errors
+    /// If it is of another format, or is broken.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, WeightsError> {
+        let sha256 = match Format::of(&bytes)? {
+            Format::Zip | Format::Pickles => official::sha256(&*bytes)?,
+            Format::Safetensors | Format::ModelZoo => String::new(),
+        };
+        Self::from_hashed_bytes(bytes, &sha256)
+    }
+
+    /// The same of bytes whose SHA-256 is known, in hexadecimal digits, as where they arrived one after the other.
+    ///
+    /// # Errors
+    /// If the file is of another format, or is broken.
+    pub fn from_hashed_bytes(bytes: Vec<u8>, sha256: &str) -> Result<Self, WeightsError> {
+        let metadata = || official::by_sha256(sha256).unwrap_or_default();
+        match Format::of(&bytes)? {
+            Format::Safetensors => Self::from_safetensors(bytes),
+            Format::ModelZoo => model_zoo::read(bytes),
+            Format::Zip => pytorch::read_archive(std::io::Cursor::new(bytes), metadata()),
+            Format::Pickles => pytorch::read_pickles(bytes, metadata()),
+        }
+    }
+
+    /// The same of a file on disk. Of a zip no more is read than is asked for.
     ///
     /// # Errors
     /// If it cannot be read, is of another format, or is broken.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(path: &std::path::Path) -> Result<Self, WeightsError> {
+        use std::fs::{self, File};
         use std::io::Read;
 
         let mut start = Vec::new();
-        std::fs::File::open(path)?
-            .take(super::model_zoo::START)
-            .read_to_end(&mut start)?;
-        match start.as_slice() {
-            [] => Err(WeightsError::Empty),
-            // A header's length in eight bytes, then the header, a JSON object.
-            [_, _, _, _, _, _, _, _, b'{', ..] => Self::from_safetensors(std::fs::read(path)?),
-            start if super::model_zoo::is_likely(start) => {
-                super::model_zoo::read(std::fs::read(path)?)
+        File::open(path)?.take(START).read_to_end(&mut start)?;
+        match Format::of(&start)? {
+            Format::Zip => {
+                let sha256 = official::sha256(File::open(path)?)?;
+                let metadata = official::by_sha256(&sha256).unwrap_or_default();
+                pytorch::read_archive(File::open(path)?, metadata)
             }
-            [b'P', b'K', ..] | [0x80, ..] => super::pytorch::read(path),
-            _ => Err(WeightsError::UnknownFormat),
+            _ => Self::from_bytes(fs::read(path)?),
         }
     }
 
@@ -187,15 +217,23 @@ impl Checkpoint {
     pub fn in_layout_of(&self, architecture: Architecture) -> Result<Self, WeightsError> {
         let specification = architecture.specification();
         let layout = specification.layout;
-        let is_passed_over = |key: &str| {
-            let mut parts = specification.training_parts.iter();
-            let is_extra = specification.has_extras && extras::is_extra(key);
-            is_extra || parts.any(|part| key.starts_with(part))
-        };
         let tensors = self.tensors.iter();
-        let tensors = tensors.filter(|(key, _)| !is_passed_over(key));
+        let tensors =
+            tensors.filter(|(key, _)| !specification.has_extras || !extras::is_extra(key));
         let tensors = tensors.map(|(key, tensor)| (layout(key), tensor.clone()));
+        let tensors = tensors.filter(|(key, _)| training_part(architecture, key).is_none());
         Self::without_repeats(tensors, self.metadata.clone())
+    }
+
+    /// How many tensors there are that [`in_layout_of`](Self::in_layout_of) passes over because only training uses
+    /// them, and of which parts they are.
+    pub fn training_parts(&self, architecture: Architecture) -> (usize, BTreeSet<&'static str>) {
+        let layout = architecture.specification().layout;
+        let keys = self.tensors.keys();
+        let parts: Vec<_> = keys
+            .filter_map(|key| training_part(architecture, &layout(key)))
+            .collect();
+        (parts.len(), parts.into_iter().collect())
     }
 
     fn without_repeats(
@@ -221,5 +259,44 @@ impl Checkpoint {
     /// If a tensor cannot be read, or holds a number too large for f16.
     pub fn to_safetensors(&self, f16: bool) -> Result<Vec<u8>, WeightsError> {
         safetensors::write(self, f16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Specification;
+
+    #[test]
+    fn what_only_training_uses_is_passed_over_and_told() {
+        static SPECIFICATION: Specification = Specification {
+            name: "with_helpers",
+            training_parts: &["aux_fpn.", "aux_head."],
+            layout: |key| key.replace("old_fpn", "aux_fpn"),
+            ..Specification::PLAIN
+        };
+        let architecture = Architecture(&SPECIFICATION);
+        let keys = [
+            "aux_fpn.bias",
+            "old_fpn.weight",
+            "aux_head.bias",
+            "aux_headless.bias",
+            "fpn.aux_fpn.bias",
+        ];
+        let tensor = || StoredTensor::of(vec![1], vec![0.0]);
+        let checkpoint = Checkpoint {
+            tensors: keys.map(|key| (key.to_owned(), tensor())).into(),
+            ..Checkpoint::default()
+        };
+        let parts = BTreeSet::from(["aux_fpn.", "aux_head."]);
+        assert_eq!(checkpoint.training_parts(architecture), (3, parts));
+        let left = checkpoint
+            .in_layout_of(architecture)
+            .expect("nothing is there twice");
+        assert!(
+            left.tensors
+                .keys()
+                .eq(["aux_headless.bias", "fpn.aux_fpn.bias"])
+        );
     }
 }

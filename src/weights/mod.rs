@@ -4,15 +4,13 @@ mod builtin;
 mod checkpoint;
 mod element;
 mod extras;
+mod format;
 mod load;
 mod metadata;
-#[cfg(not(target_arch = "wasm32"))]
 mod model_zoo;
 pub mod official;
 mod pack;
-#[cfg(not(target_arch = "wasm32"))]
 mod pickle;
-#[cfg(not(target_arch = "wasm32"))]
 mod pytorch;
 mod safetensors;
 mod save;

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::element::ElementType;
-use super::pickle::{Array, Pickle, Value};
+use super::pickle::{Array, Dialect, Pickle, Value};
 use super::{Checkpoint, Metadata, StoredTensor, WeightsError};
 
 /// What the files' `__author__` begins with.
@@ -33,8 +33,8 @@ pub(super) fn is_likely(start: &[u8]) -> bool {
 pub(super) fn read(bytes: Vec<u8>) -> Result<Checkpoint, WeightsError> {
     let bytes = Arc::new(bytes);
     let failed = |reason: String| WeightsError::ModelZoo(reason);
-    let pickle = Pickle::read(&bytes).map_err(failed)?;
-    let Value::Dict(entries) = pickle.root() else {
+    let pickle = Pickle::read(&bytes, 0, Dialect::NumPy).map_err(failed)?;
+    let Value::Dict(entries) = pickle.value(pickle.root()) else {
         return Err(failed("it holds no dict".to_owned()));
     };
     let entries = pickle.entries(entries);

@@ -1,7 +1,11 @@
 //! Checkpoints that their publisher's hash tells apart.
 
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+
 use super::Metadata;
-use crate::models::Architecture;
+use crate::models::{Architecture, Published};
 
 /// What is known of the published file with this SHA-256, in hexadecimal digits.
 pub fn by_sha256(sha256: &str) -> Option<Metadata> {
@@ -9,14 +13,36 @@ pub fn by_sha256(sha256: &str) -> Option<Metadata> {
         let mut published = architecture.specification().published.iter();
         let is_of = |prefix: &str| sha256.starts_with(prefix);
         let published = published.find(|file| file.sha256_prefix.is_some_and(is_of))?;
-        let class_names = published.class_names.iter().map(|&name| name.to_owned());
-        Some(Metadata {
-            architecture: Some(architecture),
-            class_names: Some(class_names.collect()),
-            bn_eps: Some(published.bn_eps),
-            ..Metadata::default()
-        })
+        Some(metadata(architecture, published))
     })
+}
+
+/// What is known of a file that was published for `architecture`.
+pub fn metadata(architecture: Architecture, published: &Published) -> Metadata {
+    let class_names = published.class_names.iter().map(|&name| name.to_owned());
+    Metadata {
+        architecture: Some(architecture),
+        class_names: Some(class_names.collect()),
+        bn_eps: Some(published.bn_eps),
+        ..Metadata::default()
+    }
+}
+
+/// The SHA-256 of all that a reader gives, in hexadecimal digits.
+///
+/// # Errors
+/// The reader's.
+pub fn sha256(mut reader: impl Read) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => break,
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+    let digest = hasher.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fpn_wgpu::models::ModelConfig;
 use fpn_wgpu::models::retinaface::MOBILENET025;
-use fpn_wgpu::weights;
+use fpn_wgpu::weights::{self, Checkpoint};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -13,6 +13,7 @@ use crate::files::{Parts, retinaface};
 use crate::model_zoo::file as zoo;
 use crate::origins::open;
 use crate::pytorch::{StateDict, legacy, zipped};
+use crate::torch_files::path as torch_file;
 
 #[derive(Clone, Debug)]
 enum Damage {
@@ -76,10 +77,15 @@ fn survive(whole: &[u8], damages: &[Damage], part: usize) -> Result<(), TestCase
         prop_assert!(!error.to_string().contains('\n'), "one sentence: {}", error);
         Ok(())
     };
+    let from_memory = Checkpoint::from_bytes(bytes.clone()).map_err(|error| error.to_string());
     let checkpoint = match open(&bytes) {
         Ok(checkpoint) => checkpoint,
-        Err(error) => return said(error),
+        Err(error) => {
+            prop_assert_eq!(from_memory.map(drop), Err(error.to_string()));
+            return said(error);
+        }
     };
+    prop_assert!(from_memory.is_ok());
     for tensor in checkpoint.tensors.values() {
         match tensor.read() {
             Ok(values) => prop_assert_eq!(values.len(), tensor.shape.iter().product::<usize>()),
@@ -124,8 +130,21 @@ proptest! {
     }
 }
 
+/// With views, parameters, objects and sums, as PyTorch writes them.
+fn written_by_torch(name: &str) -> Vec<u8> {
+    std::fs::read(torch_file(name)).expect("a golden")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn small_files_of_torch(
+        damages in Damage::any(),
+        name in prop::sample::select(vec!["plain", "packed", "lightning", "module", "older"]),
+    ) {
+        survive(&written_by_torch(name), &damages, usize::MAX)?;
+    }
 
     #[test]
     fn small_model_zoo_file(damages in Damage::any(), protocol in 2..=4) {

@@ -10,6 +10,7 @@ mod model_zoo;
 mod origins;
 mod pytorch;
 mod strict;
+mod torch_files;
 
 #[global_allocator]
 static ALLOCATOR: bounded::Bounded = bounded::Bounded;

@@ -5,6 +5,12 @@
 mod adapter;
 #[path = "../files/mod.rs"]
 mod files;
+#[cfg(feature = "fetch")]
+#[allow(dead_code)] // tests of fetching use the rest
+#[path = "../server/mod.rs"]
+mod server;
+#[path = "../videos/mod.rs"]
+mod videos;
 
 mod bad_checkpoints;
 mod bad_pictures;
@@ -13,6 +19,8 @@ mod cache;
 mod commands;
 mod detectron2;
 mod eval;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod folder;
 mod formats;
 mod gpu;
@@ -25,3 +33,4 @@ mod pyramid;
 mod train;
 mod train_systems;
 mod verify;
+mod video;

@@ -1,6 +1,7 @@
 //! COCO's instances.
 
 use fpn_wgpu::data::open;
+use fpn_wgpu::masks::Rle;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -50,6 +51,135 @@ fn instances_are_read() {
     assert_eq!(object.bbox, [1.5, 2.0, 11.5, 22.5]);
     assert_eq!(set.size(1), [50, 20]);
     assert_eq!(folder.problems(SPEC), ("none".to_owned(), Vec::new()));
+}
+
+/// Of 10 × 4 pixels in a picture of 20 × 50; as runs, in a column.
+fn shapes(json: &mut Value) {
+    let square = json!([2, 3, 12, 3, 12, 7, 2, 7]);
+    json["annotations"][0]["segmentation"] = json!([square, [0, 0, 1, 0, 1, 1, 0, 1]]);
+    json["annotations"][0]["keypoints"] = json!([2.5, 3.5, 2.0].repeat(17));
+    json["annotations"][0]["num_keypoints"] = 16.into();
+    json["annotations"][1]["segmentation"] = json!({"size": [30, 40], "counts": [30, 60, 1110]});
+}
+
+#[test]
+fn masks_and_keypoints_are_read() {
+    let folder = folder(shapes);
+    let set = folder.open(SPEC);
+    assert!(set.has_masks() && set.has_keypoints());
+    let mask = &set.masks(1).expect("polygons")[0];
+    assert_eq!((mask.area(), mask.bbox()), (41, Some([0, 0, 12, 7])));
+    let column = Rle::from_counts([30, 40], [30, 60, 1110]).expect("runs");
+    assert_eq!(set.masks(0).expect("runs"), [column.clone()]);
+    let keypoints = set.keypoints(1).expect("17 of them")[0].expect("they are there");
+    assert_eq!(
+        (keypoints.points[16], keypoints.labelled),
+        ([2.5, 3.5, 2.0], 16)
+    );
+    assert_eq!(set.keypoints(0).expect("none"), [None]);
+
+    // The text of the same runs; keypoints that nobody counted.
+    let folder = self::folder(|json| {
+        shapes(json);
+        json["annotations"][1]["segmentation"]["counts"] = column.to_counts_string().into();
+        json["annotations"][0]["num_keypoints"] = Value::Null;
+    });
+    let set = folder.open(SPEC);
+    assert_eq!(set.masks(0).expect("text"), [column]);
+    let keypoints = set.keypoints(1).expect("17 of them")[0].expect("they are there");
+    assert_eq!(keypoints.labelled, 17);
+}
+
+/// Neither is read before it is asked for: what is wrong with it does not matter to who wants boxes.
+#[test]
+fn a_set_of_boxes_has_no_more() {
+    let folder = folder(|_| ());
+    let set = folder.open(SPEC);
+    assert!(!set.has_masks() && !set.has_keypoints());
+    assert!(set.masks(1).expect("none").is_empty());
+    assert!(set.keypoints(1).expect("none").is_empty());
+    let broken = self::folder(|json| json["annotations"][0]["segmentation"] = json!([[1, 2]]));
+    assert_eq!(broken.problems(SPEC), ("none".to_owned(), Vec::new()));
+}
+
+#[test]
+fn broken_masks_and_keypoints_are_told() {
+    type Change = fn(&mut Value);
+    let masks: [(Change, &str); 7] = [
+        (
+            |json| json["annotations"][0]["segmentation"] = json!([[1, 2, 3, 4]]),
+            "has a mask that has a polygon of 4 numbers, expected 6 or more in pairs",
+        ),
+        (
+            |json| json["annotations"][0]["segmentation"] = json!([["a", "b"]]),
+            "has a segmentation that is neither polygons nor runs",
+        ),
+        (
+            |json| json["annotations"][0]["segmentation"] = 5.into(),
+            "has a segmentation that is neither polygons nor runs",
+        ),
+        (
+            |json| json["annotations"][0]["segmentation"] = json!([]),
+            "has no segmentation, but others have",
+        ),
+        (
+            |json| json["annotations"][0]["segmentation"] = json!({"size": [5, 2], "counts": [9]}),
+            "has a mask that has runs over 9 pixels, expected 2 × 5",
+        ),
+        (
+            |json| json["annotations"][0]["segmentation"] = json!({"size": [5, 2], "counts": "~"}),
+            "has a mask that has '~' as character 0 of its runs, expected one of '0' to 'o'",
+        ),
+        (
+            |json| json["annotations"][0]["segmentation"] = json!({"size": [5, 2], "counts": [10]}),
+            "has a mask of 2 × 5 pixels in a picture of 20 × 50",
+        ),
+    ];
+    for (change, sentence) in masks {
+        let folder = folder(|json| {
+            shapes(json);
+            change(json);
+        });
+        let error = folder.open(SPEC).masks(1).expect_err("it is broken");
+        let end = format!("a.json: annotation 1 {sentence}");
+        assert!(error.to_string().ends_with(&end), "{error}");
+    }
+    let keypoints: [(Change, &str); 3] = [
+        (
+            |json| json["annotations"][0]["keypoints"] = json!([1, 2, 2]),
+            "has keypoints of 3 numbers, expected 17 times x, y and visibility",
+        ),
+        (
+            |json| json["annotations"][0]["keypoints"][7] = 1e99.into(),
+            "has keypoints of 51 numbers, expected 17 times x, y and visibility",
+        ),
+        (
+            |json| json["annotations"][0]["keypoints"] = "none".into(),
+            "has keypoints that are no list of numbers",
+        ),
+    ];
+    for (change, sentence) in keypoints {
+        let folder = folder(|json| {
+            shapes(json);
+            change(json);
+        });
+        let error = folder.open(SPEC).keypoints(1).expect_err("they are broken");
+        let end = format!("a.json: annotation 1 {sentence}");
+        assert!(error.to_string().ends_with(&end), "{error}");
+    }
+}
+
+/// Where one of several sets has no masks, there are none.
+#[test]
+fn masks_are_those_of_all_sets() {
+    let folder = folder(shapes);
+    folder.write("boxes.json", &instances().to_string());
+    let both = "coco:{}/a.json:{}/images+coco:{}/boxes.json:{}/images";
+    assert!(!folder.open(both).has_masks());
+    let twice = folder.open("coco:{}/a.json:{}/images+coco:{}/a.json:{}/images");
+    assert!(twice.has_masks() && twice.has_keypoints());
+    let masks = twice.masks(3).expect("the second set's second picture's");
+    assert_eq!(masks[0].area(), 41);
 }
 
 #[test]

@@ -7,6 +7,11 @@ Coordinates are multiples of 1/4 and scores of 1/64, so that f32 holds them exac
 is [label, x1, y1, x2, y2, area, crowd, difficult], a detection [label, x1, y1, x2, y2, score]. `metrics` are
 pycocotools' figures for the set (-1: there is none) and VOC's AP50 by its definition; `classes` the same of each class.
 
+`segm` and `keypoints` have pictures and metrics of their own. By masks an object is [label, area, crowd, difficult,
+runs], a detection [label, score, runs], in pictures of `size` (height, width); by keypoints an object is [label, x1,
+y1, x2, y2, area, crowd, num_keypoints, keypoints], a detection [label, score, keypoints], the keypoints flat: 17 times
+x, y and visibility or score. Results have nothing but these: with a box, pycocotools takes a detection's size from it.
+
 pycocotools has no difficult objects and throws `ignore` away; `Evaluator` below gives them the flag that it uses
 itself for objects to ignore.
 """
@@ -18,9 +23,14 @@ from pathlib import Path
 
 import numpy as np
 from pycocotools.coco import COCO
+from pycocotools import mask as masks
 from pycocotools.cocoeval import COCOeval
 
-FIGURES = {"ap": 0, "ap50": 1, "ap75": 2, "ap_small": 3, "ap_medium": 4, "ap_large": 5, "ar100": 8}
+FIGURES = {
+    "bbox": {"ap": 0, "ap50": 1, "ap75": 2, "ap_small": 3, "ap_medium": 4, "ap_large": 5, "ar100": 8},
+    "segm": {"ap": 0, "ap50": 1, "ap75": 2, "ap_small": 3, "ap_medium": 4, "ap_large": 5, "ar": 8},
+    "keypoints": {"ap": 0, "ap50": 1, "ap75": 2, "ap_medium": 3, "ap_large": 4, "ar": 5},
+}
 CLASSES = ["background", "apple", "pear", "cherry", "never there", "only found"]
 
 
@@ -29,7 +39,7 @@ class Evaluator(COCOeval):
         super()._prepare()
         for objects in self._gts.values():
             for item in objects:
-                item["ignore"] = int(item["ignore"] or item["difficult"])
+                item["ignore"] = int(item["ignore"] or item.get("difficult", False))
 
 
 def snap(values):
@@ -100,25 +110,166 @@ def coco(pictures, labels):
     for image, content in enumerate(pictures, 1):
         for label, *corners, area, crowd, difficult in content["objects"]:
             annotations.append({
-                "id": len(annotations) + 1, "image_id": image, "category_id": label, "bbox": box(corners),
+                "image_id": image, "category_id": label, "bbox": box(corners),
                 "area": area, "iscrowd": int(crowd), "difficult": difficult,
             })
         for label, *corners, score in content["detections"]:
             results.append({"image_id": image, "category_id": label, "bbox": box(corners), "score": score})
+    return figures("bbox", pictures, annotations, results, labels)
+
+
+def figures(kind, pictures, annotations, results, labels):
     truth = COCO()
     truth.dataset = {
-        "images": [{"id": image} for image in range(1, len(pictures) + 1)],
+        "images": [
+            {"id": image} | dict(zip(["height", "width"], content.get("size", [])))
+            for image, content in enumerate(pictures, 1)
+        ],
         "categories": [{"id": label, "name": name} for label, name in enumerate(CLASSES) if label],
-        "annotations": annotations,
+        "annotations": [annotation | {"id": index} for index, annotation in enumerate(annotations, 1)],
     }
     with contextlib.redirect_stdout(io.StringIO()):
         truth.createIndex()
-        evaluator = Evaluator(truth, truth.loadRes(results), "bbox")
+        evaluator = Evaluator(truth, truth.loadRes(results), kind)
         evaluator.params.catIds = labels
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
-    return {name: float(evaluator.stats[index]) for name, index in FIGURES.items()}
+    return {name: float(evaluator.stats[index]) for name, index in FIGURES[kind].items()}
+
+
+SIZE = [150, 180]
+
+
+def runs(bitmap):
+    return masks.encode(np.asfortranarray(bitmap.astype(np.uint8)))["counts"].decode()
+
+
+def blob(x, y, width, height, is_round):
+    down, across = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
+    dx, dy = (across - x) / (width / 2) - 1, (down - y) / (height / 2) - 1
+    return np.hypot(dx, dy) < 1 if is_round else (abs(dx) < 1) & (abs(dy) < 1)
+
+
+def masked(random, count, found):
+    objects, detections, blobs = [], [], []
+    for _ in range(count):
+        label = int(random.integers(1, 4))
+        # Squares of exactly 32 and 96 pixels: areas on a border.
+        side = random.choice([8, 20, 32, 33, 60, 96, 97, 110])
+        width, height = (side, side) if random.random() < 0.5 else np.round(side * random.uniform(0.5, 1.3, 2))
+        place = [*np.round(random.uniform(-10, 120, 2)), width, height, random.random() < 0.5]
+        bitmap = blob(*place)
+        crowd = random.random() < 0.12
+        difficult = not crowd and random.random() < 0.1
+        area = int(bitmap.sum()) if random.random() < 0.7 else int(width * height)
+        objects.append([label, area, crowd, difficult, runs(bitmap)])
+        blobs.append((label, place))
+    for _ in range(found):
+        score = int(random.integers(4, 64)) / 64
+        label, place = int(random.choice([1, 2, 3, 5])), [*random.uniform(0, 120, 2), *random.uniform(0, 100, 2), True]
+        if blobs and random.random() < 0.8:
+            label, (x, y, width, height, is_round) = blobs[random.integers(len(blobs))]
+            moved = random.choice([0, 0.03, 0.1, 0.2]) * np.array([width, height] * 2) * random.uniform(-1, 1, 4)
+            place = [*(np.array([x, y, width, height]) + moved), is_round]
+        bitmap = blob(*place)
+        if random.random() < 0.1:
+            bitmap[:] = False
+        detections.append([label, score, runs(bitmap)])
+    return {"size": SIZE, "objects": objects, "detections": detections}
+
+
+def masked_pictures():
+    random = np.random.default_rng(11)
+    counts = [(5, 9), (0, 0), (7, 12), (0, 4), (4, 0), (1, 1), (9, 20), (10, 25), (3, 6), (6, 14)]
+    made = [masked(random, *count) for count in counts]
+    whole, half, other = blob(0, 0, 40, 40, False), blob(0, 0, 40, 20, False), blob(20, 0, 40, 40, False)
+    nothing = np.zeros(SIZE, bool)
+    # Half of an object exactly; one that is there and has no pixels; equal overlaps with two.
+    half = {"size": SIZE, "objects": [[1, 1600, False, False, runs(whole)]], "detections": [[1, 0.75, runs(half)]]}
+    empty = {
+        "size": SIZE,
+        "objects": [[2, 100, False, False, runs(nothing)], [3, 100, True, False, runs(nothing)]],
+        "detections": [[2, 0.5, runs(nothing)], [3, 0.5, runs(nothing)]],
+    }
+    between = {
+        "size": SIZE,
+        "objects": [[2, 1600, False, False, runs(whole)], [2, 1600, False, False, runs(other)]],
+        "detections": [[2, 0.9375, runs(blob(10, 0, 40, 40, False))], [2, 0.875, runs(whole)]],
+    }
+    # More of one class than are looked at.
+    many = [[1, int(random.integers(4, 64)) / 64, runs(blob(index, 3, 9, 9, False))] for index in range(130)]
+    crowded = {"size": SIZE, "objects": [[1, 81, False, False, runs(blob(7, 3, 9, 9, False))]], "detections": many}
+    return made + [half, empty, between, crowded]
+
+
+def coco_masks(pictures, labels):
+    annotations, results = [], []
+    segmentation = lambda counts: {"size": SIZE, "counts": counts}
+    for image, content in enumerate(pictures, 1):
+        for label, area, crowd, difficult, counts in content["objects"]:
+            annotations.append({
+                "image_id": image, "category_id": label, "segmentation": segmentation(counts),
+                "area": area, "iscrowd": int(crowd), "difficult": difficult,
+            })
+        for label, score, counts in content["detections"]:
+            results.append({
+                "image_id": image, "category_id": label, "segmentation": segmentation(counts), "score": score,
+            })
+    return figures("segm", pictures, annotations, results, labels)
+
+
+def people(random, count, found):
+    sigmas = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
+    objects, detections = [], []
+    for _ in range(count):
+        label = int(random.choice([1, 1, 1, 2]))
+        width, height = random.choice([20, 32, 60, 96, 150]) * np.array([1, random.choice([1, 1.5])])
+        x, y = snap(random.uniform(0, 200, 2))
+        area = width * height if random.random() < 0.6 else snap(width * height * random.uniform(0.4, 1))
+        crowd = random.random() < 0.1
+        points = snap(random.uniform(0, 1, (17, 2)) * [width, height] + [x, y])
+        seen = random.choice([0, 1, 2], 17) if random.random() < 0.8 else np.zeros(17)
+        points[seen == 0] = 0
+        labelled = int(np.count_nonzero(seen))
+        # A file may count otherwise than there are.
+        if random.random() < 0.1:
+            labelled = 0 if labelled else 3
+        keypoints = np.column_stack([points, seen]).flatten().tolist()
+        objects.append([label, x, y, x + width, y + height, area, crowd, labelled, keypoints])
+    for _ in range(found):
+        score = int(random.integers(4, 64)) / 64
+        label, points = int(random.choice([1, 2, 5])), snap(random.uniform(0, 250, (17, 2)))
+        if objects and random.random() < 0.85:
+            label, x1, y1, x2, y2, area, _, _, there = objects[random.integers(len(objects))]
+            points = np.array(there).reshape(17, 3)[:, :2]
+            beside = random.uniform([x1, y1], [x2, y2], (17, 2)) + random.choice([0, x2 - x1, 2 * (x2 - x1)])
+            points = np.where(points == 0, beside, points)
+            spread = random.choice([0, 0.4, 0.8, 1.3, 2]) * sigmas * area**0.5
+            points = snap(points + random.normal(0, 1, (17, 2)) * spread[:, None])
+        keypoints = np.column_stack([points, np.ones(17)]).flatten().tolist()
+        detections.append([label, score, keypoints])
+    return {"objects": objects, "detections": detections}
+
+
+def people_pictures():
+    random = np.random.default_rng(13)
+    counts = [(4, 7), (0, 0), (6, 9), (0, 3), (3, 0), (1, 1), (5, 12), (4, 6), (7, 9)]
+    # The last has more detections than are looked at.
+    return [people(random, *count) for count in counts] + [people(random, 3, 34)]
+
+
+def coco_keypoints(pictures, labels):
+    annotations, results = [], []
+    for image, content in enumerate(pictures, 1):
+        for label, x1, y1, x2, y2, area, crowd, labelled, keypoints in content["objects"]:
+            annotations.append({
+                "image_id": image, "category_id": label, "bbox": box([x1, y1, x2, y2]), "area": area,
+                "iscrowd": int(crowd), "num_keypoints": labelled, "keypoints": keypoints,
+            })
+        for label, score, keypoints in content["detections"]:
+            results.append({"image_id": image, "category_id": label, "keypoints": keypoints, "score": score})
+    return figures("keypoints", pictures, annotations, results, labels)
 
 
 def iou(a, b):
@@ -184,7 +335,15 @@ def main():
         classes.append(coco(content, [label]) | {"voc_ap50": voc_class(content, label)})
     voc = [c["voc_ap50"] for c in classes if c["voc_ap50"] >= 0]
     metrics = coco(content, list(range(1, len(CLASSES)))) | {"voc_ap50": float(np.mean(voc)), "classes": classes}
-    golden = plain({"class_names": CLASSES, "pictures": content, "metrics": metrics})
+    golden = {"class_names": CLASSES, "pictures": content, "metrics": metrics}
+    for kind, content, measure in [
+        ("segm", masked_pictures(), coco_masks), ("keypoints", people_pictures(), coco_keypoints)
+    ]:
+        classes = [measure(content, [label]) for label in range(1, len(CLASSES))]
+        figures = measure(content, list(range(1, len(CLASSES)))) | {"classes": classes}
+        golden[kind] = {"pictures": content, "metrics": figures}
+        print(kind, figures)
+    golden = plain(golden)
     file = Path(__file__).with_name("coco.json")
     file.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
     print(file, file.stat().st_size, "bytes")

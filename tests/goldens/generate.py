@@ -31,6 +31,7 @@ versions of torch on the same machine make the same bytes.
 - `window_attention`, `hat`, `ftt` (`hat.py`): attention within windows, HAT's parts, and the forms of EFPN's feature
   texture transfer: `<case>.shape` and `<case>.sample` of what comes out.
 - `model_zoo/` (`model_zoo.py`): files as detectron2's model zoo has them, and such as are refused.
+- `torch_files/` (`torch_files.py`): files as `torch.save` writes them, and such as are refused.
 - `train`, `train_step` (`train.py`): the parts of training, and one step of it. `train_step_detectron2`,
   `train_step_efpn`, `train_step_ftt` (`train_detectron2.py`), `train_step_c4` (`train_c4.py`): one step of the others.
 
@@ -59,6 +60,7 @@ import nanodet
 import ops
 import resizers
 import retinaface
+import torch_files
 import train
 import train_c4
 import train_detectron2
@@ -128,6 +130,7 @@ def main():
         "upsample_bilinear": lambda: ops.generate_upsample_bilinear(arguments.out),
         "pixel_shuffle": lambda: ops.generate_pixel_shuffle(arguments.out),
         "model_zoo": lambda: model_zoo.generate(arguments.out),
+        "torch_files": lambda: torch_files.generate(arguments.out),
         "resizers": lambda: resizers.generate(arguments.out),
         "window_attention": lambda: hat.generate_window_attention(arguments.out),
         "hat": lambda: hat.generate_hat(arguments.out),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use fpn_wgpu::models::{Model, ModelConfig, parameters};
-use fpn_wgpu::weights::{Checkpoint, StoredTensor};
+use fpn_wgpu::weights::{self, Checkpoint, StoredTensor};
 
 use crate::support::shared;
 
@@ -53,4 +53,43 @@ pub fn parameter_count(config: &ModelConfig) -> usize {
         count += if is_statistic { 0 } else { values };
     });
     count
+}
+
+/// torchvision's models: their published parameters, which leave out scales and shifts of frozen batch norms, and
+/// how many these are.
+const TORCHVISION: [(&str, usize, usize); 12] = [
+    ("fasterrcnn_resnet50_fpn_v2", 43_712_278, 0),
+    ("fasterrcnn_resnext50_32x4d_fpn", 41_212_054, 68_224),
+    ("fasterrcnn_resnext101_32x8d_fpn", 104_839_830, 202_880),
+    ("fasterrcnn_mobilenet_v3_large_fpn", 19_386_354, 24_400),
+    ("fasterrcnn_mobilenet_v3_large_320_fpn", 19_386_354, 24_400),
+    ("maskrcnn_resnet50_fpn", 44_401_393, 53_120),
+    ("maskrcnn_resnet50_fpn_v2", 46_359_409, 0),
+    ("keypointrcnn_resnet50_fpn", 59_137_258, 53_120),
+    ("retinanet_resnet50_fpn", 34_014_999, 53_120),
+    ("retinanet_resnet50_fpn_v2", 38_198_935, 0),
+    ("fcos_resnet50_fpn", 32_269_600, 53_120),
+    ("fasterrcnn_resnet50_fpn", 41_755_286, 53_120),
+];
+
+#[test]
+fn torchvisions_models_have_as_many_parameters_as_published() {
+    for (name, published, frozen) in TORCHVISION {
+        let config = ModelConfig::of(name.parse().expect("it is listed"));
+        assert_eq!(parameter_count(&config), published + frozen, "{name}");
+    }
+}
+
+#[test]
+fn torchvisions_state_dicts_fit() {
+    for (name, ..) in TORCHVISION {
+        let Some(listed) = state_dict(name) else {
+            continue;
+        };
+        let architecture = name.parse().expect("it is listed");
+        let listed = of_shapes(listed).in_layout_of(architecture);
+        let listed = listed.expect("no key is there twice");
+        let seeded = weights::seeded(&ModelConfig::of(architecture), 1);
+        assert_eq!(shapes(&listed), shapes(&seeded), "{name}");
+    }
 }

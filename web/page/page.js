@@ -1,7 +1,7 @@
 // The page: what its address asks for is loaded, detected and drawn.
 //
 //   model      name of the model; not needed where the weights say it
-//   weights    URL of a safetensors file; without, they are random
+//   weights    URL of a checkpoint, safetensors or .pth; without, they are random
 //   image      URL of a picture; without, one is generated
 //   minSize, maxSize, score, max, proposals, bnEps   as the options of `fpn detect`
 //   seed       of the random weights and the generated picture

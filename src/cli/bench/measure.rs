@@ -136,6 +136,7 @@ fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
         stride_in: None,
         strides: None,
         pixel_std: None,
+        fetch: bench.fetch,
     };
     let [height, width] = bench.size;
     let [short, long] = [height.min(width), height.max(width)];

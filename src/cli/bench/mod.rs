@@ -13,6 +13,7 @@ mod roofline;
 mod table;
 
 use super::device::PrecisionArgs;
+use super::fetch::FetchArgs;
 use super::model::architecture_parser;
 use super::output::{PendingFile, check_distinct, say};
 use super::{Usage, device};
@@ -36,9 +37,12 @@ pub struct Bench {
     #[arg(long, value_name = "HxW", value_parser = size)]
     size: [usize; 2],
 
-    /// The weights; generated where none are given
-    #[arg(long, value_name = "FILE")]
+    /// The weights, a file or the name of published ones [see `fpn models --weights`]; generated where none are given
+    #[arg(long, value_name = "FILE|NAME")]
     weights: Option<PathBuf>,
+
+    #[command(flatten)]
+    fetch: FetchArgs,
 
     /// Where to compute: auto, gpu, cpu, or a part of an adapter's name [see `fpn adapters`]
     #[arg(long, value_name = "NAME", default_value = "auto")]

@@ -12,7 +12,7 @@ use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::train::{TrainError, Trainer, resume};
 use indicatif::ProgressBar;
 
-use super::model::open;
+use super::fetch::open;
 use super::output::say;
 use super::{Usage, labels};
 use form::TrainedArgs;
@@ -59,8 +59,9 @@ pub struct Train {
     #[command(flatten)]
     trained: TrainedArgs,
 
-    /// Start from this checkpoint's weights as far as they fit
-    #[arg(long, value_name = "FILE")]
+    /// Start from this checkpoint's weights as far as they fit: a file, or the name of published weights [see `fpn
+    /// models --weights`]
+    #[arg(long, value_name = "FILE|NAME")]
     init: Option<PathBuf>,
 
     /// Where to compute: cpu; or, if fpn was built with --features train-gpu, gpu or a part of an adapter's
@@ -115,7 +116,7 @@ impl Train {
             bail!("{data} has no classes");
         }
         let init = match &self.init {
-            Some(path) => Some((&**path, open(path)?)),
+            Some(path) => Some((&**path, self.trained.model.open(path)?)),
             None => None,
         };
         let init = init.as_ref().map(|(path, checkpoint)| (*path, checkpoint));

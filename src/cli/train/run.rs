@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, anyhow};
 use fpn_wgpu::DetectError;
@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::log::Log;
 use super::{plot, samples};
+use crate::cli::interrupt;
 use crate::cli::output::{PendingFile, say};
 
 /// The file to go on with.
@@ -39,7 +40,7 @@ pub fn run(
     let set: Arc<dyn ImageSet> = set.into();
     let batches = Batches::start(set.clone(), trainer.batch_options(), trainer.steps_done())?;
     let mut log = Log::open(&folder.join(LOG), trainer.steps_done())?;
-    let stop = stop_on_ctrl_c()?;
+    let stop = interrupt::on_ctrl_c("step")?;
     let progress = progress(options.schedule.steps, trainer.steps_done(), options.batch);
 
     while trainer.steps_done() < options.schedule.steps {
@@ -103,20 +104,6 @@ fn diverged(error: impl Display, folder: &Path) -> anyhow::Error {
         false => "there is no checkpoint yet".to_owned(),
     };
     anyhow!("{error}: try a smaller learning rate; {kept}")
-}
-
-/// Becomes true at the first Ctrl-C; a second one ends the program.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = stop.clone();
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("stopping after this step; once more to stop at once");
-    })
-    .context("Ctrl-C cannot be listened to")?;
-    Ok(stop)
 }
 
 fn progress(steps: usize, done: usize, batch: usize) -> ProgressBar {

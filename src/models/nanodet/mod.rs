@@ -245,8 +245,7 @@ const M: Specification = Specification {
         names: &COCO_NAMES,
     },
     key,
-    // Nothing reads a head's own layer for boxes where classes and boxes share one, and the sum over bins has the
-    // numbers of the bins.
+    // A layer of boxes alone, which no forward pass reads; the numbers of the bins.
     training_parts: &["head.gfl_reg.", "head.distribution_project."],
     seeded,
     build: |config, device| Model::NanoDet(NanoDet::plain(config, device)),

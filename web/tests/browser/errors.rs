@@ -28,7 +28,7 @@ fn what_the_address_asks_for_and_cannot_be_had_is_named() {
         ),
         (
             "weights=broken.safetensors",
-            "The weights file is no readable safetensors file: its header claims",
+            "The weights file is no checkpoint: expected a PyTorch file (zip or pickle) or safetensors",
         ),
         (
             "image=broken.png",

@@ -19,18 +19,20 @@ fn the_published_face_detector_finds_the_astronaut() {
         return;
     };
     let published = native::shared("weights/retinaface_mobilenet025.pth");
+    let published = published.expect("it was converted");
     let expected = native::page(&[
         "--model=retinaface_mobilenet025",
-        &format!(
-            "--weights={}",
-            published.expect("it was converted").display()
-        ),
+        &format!("--weights={}", published.display()),
         &format!("--image={}", photo.display()),
     ]);
     let expected = &expected.report.images[0].detections;
     assert_eq!(expected.len(), 1);
     let chromium = Chromium::new(BTreeMap::from([
         ("face.safetensors".to_owned(), weights),
+        (
+            "face.pth".to_owned(),
+            std::fs::read(&published).expect("a file"),
+        ),
         (
             "astronaut.png".to_owned(),
             std::fs::read(photo).expect("a file"),
@@ -46,6 +48,14 @@ fn the_published_face_detector_finds_the_astronaut() {
     assert_eq!(picture.file, "astronaut.png");
     assert_eq!([picture.width, picture.height], [512, 512]);
     assert_same(&picture.detections, expected);
+
+    // PyTorch's own file does not.
+    let model = "model=retinaface_mobilenet025";
+    let report = detect(
+        &chromium,
+        &format!("weights=face.pth&{model}&image=astronaut.png"),
+    );
+    assert_same(&report.images[0].detections, expected);
 }
 
 #[test]

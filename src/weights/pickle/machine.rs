@@ -1,142 +1,36 @@
-//! Python pickles of plain values and NumPy arrays. Nothing is executed: a call is only looked at where it
-//! is one of the few that stand for an array.
+//! What reads a pickle.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+use super::{Dialect, Global, Id, Pickle, Value, numpy, text, torch};
 
 /// Most values of a file, so that its memory is bounded by more than its length. A checkpoint has a few
 /// for each tensor.
 const MOST_VALUES: usize = 1 << 20;
 
-/// Most sides of an array, arguments of a call and parts of a state that are looked at.
-const MOST_PARTS: usize = 8;
-
-/// Index of a value. Values refer to each other by it, so that those in each other end no stack.
-pub(super) type Id = usize;
-
-/// A value of a pickle; texts and bytes lie in the file.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    /// `None`, a truth value or a float, of which nothing is needed.
-    Other,
-    /// A whole number that fits.
-    Integer(i64),
-    /// UTF-8.
-    Text(Range<usize>),
-    /// Bytes as they are.
-    Bytes(Range<usize>),
-    /// Bytes that protocol 2 writes as UTF-8 text, a character a byte.
-    Latin1(Range<usize>),
-    /// A tuple or a list.
-    Sequence(Vec<Id>),
-    /// A dict, in its order.
-    Dict(Vec<(Id, Id)>),
-    /// Something that can be called.
-    Global(Global),
-    /// An element type, by NumPy's name, and whether its bytes are swapped.
-    Dtype(Range<usize>, bool),
-    /// An array that is not yet filled.
-    Empty,
-    /// An array.
-    Array(Array),
-}
-
-/// A NumPy array.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Array {
-    /// Its sides.
-    pub shape: Vec<usize>,
-    /// Name of its element type.
-    pub dtype: Range<usize>,
-    /// Whether its bytes are not little-endian.
-    pub is_swapped: bool,
-    /// Whether its first index runs fastest.
-    pub is_fortran: bool,
-    /// [`Value::Bytes`], [`Value::Latin1`], or a list of objects.
-    pub data: Id,
-}
-
-/// What may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Global {
-    /// `numpy.core.multiarray._reconstruct`.
-    Reconstruct,
-    /// `numpy.ndarray`.
-    NdArray,
-    /// `numpy.dtype`.
-    Dtype,
-    /// `_codecs.encode`.
-    Encode,
-}
-
-impl Global {
-    fn named(module: &str, name: &str) -> Option<Self> {
-        match (module, name) {
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
-                Some(Self::Reconstruct)
-            }
-            ("numpy", "ndarray") => Some(Self::NdArray),
-            ("numpy", "dtype") => Some(Self::Dtype),
-            ("_codecs", "encode") => Some(Self::Encode),
-            _ => None,
-        }
+pub(super) fn read(bytes: &[u8], start: usize, dialect: Dialect) -> Result<Pickle<'_>, String> {
+    Machine {
+        bytes,
+        dialect,
+        at: start,
+        values: Vec::new(),
+        held: 0,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: BTreeMap::new(),
     }
-}
-
-/// A pickle that was read.
-pub(super) struct Pickle<'a> {
-    bytes: &'a [u8],
-    values: Vec<Value>,
-    root: Id,
-}
-
-impl<'a> Pickle<'a> {
-    /// # Errors
-    /// If it is cut short, or holds more or something else than arrays in plain containers, in words.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, String> {
-        Machine {
-            bytes,
-            at: 0,
-            values: Vec::new(),
-            stack: Vec::new(),
-            marks: Vec::new(),
-            memo: BTreeMap::new(),
-        }
-        .run()
-    }
-
-    /// The value that all others are in.
-    pub fn root(&self) -> &Value {
-        &self.values[self.root]
-    }
-
-    /// A value.
-    pub fn value(&self, id: Id) -> &Value {
-        &self.values[id]
-    }
-
-    /// A text's characters.
-    pub fn text(&self, range: &Range<usize>) -> &'a str {
-        std::str::from_utf8(&self.bytes[range.clone()]).expect("it was looked at when it was read")
-    }
-
-    /// A dict's entries by their keys, those that are texts.
-    pub fn entries(&self, dict: &[(Id, Id)]) -> BTreeMap<&'a str, Id> {
-        let entries = dict
-            .iter()
-            .filter_map(|(key, value)| match &self.values[*key] {
-                Value::Text(range) => Some((self.text(range), *value)),
-                _ => None,
-            });
-        entries.collect()
-    }
+    .run()
 }
 
 /// What reads a pickle, an instruction after the other.
 struct Machine<'a> {
     bytes: &'a [u8],
+    dialect: Dialect,
     at: usize,
     values: Vec<Value>,
+    /// How many values there are, and entries that calls copied.
+    held: usize,
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: BTreeMap<u32, Id>,
@@ -154,6 +48,7 @@ impl<'a> Machine<'a> {
                     bytes: self.bytes,
                     values: self.values,
                     root,
+                    end: self.at,
                 });
             }
             self.step(opcode)?;
@@ -188,7 +83,7 @@ impl<'a> Machine<'a> {
             }
             b'K' => self.integer(1),
             b'M' => self.integer(2),
-            0x8a => self.long(),
+            0x8a => self.long(1),
             // SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
             0x8c => self.text(1),
             b'X' => self.text(4),
@@ -242,15 +137,64 @@ impl<'a> Machine<'a> {
             }
             0x93 => {
                 let names = self.pop_many(2)?;
-                let [module, name] = [names[0], names[1]].map(|id| self.text_of(id));
+                let [module, name] = [names[0], names[1]].map(|id| self.name(id));
                 self.global(module?, name?)
             }
             b'R' => self.reduce(),
             b'b' => self.build(),
-            _ => Err(format!(
-                "instruction {opcode:#04x} at byte {} is none of those that dicts and arrays take",
-                self.at - 1
-            )),
+            _ if self.dialect == Dialect::Torch => self.further_step(opcode),
+            _ => Err(unknown(opcode, self.at - 1)),
+        }
+    }
+
+    /// An instruction that only files of many kinds of values have.
+    fn further_step(&mut self, opcode: u8) -> Outcome<()> {
+        match opcode {
+            // BINPERSID
+            b'Q' => self.persistent(),
+            // NEWOBJ: a call; NEWOBJ_EX: with named arguments, which tensors do not have
+            0x81 => self.reduce(),
+            0x92 => {
+                let call = self.pop_many(3)?;
+                self.push(torch::object(&self.values[call[0]]))
+            }
+            // LONG4
+            0x8b => self.long(4),
+            // UNICODE, whose escapes stay as they are
+            b'V' => {
+                let line = self.line()?;
+                self.push(Value::Text(line))
+            }
+            // SHORT_BINSTRING, BINSTRING: Python 2's texts, which may be any bytes
+            b'U' => self.string(1),
+            b'T' => self.string(4),
+            // EMPTY_SET, FROZENSET, ADDITEMS
+            0x8f => self.push(Value::Sequence(Vec::new())),
+            0x91 => {
+                let items = self.pop_to_mark()?;
+                self.push(Value::Sequence(items))
+            }
+            0x90 => {
+                let items = self.pop_to_mark()?;
+                self.append(items)
+            }
+            // LIST, DICT
+            b'l' => {
+                let items = self.pop_to_mark()?;
+                self.push(Value::Sequence(items))
+            }
+            b'd' => {
+                let items = self.pop_to_mark()?;
+                self.push(Value::Dict(Vec::new()))?;
+                self.set_items(&items)
+            }
+            // DUP
+            b'2' => {
+                let top = self.top()?;
+                self.stack.push(top);
+                Ok(())
+            }
+            _ => Err(unknown(opcode, self.at - 1)),
         }
     }
 
@@ -280,21 +224,34 @@ impl<'a> Machine<'a> {
         self.take(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    fn line(&mut self) -> Outcome<&'a str> {
+    fn line(&mut self) -> Outcome<Range<usize>> {
         let rest = &self.bytes[self.at..];
         let end = rest.iter().position(|byte| *byte == b'\n');
-        let line = &rest[..end.ok_or("it is cut short")?];
-        self.at += line.len() + 1;
-        std::str::from_utf8(line).map_err(|_| "a name in it is no text".to_owned())
+        let line = self.take(end.ok_or("it is cut short")?)?;
+        self.at += 1;
+        match std::str::from_utf8(&self.bytes[line.clone()]) {
+            Ok(_) => Ok(line),
+            Err(_) => Err("a name in it is no text".to_owned()),
+        }
     }
 
     fn push(&mut self, value: Value) -> Outcome<()> {
-        if self.values.len() >= MOST_VALUES {
-            return Err(format!("it holds more than {MOST_VALUES} values"));
-        }
+        self.count(&value)?;
         self.values.push(value);
         self.stack.push(self.values.len() - 1);
         Ok(())
+    }
+
+    fn count(&mut self, value: &Value) -> Outcome<()> {
+        let entries = match value {
+            Value::Dict(entries) => entries.len(),
+            _ => 0,
+        };
+        self.held += 1 + entries;
+        match self.held <= MOST_VALUES {
+            true => Ok(()),
+            false => Err(format!("it holds more than {MOST_VALUES} values")),
+        }
     }
 
     fn top(&self) -> Outcome<Id> {
@@ -334,8 +291,8 @@ impl<'a> Machine<'a> {
     }
 
     /// Of any length; what does not fit is nothing that is needed.
-    fn long(&mut self) -> Outcome<()> {
-        let range = self.counted(1)?;
+    fn long(&mut self, length: usize) -> Outcome<()> {
+        let range = self.counted(length)?;
         let bytes = &self.bytes[range];
         if bytes.len() > 8 {
             return self.push(Value::Other);
@@ -351,6 +308,14 @@ impl<'a> Machine<'a> {
         match std::str::from_utf8(&self.bytes[range.clone()]) {
             Ok(_) => self.push(Value::Text(range)),
             Err(_) => Err("a text in it is no UTF-8".to_owned()),
+        }
+    }
+
+    fn string(&mut self, length: usize) -> Outcome<()> {
+        let range = self.counted(length)?;
+        match std::str::from_utf8(&self.bytes[range.clone()]) {
+            Ok(_) => self.push(Value::Text(range)),
+            Err(_) => self.push(Value::Bytes(range)),
         }
     }
 
@@ -372,6 +337,11 @@ impl<'a> Machine<'a> {
                 entries.extend(pairs.iter().map(|[key, value]| (*key, *value)));
                 Ok(())
             }
+            // A dict of a class of its own.
+            object @ Value::Object(_) if rest.is_empty() => {
+                *object = Value::Dict(pairs.iter().map(|[key, value]| (*key, *value)).collect());
+                Ok(())
+            }
             _ => Err("it sets entries of what is no dict".to_owned()),
         }
     }
@@ -383,6 +353,7 @@ impl<'a> Machine<'a> {
                 items.extend(added);
                 Ok(())
             }
+            Value::Object(_) => Ok(()),
             _ => Err("it appends to what is no list".to_owned()),
         }
     }
@@ -402,21 +373,26 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn text_of(&self, id: Id) -> Outcome<&'a str> {
+    fn name(&self, id: Id) -> Outcome<Range<usize>> {
         match &self.values[id] {
-            Value::Text(range) => Ok(std::str::from_utf8(&self.bytes[range.clone()])
-                .expect("it was looked at when it was read")),
+            Value::Text(range) => Ok(range.clone()),
             _ => Err("a name in it is no text".to_owned()),
         }
     }
 
-    fn global(&mut self, module: &str, name: &str) -> Outcome<()> {
-        match Global::named(module, name) {
-            Some(global) => self.push(Value::Global(global)),
-            None => Err(format!(
+    fn global(&mut self, module: Range<usize>, name: Range<usize>) -> Outcome<()> {
+        let words = [&module, &name].map(|range| text(self.bytes, range));
+        let known = match self.dialect {
+            Dialect::NumPy => numpy::global(words[0], words[1]).map(Global::NumPy),
+            Dialect::Torch => torch::global(words[0], words[1]).map(Global::Torch),
+        };
+        match (known, self.dialect) {
+            (Some(global), _) => self.push(Value::Global(global)),
+            (None, Dialect::Torch) => self.push(Value::Unknown(module, name)),
+            (None, Dialect::NumPy) => Err(format!(
                 "it uses {}.{}, which is nothing that dicts and arrays take",
-                module.escape_debug(),
-                name.escape_debug()
+                words[0].escape_debug(),
+                words[1].escape_debug()
             )),
         }
     }
@@ -427,69 +403,46 @@ impl<'a> Machine<'a> {
         let Value::Sequence(arguments) = &self.values[call[1]] else {
             return Err("it calls something with no arguments".to_owned());
         };
-        // More are no array's, and a few calls would copy many.
-        let arguments = arguments.iter().take(MOST_PARTS);
-        let arguments: Vec<&Value> = arguments.map(|id| &self.values[*id]).collect();
-        let made = match (&self.values[call[0]], &arguments[..]) {
-            (
-                Value::Global(Global::Reconstruct),
-                [Value::Global(Global::NdArray), Value::Sequence(_), _],
-            ) => Value::Empty,
-            (Value::Global(Global::Dtype), [Value::Text(name), ..]) => {
-                Value::Dtype(name.clone(), false)
+        let called = &self.values[call[0]];
+        match self.dialect {
+            Dialect::NumPy => {
+                let made = numpy::call(self.bytes, &self.values, called, arguments)?;
+                self.push(made)
             }
-            (Value::Global(Global::Encode), [Value::Text(text), Value::Text(encoding)])
-                if matches!(&self.bytes[encoding.clone()], b"latin1" | b"latin-1") =>
-            {
-                Value::Latin1(text.clone())
-            }
-            _ => return Err("it calls something in a way that makes no array".to_owned()),
-        };
-        self.push(made)
+            Dialect::Torch => match torch::call(self.bytes, &self.values, called, arguments)? {
+                torch::Made::New(value) => self.push(value),
+                torch::Made::Known(id) => {
+                    self.stack.push(id);
+                    Ok(())
+                }
+            },
+        }
     }
 
     /// What was made is told its state.
     fn build(&mut self) -> Outcome<()> {
         let state = self.pop()?;
-        let made = self.top()?;
-        let wrong = || "it fills an array with what is none".to_owned();
-        let Value::Sequence(state) = &self.values[state] else {
-            return Err(wrong());
+        let id = self.top()?;
+        let (made, state) = (&self.values[id], &self.values[state]);
+        let built = match self.dialect {
+            Dialect::NumPy => Some(numpy::build(self.bytes, &self.values, made, state)?),
+            Dialect::Torch => torch::build(self.bytes, &self.values, made, state)?,
         };
-        let parts = state.iter().take(MOST_PARTS);
-        let parts: Vec<&Value> = parts.map(|id| &self.values[*id]).collect();
-        let built = match (&self.values[made], &parts[..]) {
-            // Version, order of bytes, …
-            (Value::Dtype(name, _), [Value::Integer(_), Value::Text(order), ..]) => {
-                Value::Dtype(name.clone(), self.bytes[order.clone()] == *b">")
-            }
-            // Version, shape, element type, order, values.
-            (
-                Value::Empty,
-                [
-                    Value::Integer(_),
-                    Value::Sequence(shape),
-                    Value::Dtype(dtype, is_swapped),
-                    Value::Integer(is_fortran),
-                    _,
-                ],
-            ) if shape.len() <= MOST_PARTS => {
-                let side = |id: &Id| match self.values[*id] {
-                    Value::Integer(side) => usize::try_from(side).ok(),
-                    _ => None,
-                };
-                let shape: Option<Vec<usize>> = shape.iter().map(side).collect();
-                Value::Array(Array {
-                    shape: shape.ok_or_else(wrong)?,
-                    dtype: dtype.clone(),
-                    is_swapped: *is_swapped,
-                    is_fortran: *is_fortran != 0,
-                    data: state[4],
-                })
-            }
-            _ => return Err(wrong()),
-        };
-        self.values[made] = built;
+        if let Some(built) = built {
+            self.count(&built)?;
+            self.values[id] = built;
+        }
         Ok(())
     }
+
+    /// What lies outside the pickle.
+    fn persistent(&mut self) -> Outcome<()> {
+        let id = self.pop()?;
+        let value = torch::persistent(self.bytes, &self.values, id)?;
+        self.push(value)
+    }
+}
+
+fn unknown(opcode: u8, at: usize) -> String {
+    format!("instruction {opcode:#04x} at byte {at} is none of those that dicts and arrays take")
 }

@@ -1,0 +1,81 @@
+//! The names of published weights.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+use fpn_wgpu::models::{Architecture, Published, Source};
+
+use super::unknown;
+
+/// Whose weights a name means where no model is named: of several models that have weights of this name, the first of
+/// these that is known, small and good; else the first that is listed and can be fetched.
+const USUAL: [&str; 2] = [
+    "nanodet_plus_m_416",
+    "fasterrcnn_mobilenet_v3_large_320_fpn",
+];
+
+/// Published weights with the model that they are for.
+#[derive(Clone, Copy)]
+pub struct Known {
+    pub model: Architecture,
+    pub file: &'static Published,
+}
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = Known> {
+    Architecture::all().flat_map(|model| {
+        let files = model.specification().published.iter();
+        files.map(move |file| Known { model, file })
+    })
+}
+
+/// The weights of this name that are meant where no model is said.
+pub fn usual(name: &str) -> Option<Known> {
+    let named = || all().filter(|known| known.file.name == name);
+    let of = |model| named().find(|known| known.model.name() == model);
+    let can_be_fetched = |known: &Known| matches!(known.file.source, Source::Folder(_));
+    let usual = USUAL.into_iter().find_map(of);
+    usual
+        .or_else(|| named().find(can_be_fetched))
+        .or_else(|| named().next())
+}
+
+/// The published weights that `--weights` names, of `model` if that is said; none where it means a file: one that is
+/// there, or a path that could be one's.
+pub fn find(weights: &Path, model: Option<Architecture>) -> Result<Option<Known>> {
+    let name = weights.to_str().unwrap_or_default();
+    let is_name = all().any(|known| known.file.name == name);
+    if weights.exists() {
+        if is_name {
+            eprintln!(
+                "--weights {name} is the file of this name in the current folder, not the published weights"
+            );
+        }
+        return Ok(None);
+    }
+    let is_path = weights.components().count() > 1 || weights.extension().is_some();
+    if is_path {
+        return Ok(None);
+    }
+    let known = match model {
+        None => usual(name),
+        Some(model) => all().find(|known| known.file.name == name && known.model == model),
+    };
+    let names = || {
+        let known = all().filter(|known| model.is_none_or(|model| known.model == model));
+        let names: BTreeSet<&str> = known.map(|known| known.file.name).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    match (known, model) {
+        (Some(known), _) => Ok(Some(known)),
+        (None, None) => Err(unknown(weights, &format!("one of {}", names()))),
+        (None, Some(model)) => Err(unknown(
+            weights,
+            &match names().as_str() {
+                "" => format!("a file, since none are published for {model}"),
+                names => format!("of {model} one of {names}"),
+            },
+        )),
+    }
+}
