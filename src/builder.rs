@@ -12,7 +12,7 @@ use crate::gpu::{Gpu, GpuEngine};
 use crate::models::{Architecture, ModelConfig, Request, Selection, StrideIn, Strides, Upsampling};
 use crate::plan::MapKind;
 use crate::transform::{ResizeBounds, Transform};
-use crate::weights::{self, Checkpoint};
+use crate::weights::{self, Checkpoint, WeightsError};
 
 /// `eps` of a batch norm where nothing says otherwise (PyTorch's default).
 const DEFAULT_BN_EPS: f64 = 1e-5;
@@ -183,6 +183,21 @@ impl DetectorBuilder {
     /// # Errors
     /// As [`build`](Self::build).
     pub async fn build_async(self, pause: impl AsyncFn()) -> Result<Detector, BuildError> {
+        // Tensors are read when they are asked for: this copies their names.
+        let checkpoint = self.checkpoint.clone();
+        let built = self.built(pause).await;
+        built.map_err(|error| match error {
+            BuildError::Weights(error @ WeightsError::Mismatch { .. }) => {
+                match weights::fitting(&checkpoint) {
+                    fits if fits.is_empty() => BuildError::Weights(error),
+                    fits => BuildError::FitsOthers { error, fits },
+                }
+            }
+            error => error,
+        })
+    }
+
+    async fn built(self, pause: impl AsyncFn()) -> Result<Detector, BuildError> {
         let config = self.config()?;
         let transform = self.transform(&config)?;
         let request = self.request(config.architecture)?;
@@ -228,7 +243,13 @@ impl DetectorBuilder {
                 return Err(BuildError::OtherArchitecture { asked, found });
             }
             (Some(architecture), _) | (None, Some(architecture)) => architecture,
-            (None, None) => return Err(BuildError::NoArchitecture),
+            (None, None) => {
+                let mut fits = weights::fitting(&self.checkpoint);
+                if fits.is_empty() {
+                    fits = Architecture::all().collect();
+                }
+                return Err(BuildError::NoArchitecture { fits });
+            }
         };
         let known = architecture.specification().top_down;
         let top_down = self.top_down.unwrap_or(known[0]);

@@ -69,8 +69,22 @@ pub enum GpuError {
 #[non_exhaustive]
 pub enum BuildError {
     /// No model was named, and the checkpoint names none.
-    #[error("the checkpoint does not say which model it is for: name one of {}", Architecture::names().join(", "))]
-    NoArchitecture,
+    #[error(
+        "the checkpoint does not say which model it is for: name one of {}",
+        names(fits)
+    )]
+    NoArchitecture {
+        /// Those whose parameters the checkpoint holds; all of them where it is of none.
+        fits: Vec<Architecture>,
+    },
+    /// The checkpoint is of another model than the one that was named.
+    #[error("the checkpoint {error}; it fits {}", names(fits))]
+    FitsOthers {
+        /// What does not fit.
+        error: WeightsError,
+        /// Those whose parameters it holds.
+        fits: Vec<Architecture>,
+    },
     /// The checkpoint names another model than the caller.
     #[error("the checkpoint says it is for {found}, not for {asked}")]
     OtherArchitecture {
@@ -109,6 +123,12 @@ pub enum BuildError {
         /// What it is.
         found: String,
     },
+}
+
+/// The names of models, for people.
+pub(crate) fn names(models: &[Architecture]) -> String {
+    let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
+    names.join(", ")
 }
 
 impl From<WeightsError> for BuildError {

@@ -135,6 +135,7 @@ fn is_initializer(operation: &OperationIr) -> bool {
 fn operation_name(operation: &OperationIr) -> String {
     let name = match operation {
         OperationIr::Module(ModuleOperationIr::Conv2d(_)) => "Conv2d",
+        OperationIr::Module(ModuleOperationIr::ConvTranspose2d(_)) => "ConvTranspose2d",
         OperationIr::Module(ModuleOperationIr::BatchNorm(_)) => "BatchNorm2d",
         OperationIr::Module(ModuleOperationIr::MaxPool2d(_)) => "MaxPool2d",
         OperationIr::Module(ModuleOperationIr::AvgPool2d(_)) => "AvgPool2d",
@@ -142,8 +143,12 @@ fn operation_name(operation: &OperationIr) -> String {
         OperationIr::Module(ModuleOperationIr::Interpolate(_)) => "Interpolate",
         OperationIr::Activation(ActivationOperationIr::Relu(_)) => "ReLU",
         OperationIr::Activation(ActivationOperationIr::LeakyRelu(_)) => "LeakyReLU",
+        OperationIr::Activation(ActivationOperationIr::HardSigmoid(_)) => "Hardsigmoid",
         OperationIr::Float(_, FloatOperationIr::Matmul(_)) => "MatMul",
         OperationIr::NumericFloat(_, NumericOperationIr::Add(_)) => "Add",
+        OperationIr::NumericFloat(_, NumericOperationIr::Sub(_)) => "Sub",
+        OperationIr::NumericFloat(_, NumericOperationIr::Mul(_)) => "Mul",
+        OperationIr::NumericFloat(_, NumericOperationIr::MeanDim(_)) => "Mean",
         OperationIr::BaseFloat(BaseOperationIr::Reshape(_)) => "Reshape",
         OperationIr::BaseFloat(BaseOperationIr::Cat(_)) => "Concat",
         OperationIr::Custom(custom) => &custom.id,
@@ -157,6 +162,10 @@ fn flop(operation: &OperationIr) -> u64 {
         OperationIr::Module(ModuleOperationIr::Conv2d(conv)) => {
             let per_output = conv.weight.shape.num_elements() / conv.weight.shape[0];
             conv.out.shape.num_elements() * per_output
+        }
+        OperationIr::Module(ModuleOperationIr::ConvTranspose2d(conv)) => {
+            let per_input = conv.weight.shape.num_elements() / conv.weight.shape[0];
+            conv.x.shape.num_elements() * per_input
         }
         OperationIr::Float(_, FloatOperationIr::Matmul(product)) => {
             product.out.shape.num_elements() * product.lhs.shape[product.lhs.shape.num_dims() - 1]

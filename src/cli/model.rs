@@ -139,11 +139,18 @@ impl ModelArgs {
         let names = self.labels.as_deref().unwrap_or(weights).display();
         let weights = weights.display();
         match error {
-            BuildError::NoArchitecture => Usage(format!(
-                "{weights} does not say which model it is for: give --model, one of {}",
-                Architecture::names().join(", ")
-            ))
-            .into(),
+            BuildError::NoArchitecture { fits } => {
+                let names: Vec<&str> = fits.iter().map(|model| model.name()).collect();
+                Usage(format!(
+                    "{weights} does not say which model it is for: give --model, one of {}",
+                    names.join(", ")
+                ))
+                .into()
+            }
+            BuildError::FitsOthers { error, fits } => {
+                let names: Vec<&str> = fits.iter().map(|model| model.name()).collect();
+                anyhow!("{weights} {error}; it fits --model {}", names.join(" or "))
+            }
             BuildError::Option {
                 option,
                 expected,

@@ -83,6 +83,18 @@ pub fn form(checkpoint: &Checkpoint, config: ModelConfig) -> Result<ModelConfig,
     }
 }
 
+/// The architectures whose parameters the checkpoint holds, in its file's spelling of keys.
+pub(crate) fn fitting(checkpoint: &Checkpoint) -> Vec<Architecture> {
+    let fits = |architecture: &Architecture| {
+        let usual = ModelConfig::of(*architecture);
+        let config = class_count(checkpoint, *architecture)
+            .and_then(|classes| form(checkpoint, ModelConfig { classes, ..usual }));
+        let in_layout = checkpoint.in_layout_of(*architecture);
+        matches!((config, in_layout), (Ok(config), Ok(own)) if check_fit(&config, &own).is_ok())
+    };
+    Architecture::all().filter(fits).collect()
+}
+
 /// The shape of every parameter of a model by its checkpoint key, in the module's order.
 pub(super) fn expected(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     // Parameters come to be when they are first used, so this costs nothing.

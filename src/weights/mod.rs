@@ -22,7 +22,7 @@ pub use checkpoint::{Checkpoint, StoredTensor};
 pub(crate) use load::MAX_CLASSES;
 #[cfg(feature = "train")]
 pub use load::load_fitting;
-pub(crate) use load::{check_fit, parameter};
+pub(crate) use load::{check_fit, fitting, parameter};
 pub use load::{class_count, form, load};
 pub use metadata::Metadata;
 pub(crate) use pack::{ReadParameter, pack};

@@ -70,7 +70,7 @@ fn masks_and_keypoints_are_read() {
     let mask = &set.masks(1).expect("polygons")[0];
     assert_eq!((mask.area(), mask.bbox()), (41, Some([0, 0, 12, 7])));
     let column = Rle::from_counts([30, 40], [30, 60, 1110]).expect("runs");
-    assert_eq!(set.masks(0).expect("runs"), [column.clone()]);
+    assert_eq!(set.masks(0).expect("runs"), std::slice::from_ref(&column));
     let keypoints = set.keypoints(1).expect("17 of them")[0].expect("they are there");
     assert_eq!(
         (keypoints.points[16], keypoints.labelled),

@@ -13,6 +13,11 @@ versions of torch on the same machine make the same bytes.
   there was none); and of every stage `<stage>.shape` and `<stage>.sample`, at most 256 values at the flat indices
   floor((2k+1) N / 2n) of the contiguous NCHW tensor. Stages: `image`, `c2`..`c5`, `p2`..`p6`,
   `rpn.logits.2`..`6`, `rpn.deltas.2`..`6`, `roi_features`, `box_features`, `class_logits`, `box_deltas`.
+  Of models other than `fasterrcnn_resnet<depth>_fpn` the metadata tells the whole name, `model`. MobileNet's maps are
+  `c4`, `c5` and `p4`..`p6`, and `margin.rpn_score` is of its RPN's least score.
+- `retinanet_<...>_s<seed>`, `fcos_<...>_s<seed>` (`one_stage.py`): `boxes`, `scores`, `labels`, and `levels` (3 to 7);
+  `margin.*`; stages `image`, `c3`..`c5`, `p3`..`p7`, and the heads' maps, logits `class.3`..`7`, `box.3`..`7` (FCOS's
+  are distances, after the ReLU) and FCOS's logits `centreness.3`..`7`.
 - `retinaface_s<seed>` (`retinaface.py`): `boxes`, `scores`, `landmarks` (x, y of five points), `levels` (3, 4, 5 for
   the strides 8, 16, 32); stages `p3`..`p5` (after the merges, before SSH), `ssh3`..`ssh5`, `class.3`..`class.5`,
   `bbox.*`, `landmark.*` (the heads' maps).
@@ -57,6 +62,7 @@ import generator
 import hat
 import model_zoo
 import nanodet
+import one_stage
 import ops
 import resizers
 import retinaface
@@ -147,6 +153,8 @@ def main():
         jobs[f"retinaface_s{face[0]}"] = lambda face=face: generate_faces(*face, arguments.out)
     for case in faster_rcnn.CASES:
         jobs[case.name] = lambda case=case: faster_rcnn.generate(case, arguments.out)
+    for case in one_stage.CASES:
+        jobs[case.name] = lambda case=case: one_stage.generate(case, arguments.out)
     for case in detectron2.CASES:
         jobs[case.name] = lambda case=case: detectron2.generate(case, arguments.out)
     for case in faster_rcnn_c4.CASES:

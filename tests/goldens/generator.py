@@ -9,8 +9,8 @@ language can make the same weights and pictures without any file in between:
     v(key, i)      2 * (stream(key, i) >> 40) / 2^24 - 1                         in [-1, 1), f64
     parameter[i] = f32(offset + scale * v(key(seed, name), i))                   i: flat, row-major
 
-`name` is the state-dict key, in torchvision's older layout for Faster R-CNN (`backbone.fpn.inner_blocks.0.weight`,
-`rpn.head.conv.weight`). (offset, scale) come from `parameter_range`.
+`name` is the state-dict key, that of torchvision's pyramid and RPN in its older layout
+(`backbone.fpn.inner_blocks.0.weight`, `rpn.head.conv.weight`; see `faster_rcnn.old_layout`). (offset, scale) come from `parameter_range`.
 """
 
 import json
@@ -68,6 +68,7 @@ def values(seed, name, shape, offset=0.0, scale=1.0):
 # (offset, scale) of a bias: the first pattern that the name contains.
 BIASES = [
     ("box_head.fc", (-1.3, 0.1)),  # sparse features, so that RoIs differ from one another
+    ("box_head.5.", (-1.3, 0.1)),  # the same of torchvision's second version
     ("RCNN_top.0.2.bn3.", (-1.3, 0.1)),  # the same of the last block of C4's box head
     ("RPN_cls_score.", (0.0, 0.1)),
     ("RPN_bbox_pred.", (0.0, 0.8)),
@@ -75,8 +76,13 @@ BIASES = [
     ("gfl_cls.", (-5.0, 0.5)),  # few of NanoDet's classes are anywhere; to distributions it is the same
     ("anchor_deltas.", (0.0, 0.8)),
     ("rpn.head.bbox_pred.", (0.0, 0.8)),  # anchors of one place become boxes of several sizes
+    ("classification_head.cls_logits.", (-8.0, 1.0)),  # one-stage detectors: few of many scores are good
+    ("regression_head.bbox_reg.", (0.0, 0.8)),
     ("", (0.0, 0.1)),
 ]
+
+# FCOS's head has RetinaNet's names, but its boxes are distances in strides.
+FCOS_BIASES = [("regression_head.bbox_reg.", (1.5, 1.5)), *BIASES]
 
 # Added to the offset of the background's element of the class bias, so that background wins for most RoIs.
 BACKGROUND_BIAS = 8.0
@@ -126,8 +132,14 @@ GAINS = [
     ("gfl_cls.2.", 2.5),
     ("gfl_cls.", 1.5),
     ("anchor_deltas.", 0.3),
+    ("fpn.extra_blocks.", 2.0),  # one-stage detectors: the coarsest maps speak, too
+    ("classification_head.cls_logits.", 3.0),
+    ("regression_head.bbox_reg.", 0.1),  # neighbours have near boxes, of which one remains
+    (".block.0.0.", 1.0),  # MobileNet: nothing halves what its blocks hand on
     ("", math.sqrt(2.0)),
 ]
+
+FCOS_GAINS = [("regression_head.bbox_reg.", 1.0), *GAINS]
 
 # The last batch norm of a residual block: a small weight keeps deep stacks in range.
 LAST_NORM = {
@@ -144,16 +156,16 @@ def lookup(table, name):
     return next(value for part, value in table if part in name)
 
 
-def parameter_range(name, shape, block="bottleneck", gains=GAINS):
+def parameter_range(name, shape, block="bottleneck", gains=GAINS, biases=BIASES):
     """(offset, scale) of a parameter, by the first rule that fits:
 
     1. `...running_mean`: (0, 0.1)
     2. `...running_var`: (1, 0.5)
     3. a weight of one dimension (a batch norm): the last of a residual block (bn3, `bottleneck.7` or `conv3.norm` of a
        bottleneck, bn2 of a basic block): (0.05, 0.05); any other: (1, 0.1)
-    4. `...bias`: by `BIASES`; then the background's element of the class bias gets `BACKGROUND_BIAS` (see `parameter`)
+    4. `...bias`: by `biases`; then the background's element of the class bias gets `BACKGROUND_BIAS` (see `parameter`)
     5. any other weight: (0, gain * sqrt(3 / fan_in)), fan_in the product of all dimensions but the first,
-       gain by `GAINS`
+       gain by `gains`
     """
     if name.endswith("running_mean"):
         return 0.0, 0.1
@@ -162,13 +174,15 @@ def parameter_range(name, shape, block="bottleneck", gains=GAINS):
     if name.endswith(".weight") and len(shape) == 1:
         return (0.05, 0.05) if LAST_NORM[block].search(name) else (1.0, 0.1)
     if name.endswith(".bias"):
-        return lookup(BIASES, name)
+        return lookup(biases, name)
     return 0.0, lookup(gains, name) * math.sqrt(3.0 / math.prod(shape[1:]))
 
 
-def parameter(seed, name, shape, block="bottleneck", gains=GAINS, background=(0, BACKGROUND_BIAS)):
+def parameter(
+    seed, name, shape, block="bottleneck", gains=GAINS, biases=BIASES, background=(0, BACKGROUND_BIAS)
+):
     """A parameter tensor as f32; `background` is that class's index, and what is added to its bias."""
-    offset, scale = parameter_range(name, shape, block, gains)
+    offset, scale = parameter_range(name, shape, block, gains, biases)
     out = values(seed, name, shape, offset, scale)
     if name.endswith("cls_score.bias"):
         index, bias = background

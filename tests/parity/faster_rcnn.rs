@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig, TwoStage};
+use fpn_wgpu::models::{FasterRcnn, Model, ModelConfig, Selection, TwoStage};
 use fpn_wgpu::ops::proposals::Proposals;
 use fpn_wgpu::transform::{ResizeBounds, Transform};
 use fpn_wgpu::{Detector, weights};
@@ -52,6 +52,12 @@ cases![
     resnet34_s8,
     resnet101_s9,
     resnet152_s10,
+    mobilenet_v3_large_s28,
+    mobilenet_v3_large_s38,
+    mobilenet_v3_large_320_s29,
+    mobilenet_v3_large_320_s47,
+    resnext50_32x4d_s17,
+    resnext101_32x8d_s18,
 ];
 
 #[test]
@@ -75,7 +81,12 @@ pub struct Case {
 impl Case {
     pub fn open(name: &'static str) -> Self {
         let golden = TensorFile::golden(name);
-        let architecture = format!("fasterrcnn_{}_fpn", golden.metadata("arch")).parse();
+        // Older goldens name the bottom-up network alone.
+        let model = golden.find_metadata("model").unwrap_or_else(|| {
+            let body = golden.metadata("arch");
+            format!("fasterrcnn_{body}_fpn")
+        });
+        let architecture = model.parse();
         let architecture = architecture.unwrap_or_else(|error| panic!("{name}: {error}"));
         let config = ModelConfig {
             classes: golden.number("num_classes"),
@@ -130,14 +141,20 @@ impl Case {
         let image = transform.apply(&self.picture, &frame, &device);
         stages.compare("image", &image);
         let features = model.bottom_up(image);
-        stages.compare_levels(|level| format!("c{level}"), &features, 2);
+        let finest = self.config.architecture.first_level();
+        stages.compare_levels(|level| format!("c{level}"), &features, finest);
         let pyramid = model.pyramid(features);
-        stages.compare_levels(|level| format!("p{level}"), &pyramid, 2);
+        stages.compare_levels(|level| format!("p{level}"), &pyramid, finest);
         let maps = model.rpn_maps(pyramid.clone());
-        stages.compare_levels(|level| format!("rpn.logits.{level}"), &maps.logits, 2);
-        stages.compare_levels(|level| format!("rpn.deltas.{level}"), &maps.deltas, 2);
+        stages.compare_levels(|level| format!("rpn.logits.{level}"), &maps.logits, finest);
+        stages.compare_levels(|level| format!("rpn.deltas.{level}"), &maps.deltas, finest);
 
-        let proposals = model.proposals(maps, frame.padded, frame.tensor(&device), 1000);
+        let proposals = model.proposals(
+            maps,
+            frame.padded,
+            frame.tensor(&device),
+            self.selection().proposals,
+        );
         self.check_proposals(&proposals);
         self.check_head(&stages, &model, pyramid);
     }
@@ -171,9 +188,12 @@ impl Case {
 
     pub fn check_detections(self, gpu: Option<Arc<Gpu>>) {
         let found = self.detections(gpu, Precision::default());
+        match_one_to_one(self.name, &found, &self.expected(), self.selection());
+    }
+
+    fn selection(&self) -> Selection {
         let selection = self.config.architecture.selection();
-        let selection = selection.expect("it is a detector");
-        match_one_to_one(self.name, &found, &self.expected(), selection);
+        selection.expect("it is a detector")
     }
 
     /// What this crate finds.

@@ -26,7 +26,6 @@ impl TensorFile {
         Self::open(folder.join(name).with_added_extension("safetensors"))
     }
 
-    /// An entry of the file's string map.
     /// The names of the goldens that are wanted, sorted.
     pub fn goldens(is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens");
@@ -40,11 +39,16 @@ impl TensorFile {
         names
     }
 
+    /// An entry of the file's string map.
     pub fn metadata(&self, key: &str) -> String {
-        let (_, header) = SafeTensors::read_metadata(&self.bytes).expect("a safetensors header");
-        let map = header.metadata().clone().unwrap_or_default();
-        let value = map.get(key).cloned();
+        let value = self.find_metadata(key);
         value.unwrap_or_else(|| panic!("{}: no metadata '{key}'", self.path.display()))
+    }
+
+    /// The same, where it may be missing.
+    pub fn find_metadata(&self, key: &str) -> Option<String> {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes).expect("a safetensors header");
+        header.metadata().as_ref()?.get(key).cloned()
     }
 
     /// An entry of the file's string map, as the number it stands for.

@@ -56,7 +56,7 @@ impl Damage {
 fn look(file: &[u8]) {
     if let Ok(video) = open(file) {
         // A few bytes of header may claim any number of pictures that are repeated.
-        video.take(50).for_each(|frame| drop(frame));
+        video.take(50).for_each(drop);
     }
 }
 

@@ -29,9 +29,9 @@ Examples:
 Pictures are turned as their EXIF orientation says. Grey is repeated into red, green and blue, 16
 bits are rounded to 8, and alpha is dropped. A folder stands for the pictures in it.
 
-A video is y4m, AVI with Motion JPEG, or mp4 with H.264; of others ffmpeg makes y4m, as above. --json
-writes a line for each of its frames, after one about all, and --out a y4m video. Ctrl-C ends an endless
-one: what was done is kept.")]
+A video is y4m, AVI with Motion JPEG, or mp4 with H.264; of others ffmpeg makes y4m, as above. Of a
+video --json writes a line for each frame, after one about all, and --out a y4m video. Ctrl-C ends
+an endless one: what was done is kept.")]
 pub struct Detect {
     /// Pictures, folders of pictures, or patterns; or one video, - for y4m from standard input
     #[arg(value_name = "INPUT", required = true, value_parser = NonEmptyStringValueParser::new())]

@@ -432,7 +432,7 @@ fn older_layout(key: &str) -> String {
 }
 
 pub(in crate::models) fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
-    const GAINS: [(&str, f64); 8] = [
+    const GAINS: [(&str, f64); 9] = [
         ("fpn.inner_blocks.3.", 1.2),
         ("fpn.inner_blocks.2.", 0.5),
         ("fpn.inner_blocks.", 0.25),
@@ -441,6 +441,8 @@ pub(in crate::models) fn seeded(key: &str, shape: &[usize], is_bottleneck: bool)
         ("rpn.head.bbox_pred.", 0.3),
         ("box_predictor.cls_score.", 6.0),
         ("box_predictor.bbox_pred.", 4.0),
+        // MobileNet's: nothing halves what its blocks hand on.
+        (".block.0.0.", 1.0),
     ];
     match key {
         "roi_heads.box_head.fc6.bias"
