@@ -57,15 +57,15 @@ fn known(operation: &OperationIr) -> Option<&'static str> {
                 // A RoI before the first linear layer, and the bias of each.
                 ([rows, c, h, w], &[r, values]) if r == *rows && values == c * h * w => "flatten",
                 ([values], &[1, v]) if v == *values => "bias as a row",
-                // Of two maps in one, whose channels come by turns.
-                ([1, channels, _, _], &[1, 2, c, _, _]) if *channels == 2 * c => "groups",
+                // Of two maps, whose channels come by turns.
+                ([1, c, _, _], &[1, channels, 1, _, _]) if channels == *c => "one of two",
                 ([1, c, 2, _, _], &[1, channels, _, _]) if channels == 2 * c => "shuffle",
                 ([channels], &[1, c, 1, 1]) if c == *channels => "of channels",
                 _ => return None,
             }
         }
         OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) if cat.dim == 1 => "concatenation",
-        OperationIr::BaseFloat(BaseOperationIr::SwapDims(_)) => "turns",
+        OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) if cat.dim == 2 => "pairs",
         // What group norms and squeeze-and-excitation are spelled out as.
         OperationIr::NumericFloat(_, NumericOperationIr::Mul(_)) => "product",
         OperationIr::NumericFloat(_, NumericOperationIr::MeanDim(_)) => "mean",
@@ -197,14 +197,11 @@ fn only_known_operations_are_recorded() {
                 };
                 [2, 1, 0, 0, 0, 0, norms, 0, 0]
             }
-            Some(_) if is_nanodet(architecture) => {
-                // Shuffles, two for all units but a stage's first and one for its last; halves of both branches.
-                let (shuffles, halves) = (2 * 13 + 3, 4 * 13);
-                match architecture.name().contains("plus") {
-                    true => [2, 1, 0, 0, shuffles + 3 * 4, halves, 0, 0, 0],
-                    false => [4, 1, 0, 0, shuffles, halves, 0, 0, 0],
-                }
-            }
+            // Halves of both branches, but for what a stage begins with.
+            Some(_) if is_nanodet(architecture) => match architecture.name().contains("plus") {
+                true => [2, 1, 0, 0, 3 * 4, 4 * 13, 0, 0, 0],
+                false => [4, 1, 0, 0, 0, 4 * 13, 0, 0, 0],
+            },
             Some(_) => [2, 0, 0, 0, 3, 0, 0, 0, 0],
         };
         assert_eq!(found, expected, "{architecture}: {others:?}");

@@ -125,7 +125,7 @@ GAINS = [
     ("branch1.0.", 0.9),  # NanoDet: no activation is behind these
     ("branch2.3.", 0.9),
     (".ghost2.", 0.8),
-    (".shortcut.", 0.6),
+    (".blocks.0.shortcut.", 0.6),
     ("lateral_convs.", 0.5),
     ("extra_lvl_", 2.2),
     ("gfl_cls.3.", 5.0),  # the coarse maps, whose places differ less, speak too

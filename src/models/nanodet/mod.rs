@@ -312,7 +312,7 @@ fn seeded(key: &str, shape: &[usize]) -> Distribution {
         ("branch1.0.", 0.9),
         ("branch2.3.", 0.9),
         (".ghost2.", 0.8),
-        (".shortcut.", 0.6),
+        (".blocks.0.shortcut.", 0.6),
         ("lateral_convs.", 0.5),
         ("extra_lvl_", 2.2),
         // Coarse maps, whose places differ less, find something too.

@@ -81,10 +81,8 @@ fn run(stage: &[Unit], x: Tensor<4>) -> Tensor<4> {
 /// The channels of two maps `[N, C, H, W]` by turns, `[N, 2C, H, W]`: a shuffle of two groups.
 fn by_turns(maps: [Tensor<4>; 2]) -> Tensor<4> {
     let [items, channels, height, width] = maps[0].dims();
-    let groups = Tensor::cat(maps.to_vec(), 1).reshape([items, 2, channels, height, width]);
-    groups
-        .swap_dims(1, 2)
-        .reshape([items, 2 * channels, height, width])
+    let pairs = Tensor::stack::<5>(maps.to_vec(), 2);
+    pairs.reshape([items, 2 * channels, height, width])
 }
 
 /// Two branches, each of half of the channels.
