@@ -26,18 +26,11 @@ impl Request {
     }
 }
 
-/// What is sent: as it is, or cut off behind so many bytes.
+/// What is sent.
 pub struct Reply {
     pub bytes: Vec<u8>,
-    /// What happens behind the last byte.
-    pub end: End,
-}
-
-pub enum End {
-    /// The connection is closed.
-    Close,
-    /// Nothing, without end.
-    Silence,
+    /// Whether the connection stays open behind them, and nothing more comes.
+    pub is_silent_then: bool,
 }
 
 impl Reply {
@@ -49,7 +42,7 @@ impl Reply {
         );
         Self {
             bytes: [head.as_bytes(), body].concat(),
-            end: End::Close,
+            is_silent_then: false,
         }
     }
 
@@ -73,12 +66,6 @@ impl Reply {
     /// The same without its last bytes.
     pub fn without(mut self, last: usize) -> Self {
         self.bytes.truncate(self.bytes.len() - last);
-        self
-    }
-
-    /// The same, and then silence.
-    pub fn then_silence(mut self) -> Self {
-        self.end = End::Silence;
         self
     }
 }
@@ -116,7 +103,7 @@ impl Server {
                     let reply = answer(number, &request);
                     // Whoever asked may have gone.
                     let _ = (&stream).write_all(&reply.bytes);
-                    if matches!(reply.end, End::Silence) {
+                    if reply.is_silent_then {
                         thread::park();
                     }
                 });

@@ -28,9 +28,8 @@ pub fn agent(url: &str) -> Agent {
         .into()
 }
 
-pub(super) fn patient(
-    patience: Duration,
-) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+/// The usual way to fetch, but for how long a server may send nothing.
+pub fn patient(patience: Duration) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
     Agent::config_builder()
         .http_status_as_error(false)
         .user_agent(concat!("fpn-wgpu/", env!("CARGO_PKG_VERSION")))
@@ -176,29 +175,29 @@ fn keep(answer: Answer, part: &Path, progress: &ProgressBar) -> Result<(), Failu
     let mut body = response.body_mut().as_reader();
     let mut piece = vec![0; PIECE];
     let mut came = 0;
-    let ended = loop {
+    let cut = |came| match length {
+        Some(length) => format!(
+            "the connection ended after {} of {length} bytes",
+            start + came
+        ),
+        None => "the connection ended too early".to_owned(),
+    };
+    loop {
         match body.read(&mut piece) {
-            Ok(0) => break None,
+            // Where nobody said how long it is, its hash will tell.
+            Ok(0) if length.is_none_or(|length| start + came == length) => return Ok(()),
+            Ok(0) => return Err(Failure::Broken(came, cut(came))),
             Ok(count) => {
                 file.write_all(&piece[..count]).map_err(cannot)?;
                 came += count as u64;
                 progress.inc(count as u64);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => break Some(told(&error.into())),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Err(Failure::Broken(came, cut(came)));
+            }
+            Err(error) => return Err(Failure::Broken(came, told(&error.into()))),
         }
-    };
-    match (ended, length) {
-        (None, Some(length)) if start + came < length => Err(Failure::Broken(
-            came,
-            format!(
-                "the connection ended after {} of {length} bytes",
-                start + came
-            ),
-        )),
-        // Where nobody said how long it is, its hash will tell.
-        (None, _) => Ok(()),
-        (Some(reason), _) => Err(Failure::Broken(came, reason)),
     }
 }
 

@@ -34,7 +34,7 @@ impl Wanted<'_> {
 
     /// Whether a file that came is the right one; of one whose hash is not known, that it is a checkpoint at all.
     fn check(&self, part: &Path) -> Result<()> {
-        let sha256 = hash(File::open(part), part)?;
+        let sha256 = hash(part)?;
         match self.sha256_prefix {
             Some(expected) if sha256.starts_with(expected) => Ok(()),
             Some(expected) => {

@@ -1,7 +1,6 @@
 //! Published files in the folder where they are kept: whole and right, or absent.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -26,13 +25,13 @@ impl Wanted<'_> {
     /// If it cannot be read, or renamed.
     pub fn find(&self) -> Result<Option<PathBuf>> {
         let path = self.folder.join(self.name);
+        if !path.is_file() {
+            return Ok(None);
+        }
         let Some(expected) = self.sha256_prefix else {
-            return Ok(path.is_file().then_some(path));
+            return Ok(Some(path));
         };
-        let sha256 = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => hash(opened, &path)?,
-        };
+        let sha256 = hash(&path)?;
         if sha256.starts_with(expected) {
             return Ok(Some(path));
         }
@@ -60,8 +59,8 @@ impl Wanted<'_> {
 }
 
 /// The SHA-256 of a file, in hexadecimal digits.
-pub fn hash(opened: std::io::Result<File>, path: &Path) -> Result<String> {
-    let sha256 = opened.and_then(official::sha256);
+pub fn hash(path: &Path) -> Result<String> {
+    let sha256 = File::open(path).and_then(official::sha256);
     sha256.with_context(|| format!("{} cannot be read", path.display()))
 }
 
