@@ -17,6 +17,7 @@ mod fpn_resnet;
 mod hat;
 mod instances;
 mod matching;
+mod nanodet;
 mod one_stage;
 mod photos;
 mod precision;

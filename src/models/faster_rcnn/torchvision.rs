@@ -57,6 +57,7 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         each: 1,
+        beside: 0,
         usual: 9,
         names: &[],
     },
@@ -319,6 +320,7 @@ const TORCHVISION: Specification = Specification {
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         each: 1,
+        beside: 0,
         usual: COCO_NAMES.len(),
         names: &[],
     },
