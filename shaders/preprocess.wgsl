@@ -1,6 +1,6 @@
 // From an 8-bit RGBA picture to the network's input: resize, normalize, pad with zeros. Bilinear with
-// half-pixel centres and no antialiasing over normalized values, or antialiased over bytes that are
-// normalized then. An invocation makes one pixel.
+// half-pixel centres and no antialiasing over normalized values; or over bytes that are normalized then,
+// antialiased, or bilinear from index to index. An invocation makes one pixel.
 
 struct Params {
     padded: vec2<u32>, // height, width
@@ -12,7 +12,7 @@ struct Params {
 
 #ifdef ANTIALIASED
 #import fpn::antialias::{BITS, HALF, taps, weight}
-#else
+#else ifndef WARPED
 #import fpn::bilinear::{between, tap_near}
 #endif
 #import fpn::dtype::{Result, packed}
@@ -29,8 +29,8 @@ fn bytes(x: u32, y: u32) -> vec3<u32> {
     return select(rgb, rgb.zyx, params.is_bgr == 1u);
 }
 
-fn normal(value: vec3<u32>) -> vec3<f32> {
-    return (vec3<f32>(value) / params.divisor - params.mean.xyz) / params.deviation.xyz;
+fn normal(value: vec3<f32>) -> vec3<f32> {
+    return (value / params.divisor - params.mean.xyz) / params.deviation.xyz;
 }
 
 #ifdef ANTIALIASED
@@ -45,11 +45,33 @@ fn resized(y: u32, x: u32) -> vec3<f32> {
         }
         sum += weight(down, row) * min(of_row >> vec3<u32>(BITS), vec3<u32>(255u));
     }
-    return normal(min(sum >> vec3<u32>(BITS), vec3<u32>(255u)));
+    return normal(vec3<f32>(min(sum >> vec3<u32>(BITS), vec3<u32>(255u))));
+}
+#else ifdef WARPED
+// Beyond the picture is black.
+fn cell(place: vec2<i32>) -> vec3<f32> {
+    if any(place < vec2<i32>()) || any(place >= vec2<i32>(frame.original)) {
+        return vec3<f32>();
+    }
+    return vec3<f32>(bytes(u32(place.y), u32(place.x)));
+}
+
+fn row(left: vec2<i32>, near: f32) -> vec3<f32> {
+    return (1.0 - near) * cell(left) + near * cell(left + vec2<i32>(0, 1));
+}
+
+fn resized(y: u32, x: u32) -> vec3<f32> {
+    let place = vec2<f32>(vec2<u32>(y, x)) * frame.ratio + frame.shift;
+    let low = floor(place);
+    let near = place - low;
+    let corner = vec2<i32>(low);
+    let top = row(corner, near.y);
+    let bottom = row(corner + vec2<i32>(1, 0), near.y);
+    return normal((1.0 - near.x) * top + near.x * bottom);
 }
 #else
 fn cell(x: u32, y: u32) -> vec4<f32> {
-    return vec4<f32>(normal(bytes(x, y)), 0.0);
+    return vec4<f32>(normal(vec3<f32>(bytes(x, y))), 0.0);
 }
 
 fn resized(y: u32, x: u32) -> vec3<f32> {

@@ -279,7 +279,8 @@ fn store(invocation: u32, candidate: u32, place: u32) {
     if invocation < params.blocks {
         let block = candidates[candidate * params.blocks + invocation];
         let is_tags = invocation == params.blocks - 1u;
-        let value = select(block * vec4<f32>(frame.ratio.yx, frame.ratio.yx), block, is_tags);
+        let restored = block * frame.ratio.yxyx + frame.shift.yxyx;
+        let value = select(restored, block, is_tags);
         results[1u + place * params.blocks + invocation] = bitcast<vec4<u32>>(value);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::class_names::ClassNames;
 use crate::compile::{ConvTable, Precision};
 use crate::cpu::CpuEngine;
 use crate::detector::{Detector, Engine};
@@ -147,7 +148,8 @@ impl DetectorBuilder {
     }
 
     /// What the picture's short side is resized to, in pixels. By default 800 for Faster R-CNN;
-    /// RetinaFace leaves the picture's size unless this or [`max_size`](Self::max_size) is set.
+    /// RetinaFace leaves the picture's size unless this or [`max_size`](Self::max_size) is set. NanoDet
+    /// brings pictures into a square, whose side both are.
     pub fn min_size(mut self, pixels: usize) -> Self {
         self.min_size = Some(pixels);
         self
@@ -160,7 +162,8 @@ impl DetectorBuilder {
         self
     }
 
-    /// A name for every label; the background's (label 0) may be left out.
+    /// A name for every label; the background's (label 0) may be left out. Where there are more than the model
+    /// has classes, its labels are those whose names are not "N/A".
     pub fn class_names(mut self, names: Vec<String>) -> Self {
         self.class_names = Some(names);
         self
@@ -199,13 +202,13 @@ impl DetectorBuilder {
         let transform = self.transform(&config)?;
         let request = self.request(config.architecture)?;
         let finds = request.selection.is_some();
-        let class_names = match (
-            self.class_names,
-            self.checkpoint.metadata.class_names.clone(),
-        ) {
-            (Some(names), _) | (None, Some(names)) => complete_names(names, config.classes)?,
-            (None, None) => config.architecture.default_names(config.classes),
+        let told = self.class_names.as_ref();
+        let told = told.or(self.checkpoint.metadata.class_names.as_ref());
+        let class_names = match told {
+            Some(names) => names.clone(),
+            None => config.architecture.default_names(config.classes),
         };
+        let class_names = ClassNames::new(class_names, config.classes)?;
         let checkpoint = self.checkpoint.in_layout_of(config.architecture)?;
         let engine = match self.gpu {
             None => Engine::Cpu(CpuEngine::new(
@@ -314,7 +317,19 @@ impl DetectorBuilder {
             let size = size.unwrap_or(1);
             check(option, "at least one pixel", size, size > 0)?;
         }
-        let (least, most) = (self.min_size, self.max_size);
+        let (mut least, mut most) = (self.min_size, self.max_size);
+        if transform.resizer.is_warp() {
+            (least, most) = (least.or(most), most.or(least));
+            check(
+                "max_size",
+                format!(
+                    "{}, as the other: this model brings pictures into a square",
+                    least.unwrap_or_default()
+                ),
+                most.unwrap_or_default(),
+                least == most,
+            )?;
+        }
         transform.resize = match transform.resize {
             Some(default) => Some(ResizeBounds {
                 min_size: least.unwrap_or(default.min_size),
@@ -384,20 +399,6 @@ fn check(
             option,
             expected: expected.into(),
             found: found.to_string(),
-        }),
-    }
-}
-
-/// Names for all classes, the background's put in front where it was left out.
-fn complete_names(mut names: Vec<String>, classes: usize) -> Result<Vec<String>, BuildError> {
-    if names.len() + 1 == classes {
-        names.insert(0, "background".to_owned());
-    }
-    match names.len() == classes {
-        true => Ok(names),
-        false => Err(BuildError::ClassNames {
-            classes,
-            found: names.len(),
         }),
     }
 }

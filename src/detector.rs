@@ -2,6 +2,8 @@
 
 use image::{DynamicImage, RgbaImage};
 
+use crate::boxes::clip;
+use crate::class_names::ClassNames;
 use crate::cpu::CpuEngine;
 use crate::detections::{Detection, Detections, FeatureMap};
 use crate::error::DetectError;
@@ -46,7 +48,7 @@ const MAX_PICTURE_PIXELS: usize = isize::MAX as usize / 4;
 pub struct Detector {
     config: ModelConfig,
     transform: Transform,
-    class_names: Vec<String>,
+    class_names: ClassNames,
     /// Whether it finds objects, or gives maps alone.
     finds: bool,
     engine: Engine,
@@ -106,7 +108,7 @@ impl Detector {
     pub(crate) fn new(
         config: ModelConfig,
         transform: Transform,
-        class_names: Vec<String>,
+        class_names: ClassNames,
         finds: bool,
         engine: Engine,
     ) -> Self {
@@ -126,7 +128,7 @@ impl Detector {
 
     /// A name for every label, background first.
     pub fn class_names(&self) -> &[String] {
-        &self.class_names
+        self.class_names.names()
     }
 
     /// Where the model runs: `cpu`, or the adapter's name.
@@ -325,14 +327,20 @@ impl Detector {
             let [x1, y1, x2, y2] = found.bbox;
             !is_detectron2 || (x2 > x1 && y2 > y1)
         };
+        let size = frame.original.map(|side| side as f32);
+        let bbox = |found: &Candidate| match self.transform.resizer.is_warp() {
+            // They were cut to all of the network's input, of which the picture may be a part.
+            true => clip(found.bbox, size),
+            false => found.bbox,
+        };
         let found = computed.detections.iter().enumerate();
         let kept = found.filter(|(_, found)| is_kept(found));
         let items = kept.map(|(index, found)| {
             let (mask, keypoints) = instance(computed, index, frame)?;
             Ok(Detection {
-                bbox: found.bbox,
-                label: found.label as usize,
-                name: self.class_names[found.label as usize].clone(),
+                bbox: bbox(found),
+                label: self.class_names.label(found.label as usize),
+                name: self.class_names.name(found.label as usize).to_owned(),
                 score: found.score,
                 level: found.level as usize,
                 landmarks: match found.landmarks.as_chunks().0 {

@@ -8,6 +8,7 @@
 
 pub mod boxes;
 mod builder;
+mod class_names;
 pub mod compile;
 mod cpu;
 pub mod data;

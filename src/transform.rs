@@ -49,12 +49,30 @@ pub enum Resizer {
     /// OpenCV's `INTER_LINEAR` by a factor, as the C4 models use it: normalized values, bilinear without
     /// antialiasing, the scale that factor, whatever the sizes were rounded to.
     OpenCv,
+    /// OpenCV's `warpPerspective` as NanoDet uses it, without its rounding: bytes, before they are
+    /// normalized, bilinear from index to index without antialiasing, black beyond the picture. The long
+    /// side becomes `max_size`, and the picture lies in the middle of what its sides are rounded down to.
+    NanoDet,
+    /// The same as NanoDet-Plus uses it: both sides become `max_size`.
+    NanoDetPlus,
 }
 
 impl Resizer {
-    /// The size that a picture of `original` height and width is brought to, and the picture's pixels
-    /// for one of it, down and across. No side vanishes, where the originals fail.
-    fn resized(self, original: [usize; 2], bounds: ResizeBounds) -> ([usize; 2], [f32; 2]) {
+    /// Whether it warps a picture into a square, whose side is both bounds.
+    pub fn is_warp(self) -> bool {
+        matches!(self, Self::NanoDet | Self::NanoDetPlus)
+    }
+
+    /// A picture of `original` height and width and what it is brought to; no padding yet. No side
+    /// vanishes, where the originals fail.
+    fn frame(self, original: [usize; 2], bounds: ResizeBounds) -> Frame {
+        let fitted = |resized: [usize; 2], ratio| Frame {
+            original,
+            resized,
+            padded: resized,
+            ratio,
+            shift: [0.0; 2],
+        };
         let sides = original.map(|side| side as f64);
         let [short, long] = [sides[0].min(sides[1]), sides[0].max(sides[1])];
         let (least, most) = (bounds.min_size as f64, bounds.max_size as f64);
@@ -80,12 +98,24 @@ impl Resizer {
                     least_scale
                 };
                 let sizes = sides.map(|side| (side * scale).round_ties_even() as usize);
-                return (sizes.map(|side| side.max(1)), [(1.0 / scale) as f32; 2]);
+                return fitted(sizes.map(|side| side.max(1)), [(1.0 / scale) as f32; 2]);
             }
+            Self::NanoDet => {
+                let sizes = sides.map(|side| (most / long * side).floor().max(1.0));
+                // The scale that fits both of the rounded sides.
+                let [down, across] = [0, 1].map(|axis| sizes[axis] / sides[axis]);
+                let scale = down.min(across);
+                let shift = |axis: usize| (sides[axis] - sizes[axis] / scale) / 2.0;
+                return Frame {
+                    shift: [0, 1].map(|axis| shift(axis) as f32),
+                    ..fitted(sizes.map(|side| side as usize), [(1.0 / scale) as f32; 2])
+                };
+            }
+            Self::NanoDetPlus => [most; 2],
         };
         let resized = sizes.map(|side| (side as usize).max(1));
         let ratio = [0, 1].map(|axis| original[axis] as f32 / resized[axis] as f32);
-        (resized, ratio)
+        fitted(resized, ratio)
     }
 }
 
@@ -144,19 +174,17 @@ impl Transform {
 
     /// The sizes a picture of `[height, width]` goes through.
     pub fn frame(&self, original: [usize; 2]) -> Frame {
-        let (resized, ratio) = match self.resize {
-            None => (original, [1.0; 2]),
-            Some(bounds) => self.resizer.resized(original, bounds),
+        let frame = match self.resize {
+            None => Frame::unresized(original),
+            Some(bounds) => self.resizer.frame(original, bounds),
         };
         Frame {
-            original,
-            resized,
             // A side too large for a number is too large for any network, which is said later.
-            padded: resized.map(|side| {
+            padded: frame.resized.map(|side| {
                 let side = side.max(self.least);
                 side.checked_next_multiple_of(self.multiple).unwrap_or(side)
             }),
-            ratio,
+            ..frame
         }
     }
 
@@ -198,15 +226,29 @@ pub struct Frame {
     /// What a length in the resized picture is multiplied by to be one in the original, down and
     /// across.
     pub ratio: [f32; 2],
+    /// Where the resized picture begins in the original, in pixels of that one, down and across: what is
+    /// added then to a place.
+    pub shift: [f32; 2],
 }
 
 impl Frame {
-    /// What the selecting operations need of it: `[4]`, the resized height and width, and the
-    /// ratios (down, across) that take its pixels back to the original's.
+    /// Of a picture that stays as it is.
+    fn unresized(size: [usize; 2]) -> Self {
+        Self {
+            original: size,
+            resized: size,
+            padded: size,
+            ratio: [1.0; 2],
+            shift: [0.0; 2],
+        }
+    }
+
+    /// What the selecting operations need of it: `[6]`, the resized height and width, and the
+    /// ratios and shifts (down, across) that take its pixels back to the original's.
     pub fn tensor(&self, device: &Device) -> Tensor<1> {
-        let [height, width] = self.resized.map(|side| side as f32);
-        let [down, across] = self.ratio;
-        Tensor::from_data([height, width, down, across], device)
+        let size = self.resized.map(|side| side as f32);
+        let values = [size, self.ratio, self.shift];
+        Tensor::from_data(values.as_flattened(), device)
     }
 
     /// Bytes of the picture as it came, four a pixel.
@@ -221,14 +263,17 @@ pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Fra
     // Pillow's bytes are of the right size before they are normalized.
     let (picture, ratio) = match transform.resizer {
         Resizer::Pillow => (Cow::Owned(pillow::resize(picture, frame.resized)), [1.0; 2]),
-        Resizer::Torchvision | Resizer::OpenCv => (Cow::Borrowed(picture), frame.ratio),
+        _ => (Cow::Borrowed(picture), frame.ratio),
     };
+    let is_warp = transform.resizer.is_warp();
     let source = [picture.height(), picture.width()].map(|side| side as usize);
     let [height, width] = frame.resized;
     let [padded_height, padded_width] = frame.padded;
-    let xs: Vec<Tap> = (0..width)
-        .map(|x| Tap::at(x, ratio[1], source[1]))
-        .collect();
+    let tap = |target: usize, axis: usize| match is_warp {
+        true => Tap::warped(target, ratio[axis], frame.shift[axis], source[axis]),
+        false => Tap::at(target, ratio[axis], source[axis]),
+    };
+    let xs: Vec<Tap> = (0..width).map(|x| tap(x, 1)).collect();
     let mut planes = vec![0.0; 3 * padded_height * padded_width];
     planes
         .par_chunks_exact_mut(padded_width)
@@ -237,21 +282,29 @@ pub(crate) fn preprocess(picture: &RgbaImage, transform: &Transform, frame: &Fra
         .for_each(|(row, out)| {
             let (channel, y) = (row / padded_height, row % padded_height);
             let colour = transform.order.places()[channel];
-            let y = Tap::at(y, ratio[0], source[0]);
-            let normal = |x: usize, y: usize| {
-                let value = picture.as_raw()[(y * source[1] + x) * 4 + colour];
-                let value = f32::from(value) / transform.divisor;
-                (value - transform.mean[channel]) / transform.std[channel]
+            let y = tap(y, 0);
+            let byte =
+                |x: usize, y: usize| f32::from(picture.as_raw()[(y * source[1] + x) * 4 + colour]);
+            let normal = |value: f32| {
+                (value / transform.divisor - transform.mean[channel]) / transform.std[channel]
             };
             for (value, x) in out.iter_mut().zip(&xs) {
-                let row = |y: usize| x.far * normal(x.low, y) + x.near * normal(x.high, y);
-                *value = y.far * row(y.low) + y.near * row(y.high);
+                *value = match is_warp {
+                    true => normal(between(x, &y, byte)),
+                    false => between(x, &y, |x, y| normal(byte(x, y))),
+                };
             }
         });
     planes
 }
 
-/// The two source pixels of a target pixel along one axis, with half-pixel centres, and their weights.
+/// What lies between four source pixels.
+fn between(x: &Tap, y: &Tap, value: impl Fn(usize, usize) -> f32) -> f32 {
+    let row = |y: usize| x.far * value(x.low, y) + x.near * value(x.high, y);
+    y.far * row(y.low) + y.near * row(y.high)
+}
+
+/// The two source pixels of a target pixel along one axis, and their weights.
 pub(crate) struct Tap {
     pub low: usize,
     pub high: usize,
@@ -262,7 +315,7 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// `ratio` source pixels are one of the target's.
+    /// With half-pixel centres; `ratio` source pixels are one of the target's.
     pub fn at(target: usize, ratio: f32, source_size: usize) -> Self {
         let position = ((target as f32 + 0.5) * ratio - 0.5).max(0.0);
         let low = (position as usize).min(source_size - 1);
@@ -271,6 +324,24 @@ impl Tap {
             low,
             high: (low + 1).min(source_size - 1),
             far: 1.0 - near,
+            near,
+        }
+    }
+
+    /// From index to index. A pixel beyond the source is black, and weighs nothing.
+    fn warped(target: usize, ratio: f32, shift: f32, source_size: usize) -> Self {
+        let position = target as f32 * ratio + shift;
+        let low = position.floor();
+        let near = position - low;
+        let pixel = |index: f32, weight: f32| match index >= 0.0 && index < source_size as f32 {
+            true => (index as usize, weight),
+            false => (0, 0.0),
+        };
+        let ((low, far), (high, near)) = (pixel(low, 1.0 - near), pixel(low + 1.0, near));
+        Self {
+            low,
+            high,
+            far,
             near,
         }
     }

@@ -11,7 +11,7 @@ use fpn_wgpu::compile::{CapturedModel, GraphOutput, capture};
 use fpn_wgpu::models::faster_rcnn::RESNET18_FPN;
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{
-    Architecture, Model, ModelConfig, Request, Selection, dense_detector, faster_rcnn_c4,
+    Architecture, Model, ModelConfig, Request, Selection, dense_detector, faster_rcnn_c4, nanodet,
     parameters,
 };
 use fpn_wgpu::plan::MapKind;
@@ -57,16 +57,20 @@ fn known(operation: &OperationIr) -> Option<&'static str> {
                 // A RoI before the first linear layer, and the bias of each.
                 ([rows, c, h, w], &[r, values]) if r == *rows && values == c * h * w => "flatten",
                 ([values], &[1, v]) if v == *values => "bias as a row",
+                // Of two maps, whose channels come by turns.
+                ([1, c, _, _], &[1, channels, 1, _, _]) if channels == *c => "one of two",
+                ([1, c, 2, _, _], &[1, channels, _, _]) if channels == 2 * c => "shuffle",
                 ([channels], &[1, c, 1, 1]) if c == *channels => "of channels",
                 _ => return None,
             }
         }
         OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) if cat.dim == 1 => "concatenation",
+        OperationIr::BaseFloat(BaseOperationIr::Cat(cat)) if cat.dim == 2 => "pairs",
         // What group norms and squeeze-and-excitation are spelled out as.
         OperationIr::NumericFloat(_, NumericOperationIr::Mul(_)) => "product",
         OperationIr::NumericFloat(_, NumericOperationIr::MeanDim(_)) => "mean",
         OperationIr::Activation(ActivationOperationIr::HardSigmoid(_)) => "hard sigmoid",
-        // Of the two scores of an anchor, what the sigmoid is of.
+        // Of the two scores of an anchor, what the sigmoid is of; of a map, half of its channels.
         OperationIr::BaseFloat(BaseOperationIr::Slice(_)) => "slice",
         OperationIr::NumericFloat(_, NumericOperationIr::Sub(_)) => "subtraction",
         OperationIr::Activation(ActivationOperationIr::Sigmoid(_)) => "sigmoid",
@@ -93,6 +97,10 @@ fn is_efpn(architecture: Architecture) -> bool {
 
 fn is_c4(architecture: Architecture) -> bool {
     faster_rcnn_c4::ARCHITECTURES.contains(&architecture)
+}
+
+fn is_nanodet(architecture: Architecture) -> bool {
+    nanodet::ARCHITECTURES.contains(&architecture)
 }
 
 fn is_mobilenet(architecture: Architecture) -> bool {
@@ -148,6 +156,12 @@ fn only_known_operations_are_recorded() {
             "efpn_resnext101" => 104 + 1 + 10 + 3 * 5,
             // The stem, blocks of two, projections, the stage of one; the pyramid; the RPN head.
             "efpn_tiny" => 1 + 14 + 4 + 1 + 10 + 3 * 5,
+            // The stem, units of three, two more in the first of a stage; laterals or reductions, four blocks of six and
+            // four separable ones; two separable ones and a last one a level.
+            name if is_nanodet(architecture) => match name.contains("plus") {
+                true => 1 + 3 * 16 + 2 * 3 + 3 + 4 * 6 + 4 * 2 + 4 * 5,
+                false => 1 + 3 * 16 + 2 * 3 + 3 + 3 * 5,
+            },
             other => panic!("how many has {other}?"),
         };
         assert_eq!(counts["convolution"], convolutions, "{architecture}");
@@ -183,6 +197,11 @@ fn only_known_operations_are_recorded() {
                 };
                 [2, 1, 0, 0, 0, 0, norms, 0, 0]
             }
+            // Halves of both branches, but for what a stage begins with.
+            Some(_) if is_nanodet(architecture) => match architecture.name().contains("plus") {
+                true => [2, 1, 0, 0, 3 * 4, 4 * 13, 0, 0, 0],
+                false => [4, 1, 0, 0, 0, 4 * 13, 0, 0, 0],
+            },
             Some(_) => [2, 0, 0, 0, 3, 0, 0, 0, 0],
         };
         assert_eq!(found, expected, "{architecture}: {others:?}");
@@ -205,7 +224,7 @@ fn inputs_and_outputs_are_declared() {
             describe(&captured.graph.inputs),
             [
                 (vec![1, 3, height, width], DType::F32),
-                (vec![4], DType::F32)
+                (vec![6], DType::F32)
             ],
             "{architecture}"
         );
@@ -250,6 +269,8 @@ fn inputs_and_outputs_are_declared() {
         let channels = match architecture.name() {
             "pyramid_tiny" | "efpn_tiny" => 48,
             "retinaface_mobilenet025" => 64,
+            name if name.starts_with("nanodet_plus_m_1.5x") => 128,
+            _ if is_nanodet(architecture) => 96,
             _ if is_c4(architecture) => 1024,
             _ => 256,
         };

@@ -6,5 +6,6 @@ struct Frame {
     resized: vec2<u32>,
     // From a pixel of the resized picture to one of the original: down, across.
     ratio: vec2<f32>,
-    unused: vec2<f32>,
+    // What is added then.
+    shift: vec2<f32>,
 }

@@ -33,7 +33,7 @@ pub struct EngineArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     min_size: Option<usize>,
 
-    /// but its long side to no more than this
+    /// but its long side to no more than this; NanoDet's square has either for its side
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_size: Option<usize>,
 }

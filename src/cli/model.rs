@@ -177,7 +177,8 @@ fn tell_ignored(checkpoint: &Checkpoint, model: Architecture) {
             .map(|part| part.trim_end_matches('.'))
             .collect();
         let parts = parts.join(", ");
-        eprintln!("ignored: {count} tensors of {parts}, which only training uses");
+        let tensors = if count == 1 { "tensor" } else { "tensors" };
+        eprintln!("ignored: {count} {tensors} of {parts}, which detection does not use");
     }
 }
 

@@ -74,7 +74,7 @@ pub struct CapturedModel {
     pub values: BTreeMap<TensorId, TensorData>,
     /// What is given from outside; a detector's is the picture, `[1, 3, H, W]`.
     pub inputs: Vec<CapturedInput>,
-    /// The picture's sizes, `[4]`.
+    /// The picture's sizes, `[6]`.
     pub frame: Option<TensorId>,
     /// What the module gives back.
     pub outputs: Vec<GraphOutput<TensorId>>,
@@ -149,7 +149,7 @@ pub fn trace<M: Module>(
     let device = DEVICE.with(Device::clone);
     let host = Device::flex();
     // What comes from outside the scope is an input; what is made inside would be a constant.
-    let frame = Tensor::<1>::zeros([4], &host);
+    let frame = Tensor::<1>::zeros([6], &host);
     let mut captured = CapturedModel {
         graph: GraphIr::new(Vec::new()),
         parameters: BTreeMap::new(),

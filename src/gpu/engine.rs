@@ -198,7 +198,8 @@ impl GpuEngine {
     fn upload(&self, memory: &Memory, picture: &RgbaImage, frame: &Frame) {
         let queue = &self.gpu.queue;
         queue.write_buffer(&memory.picture, 0, picture.as_raw());
-        let sizes = FrameUniform::new(frame.original, frame.resized, frame.ratio);
+        let sizes =
+            FrameUniform::new(frame.original, frame.resized, frame.ratio).shifted(frame.shift);
         queue.write_buffer(&memory.frame, 0, bytemuck::bytes_of(&sizes));
     }
 

@@ -11,8 +11,8 @@ params! {
         resized: [u32; 2],
         /// From a pixel of the resized picture to one of the original: down, across.
         ratio: [f32; 2],
-        /// Uniforms come by sixteen bytes.
-        unused: [f32; 2],
+        /// What is added then.
+        shift: [f32; 2],
     }
 }
 
@@ -23,8 +23,14 @@ impl FrameUniform {
             original: super::words(original),
             resized: super::words(resized),
             ratio,
-            unused: [0.0; 2],
+            shift: [0.0; 2],
         }
+    }
+
+    /// The same where the resized picture begins elsewhere than the original, by so many of its pixels, down
+    /// and across.
+    pub fn shifted(self, shift: [f32; 2]) -> Self {
+        Self { shift, ..self }
     }
 
     /// The resized picture's height and width.

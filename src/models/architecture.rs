@@ -121,10 +121,12 @@ impl Architecture {
         }
     }
 
-    /// Names of that many classes where nothing says otherwise, the background's first.
+    /// Names of the labels of that many classes where nothing says otherwise, the background's first; "N/A"
+    /// for labels that no class has.
     pub fn default_names(self, classes: usize) -> Vec<String> {
         match self.0.classes {
-            Classes::Fixed(names) | Classes::Counted { names, .. } if names.len() == classes => {
+            Classes::Fixed(names) => names.iter().map(|&name| name.to_owned()).collect(),
+            Classes::Counted { usual, names, .. } if usual == classes && !names.is_empty() => {
                 names.iter().map(|&name| name.to_owned()).collect()
             }
             _ => {

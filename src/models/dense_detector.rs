@@ -312,6 +312,7 @@ pub static FCOS_RESNET50_FPN: Architecture = Architecture(&Specification {
     classes: Classes::Counted {
         tensor: "head.classification_head.cls_logits.bias",
         each: 1,
+        beside: 0,
         usual: COCO_NAMES.len(),
         names: &[],
     },
@@ -373,6 +374,7 @@ const COMMON: Specification = Specification {
         tensor: "head.classification_head.cls_logits.bias",
         // As many as a cell has anchors.
         each: 9,
+        beside: 0,
         usual: COCO_NAMES.len(),
         names: &[],
     },

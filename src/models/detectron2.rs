@@ -266,6 +266,7 @@ const DETECTRON2: Specification = Specification {
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         each: 1,
+        beside: 0,
         usual: COCO_CLASSES.len(),
         names: &COCO_CLASSES,
     },

@@ -32,6 +32,7 @@ pub static EFPN_TINY: Architecture = Architecture(&Specification {
     classes: Classes::Counted {
         tensor: CLASSIFIER,
         each: 1,
+        beside: 0,
         usual: 9,
         names: &[],
     },

@@ -246,6 +246,7 @@ const COMMON: Specification = Specification {
     classes: Classes::Counted {
         tensor: "RCNN_cls_score.bias",
         each: 1,
+        beside: 0,
         usual: VOC_NAMES.len(),
         names: &VOC_NAMES,
     },

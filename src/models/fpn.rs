@@ -174,7 +174,13 @@ pub(crate) fn add_upsampled(
     coarse: Tensor<4>,
     upsampling: Upsampling,
 ) -> Tensor<4> {
-    let [_, _, height, width] = fine.dims();
+    let coarse = resized_like(&fine, coarse, upsampling);
+    fine + coarse
+}
+
+/// A map `[1, C, h, w]` resized to the exact size of another, `[1, _, H, W]`.
+pub(crate) fn resized_like(other: &Tensor<4>, map: Tensor<4>, upsampling: Upsampling) -> Tensor<4> {
+    let [_, _, height, width] = other.dims();
     let mode = match upsampling {
         Upsampling::Nearest => InterpolateMode::Nearest,
         Upsampling::Bilinear => InterpolateMode::Bilinear,
@@ -183,5 +189,5 @@ pub(crate) fn add_upsampled(
         // Burn's default is true.
         .with_align_corners(false)
         .with_output_size([height, width]);
-    fine + interpolate(coarse, options)
+    interpolate(map, options)
 }

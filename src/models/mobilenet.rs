@@ -25,13 +25,7 @@ impl MobileNet {
     /// The network with unloaded weights; `eps` is that of every batch norm.
     pub fn new(eps: f64, device: &Device) -> Self {
         let separable = |input, output, stride| {
-            MobileNetBlock::Separable(Separable {
-                depthwise: ConvLayer::new(input, input, 3)
-                    .depthwise()
-                    .stride(stride)
-                    .norm(eps, device),
-                pointwise: ConvLayer::new(input, output, 1).norm(eps, device),
-            })
+            MobileNetBlock::Separable(Separable::new([input, output], 3, stride, eps, device))
         };
         let keep =
             |channels, times: usize| (0..times).map(move |_| separable(channels, channels, 1));
@@ -84,7 +78,7 @@ impl MobileNetBlock {
     }
 }
 
-/// A 3×3 filter a channel, then a 1×1 convolution across them.
+/// A filter a channel, then a 1×1 convolution across them, a leaky ReLU behind each.
 #[derive(Module, Debug)]
 pub struct Separable {
     depthwise: ConvNorm,
@@ -92,7 +86,25 @@ pub struct Separable {
 }
 
 impl Separable {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    /// With `kernel × kernel` filters; weights unloaded.
+    pub(super) fn new(
+        [input, output]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        eps: f64,
+        device: &Device,
+    ) -> Self {
+        Self {
+            depthwise: ConvLayer::new(input, input, kernel)
+                .depthwise()
+                .stride(stride)
+                .norm(eps, device),
+            pointwise: ConvLayer::new(input, output, 1).norm(eps, device),
+        }
+    }
+
+    /// `[N, in, H, W]` → `[N, out, ceil(H / stride), ceil(W / stride)]`.
+    pub(super) fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = leaky_relu(self.depthwise.forward(x), SLOPE);
         leaky_relu(self.pointwise.forward(x), SLOPE)
     }

@@ -32,6 +32,7 @@ pub mod keypoint_head;
 pub mod mask_head;
 pub mod mobilenet;
 pub mod mobilenet_v3;
+pub mod nanodet;
 mod outputs;
 pub mod parameters;
 pub mod resnet;
@@ -99,6 +100,7 @@ architectures! {
     faster_rcnn_c4::FasterRcnnC4,
     retinaface::RetinaFace,
     dense_detector::DenseDetector,
+    nanodet::NanoDet,
     fpn_resnet::FpnResNet,
     detectron2,
     efpn_tiny,

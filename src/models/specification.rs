@@ -58,8 +58,8 @@ pub struct Specification {
     /// Whether its older checkpoints hold tensors that are no parameters, as detectron2's do: the picture's
     /// mean and deviation, and a cell's anchors.
     pub has_extras: bool,
-    /// What the keys of the parts begin with that only training uses. A checkpoint may hold such tensors, and they are
-    /// passed over.
+    /// What the keys of the parts begin with that detection does not use, as those of training alone. A checkpoint may
+    /// hold such tensors, and they are passed over.
     pub training_parts: &'static [&'static str],
     /// Where the values of seeded weights lie, by key and by shape in PyTorch's layout.
     pub seeded: fn(key: &str, shape: &[usize]) -> Distribution,
@@ -110,7 +110,7 @@ impl Specification {
 pub type Shapes<'a> = dyn Fn(&str) -> Option<&'a [usize]> + 'a;
 
 /// What a model tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Classes {
     /// Always these, by name, the background first; none where it only gives maps.
     Fixed(&'static [&'static str]),
@@ -120,10 +120,12 @@ pub enum Classes {
         tensor: &'static str,
         /// How many.
         each: usize,
+        /// How many values it has beside these.
+        beside: usize,
         /// How many where there is no checkpoint.
         usual: usize,
         /// What they are called where there are just as many and nothing says otherwise, the background
-        /// first.
+        /// first; labels that no class has are "N/A".
         names: &'static [&'static str],
     },
 }

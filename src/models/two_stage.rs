@@ -33,7 +33,10 @@ impl Model {
         match self {
             Self::FasterRcnn(model) => Some(model),
             Self::FasterRcnnC4(model) => Some(model),
-            Self::RetinaFace(_) | Self::DenseDetector(_) | Self::FpnResNet(_) => None,
+            Self::RetinaFace(_)
+            | Self::DenseDetector(_)
+            | Self::NanoDet(_)
+            | Self::FpnResNet(_) => None,
         }
     }
 }

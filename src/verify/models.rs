@@ -9,7 +9,7 @@ use crate::gpu::Gpu;
 use crate::gpu::adapters::is_software;
 use crate::models::{
     Architecture, ModelConfig, dense_detector, efpn_tiny, faster_rcnn, faster_rcnn_c4, fpn_resnet,
-    retinaface,
+    nanodet, retinaface,
 };
 use crate::{BuildError, DetectError, Detector, weights};
 
@@ -34,6 +34,8 @@ pub fn architectures(gpu: &Gpu) -> Vec<Architecture> {
         true => vec![
             faster_rcnn::RESNET18_FPN,
             retinaface::MOBILENET025,
+            nanodet::PLUS_M_320,
+            nanodet::M_320,
             efpn_tiny::EFPN_TINY,
             faster_rcnn_c4::RESNET50,
             fpn_resnet::RESNET50,

@@ -14,7 +14,7 @@ use crate::weights::{StoredTensor, WeightsError};
 /// The values of a captured graph's tensors of floats, row-major, by identity.
 pub type Replay = BTreeMap<TensorId, Vec<f32>>;
 
-/// Run a captured graph over its inputs, in order, and a picture's sizes `[4]` where it reads them, with
+/// Run a captured graph over its inputs, in order, and a picture's sizes `[6]` where it reads them, with
 /// parameters as they are in PyTorch's layout.
 ///
 /// # Errors

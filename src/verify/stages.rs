@@ -68,7 +68,8 @@ pub fn stages(
     let tensors: BTreeMap<ValueId, _> = values.iter().map(|(id, value)| (*value, *id)).collect();
 
     let pixels = picture.pixels().map(|pixel| u32::from_le_bytes(pixel.0));
-    let uniform = FrameUniform::new(frame.original, frame.resized, frame.ratio);
+    let uniform =
+        FrameUniform::new(frame.original, frame.resized, frame.ratio).shifted(frame.shift);
     let mut interpreter = Interpreter::new(&plan, &parameter, uniform, pixels.collect())?;
     let mut checks = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {

@@ -22,25 +22,36 @@ pub fn class_count(
     checkpoint: &Checkpoint,
     architecture: Architecture,
 ) -> Result<usize, WeightsError> {
-    let (key, each) = match architecture.specification().classes {
+    let (key, each, beside) = match architecture.specification().classes {
         Classes::Fixed(names) => return Ok(names.len()),
-        Classes::Counted { tensor, each, .. } => (tensor, each),
+        Classes::Counted {
+            tensor,
+            each,
+            beside,
+            ..
+        } => (tensor, each, beside),
     };
     let checkpoint = checkpoint.in_layout_of(architecture)?;
     let tensor = checkpoint.tensors.get(key);
     let differences = match tensor.map(|tensor| tensor.shape.as_slice()) {
         Some(&[values])
-            if values.is_multiple_of(each) && (2..=MAX_CLASSES).contains(&(values / each)) =>
+            if values >= beside
+                && (values - beside).is_multiple_of(each)
+                && (2..=MAX_CLASSES).contains(&((values - beside) / each)) =>
         {
-            return Ok(values / each);
+            return Ok((values - beside) / each);
         }
         Some(shape) => {
             let each = match each {
                 1 => "one value".to_owned(),
                 _ => format!("{each} values"),
             };
+            let beside = match beside {
+                0 => String::new(),
+                _ => format!(", and {beside} beside"),
+            };
             format!(
-                "tensor '{key}' has shape {shape:?}, expected {each} for each of 2 to {MAX_CLASSES} classes"
+                "tensor '{key}' has shape {shape:?}, expected {each} for each of 2 to {MAX_CLASSES} classes{beside}"
             )
         }
         None => format!("tensor '{key}' is missing"),

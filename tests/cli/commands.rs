@@ -115,6 +115,8 @@ fn models_are_listed_with_their_sizes() {
         ("fasterrcnn_resnet101_fpn", "60.80 M"),
         ("fasterrcnn_resnet152_fpn", "76.44 M"),
         ("retinaface_mobilenet025", "0.43 M"),
+        ("nanodet_plus_m_416", "1.20 M"),
+        ("nanodet_m_320", "0.95 M"),
     ] {
         let mut rows = listed.lines().map(|line| line.split_whitespace());
         let row = rows.find(|row| row.clone().next() == Some(name));

@@ -33,6 +33,9 @@ pub const SIZE: [usize; 2] = [72, 88];
 /// From a pixel of the network's input to one of the original picture: down, across.
 const RATIO: [f32; 2] = [0.75, 1.5];
 
+/// Where it begins in the original.
+const SHIFT: [f32; 2] = [3.0, -2.5];
+
 const CHANNELS: usize = 6;
 
 /// What a map's cells say, level by level, from convolutions as wide as the level's stride.
@@ -293,12 +296,15 @@ pub fn check<M: Module>(
     let input = Tensor::<1>::from_floats(image.as_slice(), &device);
     let [height, width] = SIZE.map(|side| side as f32);
     let input = input.reshape([1, 3, SIZE[0], SIZE[1]]);
-    let sizes = Tensor::<1>::from_data([height, width, RATIO[0], RATIO[1]], &device);
+    let sizes = Tensor::<1>::from_data(
+        [height, width, RATIO[0], RATIO[1], SHIFT[0], SHIFT[1]],
+        &device,
+    );
     let inputs = [input.to_data(), sizes.to_data()];
     let expected = forward(&module, input, sizes);
     check_replay(about, &captured, &read, inputs, &expected);
 
-    let frame = FrameUniform::new(SIZE, SIZE, RATIO);
+    let frame = FrameUniform::new(SIZE, SIZE, RATIO).shifted(SHIFT);
     let interpreter = Interpreter::new(&plan, &read, frame, Vec::new());
     let mut interpreter = interpreter.expect("the parameters are made here");
     interpreter.fill(&plan.inputs[0], &image);

@@ -36,7 +36,9 @@ versions of torch on the same machine make the same bytes.
 - `ops` (`ops.py`): inputs and outputs of single operations. `upsample_bilinear`: a coarse map, a fine one, and the fine
   one plus the coarse one resized to its size, for each of the metadata's `cases`: `<case>.coarse`, `.fine`, `.output`.
   `pixel_shuffle`: `<case>.input`, `<case>.output`. `roi_pool`: `input`, `boxes`, `output.<rows>x<columns>`.
-- `resizers` (`resizers.py`): sizes and samples of pictures resized by Pillow and by OpenCV.
+- `resizers` (`resizers.py`): sizes and samples of pictures resized by Pillow, by OpenCV, and warped as NanoDet does.
+- `nanodet_<variant>_s<seed>` (`nanodet.py`): `boxes`, `scores`, `labels` (from 0), `levels`; stages `image`, `c3`..`c5`,
+  `p3`..`p5` or `p6`, `out3`.. (class logits, then distributions).
 - `window_attention`, `hat`, `ftt` (`hat.py`): attention within windows, HAT's parts, and the forms of EFPN's feature
   texture transfer: `<case>.shape` and `<case>.sample` of what comes out.
 - `model_zoo/` (`model_zoo.py`): files as detectron2's model zoo has them, and such as are refused.
@@ -67,6 +69,7 @@ import generator
 import hat
 import masks_keypoints
 import model_zoo
+import nanodet
 import one_stage
 import ops
 import resizers
@@ -166,6 +169,8 @@ def main():
         jobs[case.name] = lambda case=case: detectron2.generate(case, arguments.out)
     for case in faster_rcnn_c4.CASES:
         jobs[case.name] = lambda case=case: faster_rcnn_c4.generate(case, arguments.out)
+    for case in nanodet.CASES:
+        jobs[case.name] = lambda case=case: nanodet.generate(case, arguments.out)
     for case in fpn_resnet.CASES:
         jobs[case.name] = lambda case=case: fpn_resnet.generate(case, arguments.out)
 

@@ -74,6 +74,7 @@ BIASES = [
     ("RPN_cls_score.", (0.0, 0.1)),
     ("RPN_bbox_pred.", (0.0, 0.8)),
     ("cls_score.", (0.0, 0.5)),
+    ("gfl_cls.", (-5.0, 0.5)),  # few of NanoDet's classes are anywhere; to distributions it is the same
     ("anchor_deltas.", (0.0, 0.8)),
     ("rpn.head.bbox_pred.", (0.0, 0.8)),  # anchors of one place become boxes of several sizes
     ("mask_head.", (-0.5, 0.1)),  # sparse, too, so that masks are neither full nor empty
@@ -123,6 +124,15 @@ GAINS = [
     ("fpn_lateral", 0.25),
     ("fpn_output", 0.7),
     ("objectness_logits.", 1.2),
+    ("branch1.0.", 0.9),  # NanoDet: no activation is behind these
+    ("branch2.3.", 0.9),
+    (".ghost2.", 0.8),
+    (".blocks.0.shortcut.", 0.6),
+    ("lateral_convs.", 0.5),
+    ("extra_lvl_", 2.2),
+    ("gfl_cls.3.", 5.0),  # the coarse maps, whose places differ less, speak too
+    ("gfl_cls.2.", 2.5),
+    ("gfl_cls.", 1.5),
     ("anchor_deltas.", 0.3),
     ("fpn.extra_blocks.", 2.0),  # one-stage detectors: the coarsest maps speak, too
     ("classification_head.cls_logits.", 3.0),

@@ -1,4 +1,5 @@
-"""Pictures resized by Pillow and by OpenCV, as detectron2 and the C4 models prepare theirs.
+"""Pictures resized by Pillow and by OpenCV, as detectron2 and the C4 models prepare theirs, and warped as NanoDet's are,
+without OpenCV's rounding.
 
 Needs Pillow and OpenCV (`opencv-python-headless`) besides what the others need."""
 
@@ -48,6 +49,39 @@ def opencv_size(h, w, least, most):
     return int(np.round(h * scale)), int(np.round(w * scale))
 
 
+def nanodet_plus_place(h, w, side):
+    """The size, and the warp: source = index * ratio + shift, each for (y, x)."""
+    return (side, side), (h / side, w / side), (0.0, 0.0)
+
+
+def nanodet_place(h, w, side):
+    """The same, the ratio kept: one scale after both sides were rounded down, about the middle."""
+    q = side / h if w / h < 1 else side / w
+    new_w, new_h = int(q * w), int(q * h)
+    r = min(new_h / h, new_w / w)
+    if r == 0:  # a side vanishes
+        return (new_h, new_w), None, None
+    return (new_h, new_w), (1 / r, 1 / r), ((h - new_h / r) / 2, (w - new_w / r) / 2)
+
+
+def warp(picture, size, ratio, shift):
+    """[H, W, 3] sampled bilinearly from index to index, black beyond the picture, not rounded; f64."""
+    h, w = picture.shape[:2]
+    padded = np.zeros((h + 4, w + 4, 3))
+    padded[2:-2, 2:-2] = picture
+
+    def taps(axis):
+        place = np.arange(size[axis]) * ratio[axis] + shift[axis]
+        low = np.floor(place)
+        return np.clip(low, -2, (h, w)[axis]).astype(int) + 2, place - low
+
+    (y, fy), (x, fx) = taps(0), taps(1)
+    fy, fx = fy[:, None, None], fx[None, :, None]
+    top = padded[y][:, x] * (1 - fx) + padded[y][:, x + 1] * fx
+    bottom = padded[y + 1][:, x] * (1 - fx) + padded[y + 1][:, x + 1] * fx
+    return top * (1 - fy) + bottom * fy
+
+
 def generate(folder):
     """`<resizer>.sizes`: rows (h, w, min_size, max_size, resized h, resized w), 0 where a side vanishes;
     `<resizer>.<index>`: samples of case `index` of `cases`, in the order [channel, y, x]."""
@@ -60,6 +94,12 @@ def generate(folder):
         rows = [[h, w, least, most, *size(h, w, least, most)] for h, w in sizes for least, most in SETTINGS]
         out[f"{name}.sizes"] = np.array(rows)
     out["cases"] = np.array(CASES)
+    for name, place in (("nanodet", nanodet_place), ("nanodet_plus", nanodet_plus_place)):
+        rows = [[h, w, side, side, *place(h, w, side)[0]] for h, w in sizes for side in (320, 416, 64)]
+        out[f"{name}.sizes"] = np.array(rows)
+        for index, (h, w, _, side) in enumerate(CASES):
+            warped = warp(generator.picture(SEED, h, w), *place(h, w, side))
+            out[f"{name}.{index}"] = generator.sample(warped.transpose(2, 0, 1).astype(np.float32))
     for index, (h, w, least, most) in enumerate(CASES):
         picture = generator.picture(SEED, h, w)
         height, width = pillow_size(h, w, least, most)

@@ -31,7 +31,8 @@ fn case(sampling: Sampling, picture: &RgbaImage, frame: &Frame) -> Case {
         mean: [0.0; 4],
         deviation: [1.0; 4],
     };
-    let uniform = FrameUniform::new(frame.original, frame.resized, frame.ratio);
+    let uniform =
+        FrameUniform::new(frame.original, frame.resized, frame.ratio).shifted(frame.shift);
     let words = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, u32>(bytes);
     let bindings = vec![
         words(bytemuck::bytes_of(&uniform)),
@@ -48,6 +49,8 @@ fn kernels_resize_as_the_cpu_engine_does() {
     for (resizer, sampling, tolerance) in [
         (Resizer::Torchvision, Sampling::Bilinear, 1e-6),
         (Resizer::OpenCv, Sampling::Bilinear, 1e-6),
+        (Resizer::NanoDet, Sampling::Warped, 1e-6),
+        (Resizer::NanoDetPlus, Sampling::Warped, 1e-6),
         // Bytes are the same or wrong.
         (Resizer::Pillow, Sampling::Antialiased, 0.0),
     ] {

@@ -63,7 +63,7 @@ fn no_proposals_give_no_rois_and_no_candidates() {
         RoiAlignOptions::torchvision([7, 7]),
     );
     assert_eq!(rois.dims(), [0, 6, 7, 7]);
-    let frame = Tensor::from_data([32.0, 32.0, 1.0, 1.0], &Device::flex());
+    let frame = Tensor::from_data([32.0, 32.0, 1.0, 1.0, 0.0, 0.0], &Device::flex());
     let candidates = decode_rois(
         empty([0, 3]),
         empty([0, 12]),
@@ -84,7 +84,7 @@ fn no_candidates_give_no_detections() {
             levels: integers(Vec::new()).into_dispatch(),
             count: integers(vec![0]).into_dispatch(),
         };
-        let frame = Tensor::from_data([32.0, 32.0, 1.0, 1.0], &Device::flex());
+        let frame = Tensor::from_data([32.0, 32.0, 1.0, 1.0, 0.0, 0.0], &Device::flex());
         let options = SelectOptions {
             nms_threshold: 0.5,
             limit: 100,
@@ -101,7 +101,7 @@ fn a_model_without_proposals_finds_nothing() {
     let checkpoint = weights::seeded(&FASTER_RCNN, 1);
     let model = weights::load(&FASTER_RCNN, &checkpoint).expect("seeded weights fit");
     let image = random::tensor(1, "image", [1, 3, 64, 64]);
-    let frame = Tensor::from_data([0.0, 0.0, 1.0, 1.0], &Device::flex());
+    let frame = Tensor::from_data([0.0, 0.0, 1.0, 1.0, 0.0, 0.0], &Device::flex());
     let selection = Selection {
         score_threshold: 0.0,
         ..RESNET18_FPN.selection().expect("it is a detector")

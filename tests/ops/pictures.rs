@@ -1,4 +1,4 @@
-//! Preparing pictures, against torchvision's `GeneralizedRCNNTransform`, Pillow and OpenCV.
+//! Preparing pictures, against torchvision's `GeneralizedRCNNTransform`, Pillow, OpenCV, and NanoDet's warp in f64.
 
 use burn::tensor::Device;
 use fpn_wgpu::transform::{ResizeBounds, Resizer, Transform};
@@ -63,9 +63,14 @@ fn resizing(resizer: Resizer, min_size: usize, max_size: usize) -> Transform {
 }
 
 #[test]
-fn pillow_and_opencv_resize_to_the_same_sizes() {
+fn resizers_resize_to_the_same_sizes() {
     let golden = TensorFile::golden("resizers");
-    for (name, resizer) in [("pillow", Resizer::Pillow), ("opencv", Resizer::OpenCv)] {
+    for (name, resizer) in [
+        ("pillow", Resizer::Pillow),
+        ("opencv", Resizer::OpenCv),
+        ("nanodet", Resizer::NanoDet),
+        ("nanodet_plus", Resizer::NanoDetPlus),
+    ] {
         for row in golden.counts(&format!("{name}.sizes")).chunks(6) {
             let frame = resizing(resizer, row[2], row[3]).frame([row[0], row[1]]);
             // Where a side vanishes ours is one pixel.
@@ -76,7 +81,7 @@ fn pillow_and_opencv_resize_to_the_same_sizes() {
 }
 
 #[test]
-fn pictures_are_resized_as_by_pillow_and_opencv() {
+fn pictures_are_resized_as_by_others() {
     let golden = TensorFile::golden("resizers");
     for (index, case) in golden.counts("cases").chunks(4).enumerate() {
         let [height, width] = [case[0], case[1]];
@@ -84,6 +89,8 @@ fn pictures_are_resized_as_by_pillow_and_opencv() {
         for (name, resizer, tolerance) in [
             ("pillow", Resizer::Pillow, 0.0),
             ("opencv", Resizer::OpenCv, 1e-5),
+            ("nanodet", Resizer::NanoDet, 1e-5),
+            ("nanodet_plus", Resizer::NanoDetPlus, 1e-5),
         ] {
             let transform = resizing(resizer, case[2], case[3]);
             let frame = transform.frame([height, width]);

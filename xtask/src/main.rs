@@ -68,6 +68,7 @@ const ON_SECOND_DRIVER: [&[&str]; 3] = [
         "gpu::efpn_50_hat_s11",
         "gpu::fpn_resnet50_s1",
         "retinaface::gpu",
+        "nanodet::gpu",
         "photos::gpu",
         "hat::gpu::hats_parts",
     ],

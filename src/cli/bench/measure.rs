@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use fpn_wgpu::gpu::{Gpu, peaks};
 use fpn_wgpu::models::ModelConfig;
-use fpn_wgpu::{Detector, Summary, weights};
+use fpn_wgpu::{Detector, DetectorBuilder, Summary, weights};
 use image::RgbaImage;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -127,7 +127,7 @@ fn ms(started: Instant) -> f64 {
     started.elapsed().as_secs_f64() * 1e3
 }
 
-/// The model with its weights, for pictures as large as they come.
+/// The model with its weights, for pictures as large as they come, unless it brings all into a square.
 fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
     let model = ModelArgs {
         model: Some(bench.model),
@@ -141,14 +141,18 @@ fn detector(bench: &Bench, gpu: Option<Arc<Gpu>>) -> Result<Detector> {
     let [height, width] = bench.size;
     let [short, long] = [height.min(width), height.max(width)];
     let precision = bench.precision.precision;
+    let sized = |builder: DetectorBuilder| match bench.model.transform().resizer.is_warp() {
+        true => builder,
+        false => builder.min_size(short).max_size(long),
+    };
     match &bench.weights {
         Some(file) => {
-            let builder = model.builder(Some(file))?.min_size(short).max_size(long);
+            let builder = sized(model.builder(Some(file))?);
             model.build(device::place(builder, gpu, precision)?, Some(file))
         }
         None => {
             let weights = weights::seeded(&ModelConfig::of(bench.model), SEED);
-            let builder = Detector::builder(weights).min_size(short).max_size(long);
+            let builder = sized(Detector::builder(weights));
             Ok(device::place(builder, gpu, precision)?.build()?)
         }
     }

@@ -64,7 +64,7 @@ pub fn lower_traced(
         .collect();
     let frame = captured
         .frame
-        .map(|frame| lowering.define(frame, &[4], ValueKind::Frame));
+        .map(|frame| lowering.define(frame, &[6], ValueKind::Frame));
     let mut place = None;
     for operation in &captured.graph.operations {
         lowering.operation(operation).map_err(|reason| LowerError {

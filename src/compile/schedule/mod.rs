@@ -201,6 +201,7 @@ fn prepare(image: ValueId, transform: &Transform, plan: &mut PlanBuilder<'_>) {
     let sampling = match transform.resizer {
         Resizer::Torchvision | Resizer::OpenCv => Sampling::Bilinear,
         Resizer::Pillow => Sampling::Antialiased,
+        Resizer::NanoDet | Resizer::NanoDetPlus => Sampling::Warped,
     };
     let dispatch = params.dispatch(sampling, Dtypes::stored(Dtype::F32, plan.dtype(image)));
     let operands = [Operand::Frame, Operand::Picture, plan.operand(image)];

@@ -127,8 +127,18 @@ pub(super) fn frame(words: &[u32]) -> FrameUniform {
 
 /// The words of the sizes of a picture that was resized.
 pub(super) fn frame_words(original: [usize; 2], resized: [usize; 2]) -> Vec<u32> {
+    words_of(frame_of(original, resized))
+}
+
+/// The sizes of a picture before and after.
+pub(super) fn frame_of(original: [usize; 2], resized: [usize; 2]) -> FrameUniform {
     let ratio = [0, 1].map(|axis| original[axis] as f32 / resized[axis] as f32);
-    bytemuck::cast_slice(&[FrameUniform::new(original, resized, ratio)]).to_vec()
+    FrameUniform::new(original, resized, ratio)
+}
+
+/// The same as a buffer's words.
+pub(super) fn words_of(frame: FrameUniform) -> Vec<u32> {
+    bytemuck::cast_slice(&[frame]).to_vec()
 }
 
 /// The bits of floats.

@@ -1,7 +1,7 @@
 //! What the kernels are compared with their references over.
 
 use super::{Params, Sampling, reference};
-use crate::kernels::checks::{Case, Checks, Random, frame_words, unwritten};
+use crate::kernels::checks::{Case, Checks, Random, frame_of, unwritten, words_of};
 use crate::kernels::{Dtypes, words};
 
 pub(super) fn checks(sampling: Sampling) -> Checks {
@@ -16,6 +16,11 @@ pub(super) fn checks(sampling: Sampling) -> Checks {
             cases: |_, random| cases(Sampling::Antialiased, random),
             // No byte may be another.
             tolerance: 1e-6,
+        },
+        Sampling::Warped => Checks {
+            reference: reference::warped,
+            cases: |_, random| cases(Sampling::Warped, random),
+            tolerance: 1e-5,
         },
     }
 }
@@ -49,8 +54,13 @@ pub fn case(sampling: Sampling, shape: PreprocessShape, random: &mut Random) -> 
         deviation: [0.229, 0.224, 0.225, 1.0],
     };
     let picture = (0..original[0] * original[1]).map(|_| random.word());
+    let mut frame = frame_of(original, resized);
+    if sampling == Sampling::Warped {
+        // Some of a picture is cut off on one side, and there is nothing on the other.
+        frame = frame.shifted([0.3 * frame.ratio[0], -0.7 * frame.ratio[1]]);
+    }
     let bindings = vec![
-        frame_words(original, resized),
+        words_of(frame),
         picture.collect(),
         unwritten(padded[0] * padded[1] * 4),
     ];

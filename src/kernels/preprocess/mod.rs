@@ -22,6 +22,8 @@ pub enum Sampling {
     Bilinear,
     /// Through triangles as wide as the scale, over bytes, rounded to bytes across and then down.
     Antialiased,
+    /// Bilinear, from index to index, no antialiasing, over bytes, black beyond the picture.
+    Warped,
 }
 
 params! {
@@ -42,18 +44,20 @@ params! {
 
 static BILINEAR: LazyLock<Kernel> = LazyLock::new(|| record(Sampling::Bilinear));
 static ANTIALIASED: LazyLock<Kernel> = LazyLock::new(|| record(Sampling::Antialiased));
+static WARPED: LazyLock<Kernel> = LazyLock::new(|| record(Sampling::Warped));
 
 /// The kernel that samples so.
 pub fn kernel(sampling: Sampling) -> &'static Kernel {
     match sampling {
         Sampling::Bilinear => &BILINEAR,
         Sampling::Antialiased => &ANTIALIASED,
+        Sampling::Warped => &WARPED,
     }
 }
 
 /// All variants.
 pub fn kernels() -> Vec<&'static Kernel> {
-    vec![&BILINEAR, &ANTIALIASED]
+    vec![&BILINEAR, &ANTIALIASED, &WARPED]
 }
 
 /// The picture is always of bytes; the input may be stored in 16 bits.
@@ -69,9 +73,14 @@ fn record(sampling: Sampling) -> Kernel {
         checks::checks(sampling),
     )
     .with_dtypes(DTYPES);
-    if sampling == Sampling::Antialiased {
-        kernel.name = Cow::Borrowed("preprocess, antialiased");
-        kernel.defs.to_mut().push(("ANTIALIASED", Def::Flag));
+    let special = match sampling {
+        Sampling::Bilinear => None,
+        Sampling::Antialiased => Some(("preprocess, antialiased", "ANTIALIASED")),
+        Sampling::Warped => Some(("preprocess, warped", "WARPED")),
+    };
+    if let Some((name, flag)) = special {
+        kernel.name = Cow::Borrowed(name);
+        kernel.defs.to_mut().push((flag, Def::Flag));
     }
     kernel
 }

@@ -20,7 +20,8 @@ pub(super) fn bilinear(call: Call<'_>) {
         let down = tap_near(place(y, 0), rows);
         let across = tap_near(place(x, 1), columns);
         let row = |y: usize| -> [f32; 3] {
-            let [low, high] = [across.low, across.high].map(|x| source.normal(source.bytes(x, y)));
+            let normal = |x: usize| source.normal(source.floats(x, y));
+            let [low, high] = [across.low, across.high].map(normal);
             from_fn(|c| (1.0 - across.near) * low[c] + across.near * high[c])
         };
         let (top, bottom) = (row(down.low), row(down.high));
@@ -49,7 +50,37 @@ pub(super) fn antialiased(call: Call<'_>) {
             let weight = weight(down, row);
             sum = from_fn(|c| sum[c] + weight * (of_row[c] >> BITS).min(255));
         }
-        source.normal(sum.map(|sum| (sum >> BITS).min(255)))
+        source.normal(sum.map(|sum| (sum >> BITS).min(255) as f32))
+    });
+}
+
+/// Warps bytes, black beyond the picture, normalizes, pads with zeros.
+///
+/// - `picture`: `[y][x]`, a pixel a word; `image`: `[y][x]`.
+pub(super) fn warped(call: Call<'_>) {
+    run(call, |source, y, x| {
+        let FrameUniform {
+            original,
+            ratio,
+            shift,
+            ..
+        } = source.frame;
+        let place = [0, 1].map(|axis| [y, x][axis] as f32 * ratio[axis] + shift[axis]);
+        let low = place.map(f32::floor);
+        let near = [0, 1].map(|axis| place[axis] - low[axis]);
+        let cell = |down: usize, across: usize| -> [f32; 3] {
+            let [y, x] = [low[0] as i32 + down as i32, low[1] as i32 + across as i32];
+            match (0..original[0] as i32).contains(&y) && (0..original[1] as i32).contains(&x) {
+                true => source.floats(x as usize, y as usize),
+                false => [0.0; 3],
+            }
+        };
+        let row = |down: usize| -> [f32; 3] {
+            let (left, right) = (cell(down, 0), cell(down, 1));
+            from_fn(|c| (1.0 - near[1]) * left[c] + near[1] * right[c])
+        };
+        let (top, bottom) = (row(0), row(1));
+        source.normal(from_fn(|c| (1.0 - near[0]) * top[c] + near[0] * bottom[c]))
     });
 }
 
@@ -70,14 +101,18 @@ impl Source<'_> {
         }
     }
 
-    fn normal(&self, bytes: [u32; 3]) -> [f32; 3] {
+    fn floats(&self, x: usize, y: usize) -> [f32; 3] {
+        self.bytes(x, y).map(|byte| byte as f32)
+    }
+
+    fn normal(&self, bytes: [f32; 3]) -> [f32; 3] {
         let Params {
             divisor,
             mean,
             deviation,
             ..
         } = self.params;
-        from_fn(|c| (bytes[c] as f32 / divisor - mean[c]) / deviation[c])
+        from_fn(|c| (bytes[c] / divisor - mean[c]) / deviation[c])
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Params, WITHOUT_ROIS, reference};
 use crate::boxes::Edges;
 use crate::kernels::checks::{
-    Case, Checks, ORIGINAL, RESIZED, Random, UNWRITTEN, bits, boxes, frame_words, unwritten,
+    Case, Checks, ORIGINAL, RESIZED, Random, UNWRITTEN, bits, boxes, frame_of, unwritten, words_of,
 };
 
 pub(super) const CHECKS: Checks = Checks {
@@ -71,7 +71,7 @@ pub fn case(shape: CandidatesShape, with_rois: bool, random: &mut Random) -> Cas
     results.resize(4 + shape.limit * shape.blocks * 4, UNWRITTEN);
     let [keys, kept] = params.scratch().map(unwritten);
     let mut bindings = vec![
-        frame_words(ORIGINAL, RESIZED),
+        words_of(frame_of(ORIGINAL, RESIZED).shifted([3.0, -2.5])),
         candidates(shape, random),
         vec![shape.found as u32],
         keys,

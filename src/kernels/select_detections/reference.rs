@@ -63,6 +63,7 @@ fn select_detections(
     let mut alive = vec![true; total];
     let [down, across] = frame.ratio;
     let scale = [across, down, across, down];
+    let shift = [1, 0, 1, 0].map(|axis| frame.shift[axis]);
     let edges = Edges::of_word(params.edges);
     // In the pixels in which boxes overlap.
     let box_of = |candidate: usize| -> Vec4 {
@@ -101,7 +102,7 @@ fn select_detections(
             let is_tags = invocation == blocks - 1;
             let value: Vec4 = match is_tags {
                 true => block,
-                false => from_fn(|c| block[c] * scale[c]),
+                false => from_fn(|c| block[c] * scale[c] + shift[c]),
             };
             let out = &mut results[4 * (1 + kept.len() * blocks + invocation)..][..4];
             out.copy_from_slice(&value.map(f32::to_bits));

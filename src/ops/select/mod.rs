@@ -91,7 +91,7 @@ impl SelectOps for Flex {
         let landmarks = candidates.rows.shape()[1] - 4;
         let frame = flex::contiguous(frame);
         let frame = flex::values::<f32>(&frame);
-        let selected = select(candidates.into_memory(), [frame[2], frame[3]], options);
+        let selected = select(candidates.into_memory(), Place::of(frame), options);
         Candidates::from_memory(&selected, landmarks)
     }
 }
@@ -215,27 +215,41 @@ fn check_widths(candidates: &Value, detections: &Value) -> Result<(), String> {
     }
 }
 
-/// What the CPU engine does for [`select_detections()`]. `ratio` takes a pixel of the resized picture to one of the
-/// original, down and across.
-pub fn select(
-    candidates: Vec<Candidate>,
-    ratio: [f32; 2],
-    options: SelectOptions,
-) -> Vec<Candidate> {
-    let kept = select_kept(candidates, ratio, options).into_iter();
+/// Where the resized picture lies in the original, down and across.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// What a place in the resized picture is multiplied by to be one in the original …
+    pub ratio: [f32; 2],
+    /// … and what is added then.
+    pub shift: [f32; 2],
+}
+
+impl Place {
+    /// As [`Frame::tensor`](crate::transform::Frame::tensor) has it.
+    fn of(frame: &[f32]) -> Self {
+        Self {
+            ratio: [frame[2], frame[3]],
+            shift: [frame[4], frame[5]],
+        }
+    }
+}
+
+/// What the CPU engine does for [`select_detections()`].
+pub fn select(candidates: Vec<Candidate>, place: Place, options: SelectOptions) -> Vec<Candidate> {
+    let kept = select_kept(candidates, place, options).into_iter();
     kept.map(|(_, restored)| restored).collect()
 }
 
 /// The same, each behind what it was in pixels of the resized picture.
 fn select_kept(
     mut candidates: Vec<Candidate>,
-    ratio: [f32; 2],
+    place: Place,
     options: SelectOptions,
 ) -> Vec<(Candidate, Candidate)> {
     // Stable, so that ties stay in order.
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let bbox = |candidate: &Candidate| match options.is_restored {
-        true => restore(candidate, ratio).bbox,
+        true => restore(candidate, place).bbox,
         false => candidate.bbox,
     };
     let boxes: Vec<BBox> = candidates.iter().map(bbox).collect();
@@ -245,20 +259,20 @@ fn select_kept(
         .into_iter()
         .map(|index| {
             let own = candidates[index].clone();
-            let restored = restore(&own, ratio);
+            let restored = restore(&own, place);
             (own, restored)
         })
         .collect()
 }
 
-fn restore(candidate: &Candidate, [down, across]: [f32; 2]) -> Candidate {
+fn restore(candidate: &Candidate, Place { ratio, shift }: Place) -> Candidate {
     let [x1, y1, x2, y2] = candidate.bbox;
+    let x = |x: f32| x * ratio[1] + shift[1];
+    let y = |y: f32| y * ratio[0] + shift[0];
     let landmarks = candidate.landmarks.chunks_exact(2);
     Candidate {
-        bbox: [x1 * across, y1 * down, x2 * across, y2 * down],
-        landmarks: landmarks
-            .flat_map(|p| [p[0] * across, p[1] * down])
-            .collect(),
+        bbox: [x(x1), y(y1), x(x2), y(y2)],
+        landmarks: landmarks.flat_map(|p| [x(p[0]), y(p[1])]).collect(),
         ..*candidate
     }
 }

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Int, Shape, Tensor};
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::{SelectOptions, check_widths, schedule, select_kept};
+use super::{Place, SelectOptions, check_widths, schedule, select_kept};
 use crate::ops::candidates::{self, CANDIDATES, Candidates, captured_shapes};
 use crate::ops::capture::record;
 use crate::ops::flex;
@@ -103,7 +103,7 @@ impl SelectRoisOps for Flex {
         let landmarks = candidates.rows.shape()[1] - 4;
         let frame = flex::contiguous(frame);
         let frame = flex::values::<f32>(&frame);
-        let kept = select_kept(candidates.into_memory(), [frame[2], frame[3]], options);
+        let kept = select_kept(candidates.into_memory(), Place::of(frame), options);
         let boxes: Vec<f32> = kept.iter().flat_map(|(own, _)| own.bbox).collect();
         let labels: Vec<i32> = kept.iter().map(|(own, _)| own.label).collect();
         let number = kept.len();
