@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn::module::Module;
 
-use super::format::{Format, START};
+use super::format::Format;
 use super::{Metadata, WeightsError, extras, model_zoo, official, pytorch, safetensors};
 use crate::models::{Architecture, parameters};
 
@@ -182,6 +182,8 @@ impl Checkpoint {
     pub fn open(path: &std::path::Path) -> Result<Self, WeightsError> {
         use std::fs::{self, File};
         use std::io::Read;
+
+        use super::format::START;
 
         let mut start = Vec::new();
         File::open(path)?.take(START).read_to_end(&mut start)?;

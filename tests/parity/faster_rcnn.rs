@@ -56,6 +56,8 @@ cases![
     mobilenet_v3_large_s38,
     mobilenet_v3_large_320_s29,
     mobilenet_v3_large_320_s47,
+    resnet50_fpn_v2_s12,
+    resnet50_fpn_v2_s20,
     resnext50_32x4d_s17,
     resnext101_32x8d_s18,
 ];

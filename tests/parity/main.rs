@@ -15,6 +15,7 @@ mod faster_rcnn;
 mod faster_rcnn_c4;
 mod fpn_resnet;
 mod hat;
+mod instances;
 mod matching;
 mod nanodet;
 mod one_stage;

@@ -75,6 +75,10 @@ impl TensorFile {
         self.numbers(name, Dtype::F32, f32::from_le_bytes)
     }
 
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        self.numbers(name, Dtype::U8, |[byte]| byte)
+    }
+
     pub fn integers(&self, name: &str) -> Vec<i64> {
         self.numbers(name, Dtype::I64, i64::from_le_bytes)
     }

@@ -432,7 +432,7 @@ fn older_layout(key: &str) -> String {
 }
 
 pub(in crate::models) fn seeded(key: &str, shape: &[usize], is_bottleneck: bool) -> Distribution {
-    const GAINS: [(&str, f64); 9] = [
+    const GAINS: [(&str, f64); 12] = [
         ("fpn.inner_blocks.3.", 1.2),
         ("fpn.inner_blocks.2.", 0.5),
         ("fpn.inner_blocks.", 0.25),
@@ -443,11 +443,17 @@ pub(in crate::models) fn seeded(key: &str, shape: &[usize], is_bottleneck: bool)
         ("box_predictor.bbox_pred.", 4.0),
         // MobileNet's: nothing halves what its blocks hand on.
         (".block.0.0.", 1.0),
+        ("mask_predictor.conv5_mask.", 2.8),
+        ("mask_predictor.mask_fcn_logits.", 3.0),
+        ("keypoint_predictor.kps_score_lowres.", 0.7),
     ];
     match key {
         "roi_heads.box_head.fc6.bias"
         | "roi_heads.box_head.fc7.bias"
         | "roi_heads.box_head.5.bias" => Distribution::around(-1.3, 0.1),
+        _ if key.contains("mask_head.") && key.ends_with(".bias") => {
+            Distribution::around(-0.5, 0.1)
+        }
         // Most RoIs are background.
         CLASSIFIER => Distribution {
             apart: Some((0, 8.0)),
