@@ -89,8 +89,9 @@ fn pictures_are_resized_as_by_others() {
         for (name, resizer, tolerance) in [
             ("pillow", Resizer::Pillow, 0.0),
             ("opencv", Resizer::OpenCv, 1e-5),
-            ("nanodet", Resizer::NanoDet, 1e-5),
-            ("nanodet_plus", Resizer::NanoDetPlus, 1e-5),
+            // Places in f32 are some 1e-5 of a pixel from those in f64.
+            ("nanodet", Resizer::NanoDet, 3e-5),
+            ("nanodet_plus", Resizer::NanoDetPlus, 3e-5),
         ] {
             let transform = resizing(resizer, case[2], case[3]);
             let frame = transform.frame([height, width]);
