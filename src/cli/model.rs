@@ -141,11 +141,11 @@ impl ModelArgs {
         match error {
             BuildError::NoArchitecture { fits } => {
                 let names: Vec<&str> = fits.iter().map(|model| model.name()).collect();
-                Usage(format!(
-                    "{weights} does not say which model it is for: give --model, one of {}",
-                    names.join(", ")
-                ))
-                .into()
+                let which = match names.as_slice() {
+                    [name] => format!("give --model {name}, which it fits"),
+                    _ => format!("give --model, one of {}", names.join(", ")),
+                };
+                Usage(format!("{weights} does not say which model it is for: {which}")).into()
             }
             BuildError::FitsOthers { error, fits } => {
                 let names: Vec<&str> = fits.iter().map(|model| model.name()).collect();

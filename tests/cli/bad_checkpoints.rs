@@ -288,7 +288,7 @@ fn a_checkpoint_of_another_model_is_refused() {
     }
     assert_misused(
         folder.fpn("detect a.png --device cpu --weights untold.safetensors"),
-        "untold.safetensors does not say which model it is for: give --model, one of retinaface_mobilenet025",
+        "untold.safetensors does not say which model it is for: give --model retinaface_mobilenet025, which it fits",
     );
 }
 
