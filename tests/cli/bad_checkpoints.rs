@@ -279,7 +279,8 @@ fn a_checkpoint_of_another_model_is_refused() {
             "untold.safetensors",
             "fasterrcnn_resnet50_fpn",
             "untold.safetensors does not fit fasterrcnn_resnet50_fpn: \
-             tensor 'roi_heads.box_predictor.cls_score.bias' is missing",
+             tensor 'roi_heads.box_predictor.cls_score.bias' is missing; \
+             it fits --model retinaface_mobilenet025",
         ),
     ] {
         let detect = format!("detect a.png --device cpu --weights {checkpoint} --model {model}");
@@ -287,7 +288,7 @@ fn a_checkpoint_of_another_model_is_refused() {
     }
     assert_misused(
         folder.fpn("detect a.png --device cpu --weights untold.safetensors"),
-        "untold.safetensors does not say which model it is for: give --model, one of pyramid_tiny, ",
+        "untold.safetensors does not say which model it is for: give --model, one of retinaface_mobilenet025",
     );
 }
 

@@ -18,6 +18,12 @@ versions of torch on the same machine make the same bytes.
 - `retinanet_<...>_s<seed>`, `fcos_<...>_s<seed>` (`one_stage.py`): `boxes`, `scores`, `labels`, and `levels` (3 to 7);
   `margin.*`; stages `image`, `c3`..`c5`, `p3`..`p7`, and the heads' maps, logits `class.3`..`7`, `box.3`..`7` (FCOS's
   are distances, after the ReLU) and FCOS's logits `centreness.3`..`7`.
+- `maskrcnn_<...>_s<seed>`, `keypointrcnn_<...>_s<seed>` (`masks_keypoints.py`): as `frcnn`, and `resized_boxes`, the
+  detections' in the resized picture's coordinates; the stages `mask_features` and `mask_logits`, or
+  `keypoint_features` and `keypoint_logits` (after the bilinear step), one row a detection. `mask_probabilities`
+  [D, 28, 28] of each detection's own class; `masks` [D, ceil(H W / 8)], the picture's pixels row by row, the first in
+  the highest bit, 1 where the pasted mask is 0.5 or more: `near_pixels` of the metadata are nearer than `near` to that.
+  `keypoints` [D, 17, 3] (x, y, 1) in the picture's coordinates, and `keypoints_scores` [D, 17].
 - `retinaface_s<seed>` (`retinaface.py`): `boxes`, `scores`, `landmarks` (x, y of five points), `levels` (3, 4, 5 for
   the strides 8, 16, 32); stages `p3`..`p5` (after the merges, before SSH), `ssh3`..`ssh5`, `class.3`..`class.5`,
   `bbox.*`, `landmark.*` (the heads' maps).
@@ -42,8 +48,9 @@ versions of torch on the same machine make the same bytes.
 
 A detector's case is refused if a decision of the head is within 2e-5 of its threshold, or if detections change with
 the input moved by 1e-6 of itself or with arithmetic in f64: then it takes another picture size. (Sizes such as 335x251
-and 433x640 were found so.) A pyramid's case is refused if a stage in f32 is more than 5e-6 of its largest value from
-what it is in f64.
+and 433x640 were found so.) So is one where a side of a mask's or a keypoint's box is within 1e-3 of where it is cut, or
+a heat map's best value is less than 1e-4 better than the next. A pyramid's case is refused if a stage in f32 is more
+than 5e-6 of its largest value from what it is in f64.
 """
 
 import argparse
@@ -60,6 +67,7 @@ import faster_rcnn_c4
 import fpn_resnet
 import generator
 import hat
+import masks_keypoints
 import model_zoo
 import nanodet
 import one_stage
@@ -153,6 +161,8 @@ def main():
         jobs[f"retinaface_s{face[0]}"] = lambda face=face: generate_faces(*face, arguments.out)
     for case in faster_rcnn.CASES:
         jobs[case.name] = lambda case=case: faster_rcnn.generate(case, arguments.out)
+    for case in masks_keypoints.CASES:
+        jobs[case.name] = lambda case=case: masks_keypoints.generate(case, arguments.out)
     for case in one_stage.CASES:
         jobs[case.name] = lambda case=case: one_stage.generate(case, arguments.out)
     for case in detectron2.CASES:

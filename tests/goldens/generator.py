@@ -9,8 +9,9 @@ language can make the same weights and pictures without any file in between:
     v(key, i)      2 * (stream(key, i) >> 40) / 2^24 - 1                         in [-1, 1), f64
     parameter[i] = f32(offset + scale * v(key(seed, name), i))                   i: flat, row-major
 
-`name` is the state-dict key, that of torchvision's pyramid and RPN in its older layout
-(`backbone.fpn.inner_blocks.0.weight`, `rpn.head.conv.weight`; see `faster_rcnn.old_layout`). (offset, scale) come from `parameter_range`.
+`name` is the state-dict key. Of torchvision's first versions it is that of the older layout
+(`backbone.fpn.inner_blocks.0.weight`, `rpn.head.conv.weight`; see `faster_rcnn.fill`). (offset, scale) come from
+`parameter_range`.
 """
 
 import json
@@ -76,6 +77,7 @@ BIASES = [
     ("gfl_cls.", (-5.0, 0.5)),  # few of NanoDet's classes are anywhere; to distributions it is the same
     ("anchor_deltas.", (0.0, 0.8)),
     ("rpn.head.bbox_pred.", (0.0, 0.8)),  # anchors of one place become boxes of several sizes
+    ("mask_head.", (-0.5, 0.1)),  # sparse, too, so that masks are neither full nor empty
     ("classification_head.cls_logits.", (-8.0, 1.0)),  # one-stage detectors: few of many scores are good
     ("regression_head.bbox_reg.", (0.0, 0.8)),
     ("", (0.0, 0.1)),
@@ -136,6 +138,9 @@ GAINS = [
     ("classification_head.cls_logits.", 3.0),
     ("regression_head.bbox_reg.", 0.1),  # neighbours have near boxes, of which one remains
     (".block.0.0.", 1.0),  # MobileNet: nothing halves what its blocks hand on
+    ("mask_predictor.conv5_mask.", 2.8),
+    ("mask_predictor.mask_fcn_logits.", 3.0),
+    ("keypoint_predictor.kps_score_lowres.", 0.7),
     ("", math.sqrt(2.0)),
 ]
 

@@ -178,8 +178,8 @@ def generate(case, folder):
     best = detections["scores"]
     empty = (detections["boxes"][:, 2:] <= detections["boxes"][:, :2]).any(dim=1)
     print(
-        f"{case.name}: {case.height}x{case.width} -> {tuple(resized)}, candidates {good}, {len(suppression[-1])} left by "
-        f"NMS, {len(best)} detections of {len(set(detections['labels'].tolist()))} classes on levels "
+        f"{case.name}: {case.height}x{case.width} -> {tuple(resized)}, candidates {good}, "
+        f"{len(suppression[-1])} left by NMS, {len(best)} detections of {len(set(detections['labels'].tolist()))} classes on levels "
         f"{detections['levels'].bincount(minlength=8)[FINEST:].tolist()}, {int(empty.sum())} of them empty, "
         f"scores {[round(float(s), 3) for s in best[[0, len(best) // 2, -1]]] if len(best) else []}, unstable {moved}, "
         + ", ".join(f"{k[7:]} {v:.1e}" for k, v in margin.items())

@@ -54,7 +54,13 @@ macro_rules! cases {
     };
 }
 
-cases![maskrcnn_resnet50_fpn_s1];
+cases![
+    maskrcnn_resnet50_fpn_s3,
+    maskrcnn_resnet50_fpn_s6,
+    maskrcnn_resnet50_fpn_v2_s3,
+    keypointrcnn_resnet50_fpn_s3,
+    keypointrcnn_resnet50_fpn_s6,
+];
 
 #[test]
 fn every_golden_has_a_test() {

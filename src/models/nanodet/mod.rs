@@ -15,7 +15,7 @@ use self::pan::Pan;
 use self::shufflenet::ShuffleNet;
 use super::{
     Architecture, COCO_CLASSES, COCO_NAMES, Classes, Distribution, Model, ModelConfig, Outputs,
-    Request, Selection, Specification, Stage,
+    Published, Request, Selection, Source, Specification, Stage,
 };
 use crate::ops::anchors::{AnchorLayout, AnchorRule};
 use crate::ops::dense_decode::{BoxCode, DenseMaps, DenseOptions, decode_dense};
@@ -173,6 +173,10 @@ pub static PLUS_M_320: Architecture = Architecture(&Specification {
     name: "nanodet_plus_m_320",
     description: "NanoDet-Plus-m, 320 pixels",
     transform: transform(Resizer::NanoDetPlus, 320),
+    published: &[by_hand(
+        "nanodet-plus-m_320.pth",
+        "https://drive.google.com/file/d/1Dq0cTIdJDUhQxJe45z6rWncbZmOyh1Tv",
+    )],
     ..PLUS_M
 });
 
@@ -181,6 +185,14 @@ pub static PLUS_M_416: Architecture = Architecture(&Specification {
     name: "nanodet_plus_m_416",
     description: "NanoDet-Plus-m, 416 pixels",
     transform: transform(Resizer::NanoDetPlus, 416),
+    published: &[Published {
+        file_name: "nanodet-plus-m_416_checkpoint.ckpt",
+        source: Source::Folder(
+            "https://github.com/RangiLyu/nanodet/releases/download/v1.0.0-alpha-1/",
+        ),
+        megabytes: Some(35.5),
+        ..by_hand("", "")
+    }],
     ..PLUS_M
 });
 
@@ -189,6 +201,10 @@ pub static PLUS_M_WIDER_320: Architecture = Architecture(&Specification {
     name: "nanodet_plus_m_1.5x_320",
     description: "NanoDet-Plus-m-1.5x, 320 pixels",
     transform: transform(Resizer::NanoDetPlus, 320),
+    published: &[by_hand(
+        "nanodet-plus-m-1.5x_320.pth",
+        "https://drive.google.com/file/d/1Xdlgu5lxiS3w6ER7GE1mZpY663wmpcyY",
+    )],
     ..PLUS_M_WIDER
 });
 
@@ -197,6 +213,10 @@ pub static PLUS_M_WIDER_416: Architecture = Architecture(&Specification {
     name: "nanodet_plus_m_1.5x_416",
     description: "NanoDet-Plus-m-1.5x, 416 pixels",
     transform: transform(Resizer::NanoDetPlus, 416),
+    published: &[by_hand(
+        "nanodet-plus-m-1.5x_416.pth",
+        "https://drive.google.com/file/d/16FJJJgUt5VrSKG7RM_ImdKKzhJ-Mu45I",
+    )],
     ..PLUS_M_WIDER
 });
 
@@ -205,6 +225,10 @@ pub static M_320: Architecture = Architecture(&Specification {
     name: "nanodet_m_320",
     description: "NanoDet-m, 320 pixels",
     transform: transform(Resizer::NanoDet, 320),
+    published: &[by_hand(
+        "nanodet_m.ckpt",
+        "https://drive.google.com/file/d/1ZkYucuLusJrCb_i63Lid0kYyyLvEiGN3",
+    )],
     ..M
 });
 
@@ -213,8 +237,26 @@ pub static M_416: Architecture = Architecture(&Specification {
     name: "nanodet_m_416",
     description: "NanoDet-m, 416 pixels",
     transform: transform(Resizer::NanoDet, 416),
+    published: &[by_hand(
+        "nanodet_m_416.ckpt",
+        "https://drive.google.com/file/d/1jY-Um2VDDEhuVhluP9lE70rG83eXQYhV",
+    )],
     ..M
 });
+
+/// The authors' file at a page of theirs that only a person can fetch it from.
+const fn by_hand(file_name: &'static str, page: &'static str) -> Published {
+    Published {
+        name: "coco",
+        file_name,
+        source: Source::Page(page),
+        megabytes: None,
+        sha256_prefix: None,
+        licence: "Apache-2.0, © RangiLyu; trained on COCO, whose terms may apply",
+        class_names: &COCO_NAMES,
+        bn_eps: 1e-5,
+    }
+}
 
 const M: Specification = Specification {
     accepts: "NanoDet of RangiLyu; .pth, .ckpt, .safetensors",
