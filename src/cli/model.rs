@@ -145,7 +145,10 @@ impl ModelArgs {
                     [name] => format!("give --model {name}, which it fits"),
                     _ => format!("give --model, one of {}", names.join(", ")),
                 };
-                Usage(format!("{weights} does not say which model it is for: {which}")).into()
+                Usage(format!(
+                    "{weights} does not say which model it is for: {which}"
+                ))
+                .into()
             }
             BuildError::FitsOthers { error, fits } => {
                 let names: Vec<&str> = fits.iter().map(|model| model.name()).collect();

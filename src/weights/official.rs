@@ -1,11 +1,46 @@
-//! Checkpoints that their publisher's hash tells apart.
+//! Checkpoints that others published: by name, and told apart by their publisher's hash.
 
 use std::io::Read;
 
 use sha2::{Digest, Sha256};
 
 use super::Metadata;
-use crate::models::{Architecture, Published};
+use crate::models::{Architecture, Published, Source};
+
+/// Whose weights a name means where no model is named: of several models that have weights of this name, the first of
+/// these that is known, small and good; else the first that is listed and can be fetched.
+const USUAL: [&str; 2] = [
+    "nanodet_plus_m_416",
+    "fasterrcnn_mobilenet_v3_large_320_fpn",
+];
+
+/// Published weights with the model that they are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The model.
+    pub model: Architecture,
+    /// What is known of the file.
+    pub file: &'static Published,
+}
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = Known> {
+    Architecture::all().flat_map(|model| {
+        let files = model.specification().published.iter();
+        files.map(move |file| Known { model, file })
+    })
+}
+
+/// The weights of this name that are meant where no model is said.
+pub fn usual(name: &str) -> Option<Known> {
+    let named = || all().filter(|known| known.file.name == name);
+    let of = |model| named().find(|known| known.model.name() == model);
+    let can_be_fetched = |known: &Known| matches!(known.file.source, Source::Folder(_));
+    let usual = USUAL.into_iter().find_map(of);
+    usual
+        .or_else(|| named().find(can_be_fetched))
+        .or_else(|| named().next())
+}
 
 /// What is known of the published file with this SHA-256, in hexadecimal digits.
 pub fn by_sha256(sha256: &str) -> Option<Metadata> {

@@ -1,7 +1,8 @@
 // The page: what its address asks for is loaded, detected and drawn.
 //
 //   model      name of the model; not needed where the weights say it
-//   weights    URL of a checkpoint, safetensors or .pth; without, they are random
+//   weights    URL of a checkpoint, safetensors or .pth, or a name such as coco, of weights that are published
+//              where other pages may fetch them; without, they are random
 //   image      URL of a picture; without, one is generated
 //   minSize, maxSize, score, max, proposals, bnEps   as the options of `fpn detect`
 //   seed       of the random weights and the generated picture
@@ -99,17 +100,21 @@ async function fetchBitmap(url) {
 async function run() {
   const asked = parameters();
   checkBrowser();
-  const { default: load, Detector, Options, Picture, Weights, models } = await import("./fpn_web.js");
+  const fpn = await import("./fpn_web.js");
+  const { default: load, Detector, Options, Picture, Weights, models, published } = fpn;
   await load();
   fillForm(models(), asked);
 
   const watch = stopwatch();
-  const weights = asked.weights && (await fetchWeights(asked.weights, Weights));
+  const isName = asked.weights && !/[./]/.test(asked.weights);
+  const known = isName && published(asked.weights, asked.model);
+  const url = known ? known.url : asked.weights;
+  const weights = url && (await fetchWeights(url, Weights));
   const bitmap = asked.image && (await fetchBitmap(asked.image));
   watch.lap("fetch");
 
   say("Preparing the GPU …");
-  const model = asked.model ?? (weights ? undefined : DEFAULT_MODEL);
+  const model = asked.model ?? (known ? known.model : weights ? undefined : DEFAULT_MODEL);
   const detector = await Detector.open(weights, Object.assign(new Options(), asked, { model }));
   watch.lap("load");
 

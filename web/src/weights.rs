@@ -1,6 +1,7 @@
 //! A checkpoint on its way into the page.
 
-use fpn_wgpu::weights::Checkpoint;
+use fpn_wgpu::models::Source;
+use fpn_wgpu::weights::{Checkpoint, official};
 use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
 
@@ -27,6 +28,38 @@ impl Weights {
     pub fn append(&mut self, part: &[u8]) {
         self.bytes.extend_from_slice(part);
         self.hasher.update(part);
+    }
+}
+
+/// Weights that others published: for which model, and where they are.
+#[wasm_bindgen(getter_with_clone)]
+pub struct Published {
+    pub model: String,
+    pub url: String,
+}
+
+/// The published weights of this name, as `fpn detect --weights` takes it, of `model` if that is named.
+///
+/// # Errors
+/// If there are none, or only a person can fetch them.
+#[wasm_bindgen]
+pub fn published(name: &str, model: Option<String>) -> Result<Published, JsError> {
+    let known = match &model {
+        None => official::usual(name),
+        Some(model) => official::all()
+            .find(|known| known.file.name == name && known.model.name() == model.as_str()),
+    };
+    let of = model.map_or(String::new(), |model| format!(" for {model}"));
+    let known =
+        known.ok_or_else(|| JsError::new(&format!("no weights '{name}' are published{of}")))?;
+    match known.file.source {
+        Source::Folder(folder) => Ok(Published {
+            model: known.model.name().to_owned(),
+            url: format!("{folder}{}", known.file.file_name),
+        }),
+        Source::Page(page) => Err(JsError::new(&format!(
+            "the weights '{name}'{of} must be fetched by hand, from {page}"
+        ))),
     }
 }
 

@@ -4,42 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
-use fpn_wgpu::models::{Architecture, Published, Source};
+use fpn_wgpu::models::Architecture;
+use fpn_wgpu::weights::official::{Known, all, usual};
 
 use super::unknown;
-
-/// Whose weights a name means where no model is named: of several models that have weights of this name, the first of
-/// these that is known, small and good; else the first that is listed and can be fetched.
-const USUAL: [&str; 2] = [
-    "nanodet_plus_m_416",
-    "fasterrcnn_mobilenet_v3_large_320_fpn",
-];
-
-/// Published weights with the model that they are for.
-#[derive(Clone, Copy)]
-pub struct Known {
-    pub model: Architecture,
-    pub file: &'static Published,
-}
-
-/// All of them.
-pub fn all() -> impl Iterator<Item = Known> {
-    Architecture::all().flat_map(|model| {
-        let files = model.specification().published.iter();
-        files.map(move |file| Known { model, file })
-    })
-}
-
-/// The weights of this name that are meant where no model is said.
-pub fn usual(name: &str) -> Option<Known> {
-    let named = || all().filter(|known| known.file.name == name);
-    let of = |model| named().find(|known| known.model.name() == model);
-    let can_be_fetched = |known: &Known| matches!(known.file.source, Source::Folder(_));
-    let usual = USUAL.into_iter().find_map(of);
-    usual
-        .or_else(|| named().find(can_be_fetched))
-        .or_else(|| named().next())
-}
 
 /// The published weights that `--weights` names, of `model` if that is said; none where it means a file: one that is
 /// there, or a path that could be one's.

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use fpn_wgpu::models::Source;
+use fpn_wgpu::weights::official;
 
-use super::{folder, known};
+use super::folder;
 use crate::cli::output::say;
 use crate::cli::report::{align_right, new_table};
 
@@ -11,7 +12,7 @@ use crate::cli::report::{align_right, new_table};
 pub fn list() -> Result<()> {
     let folder = folder()?;
     let mut table = new_table(["model", "weights", "file", "MB", "licence", "here"]);
-    for known in known::all() {
+    for known in official::all() {
         let file = known.file;
         let is_here = folder.join(file.file_name).is_file();
         table.add_row([
@@ -30,7 +31,7 @@ pub fn list() -> Result<()> {
     }
     align_right(&mut table, 3..4);
     say(table)?;
-    if let Some(usual) = known::usual("coco") {
+    if let Some(usual) = official::usual("coco") {
         say(format_args!(
             "--weights coco without --model: {}.",
             usual.model

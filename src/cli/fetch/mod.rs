@@ -18,8 +18,8 @@ mod list;
 mod tests;
 
 use super::{Usage, cache};
+use fpn_wgpu::weights::official::Known;
 use kept::Wanted;
-use known::Known;
 pub use list::list;
 
 /// How weights that are named come here.
