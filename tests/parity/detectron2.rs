@@ -5,7 +5,8 @@ use fpn_wgpu::Detector;
 use fpn_wgpu::models::{Architecture, Body, FttForm, ModelConfig, StrideIn, Strides};
 use fpn_wgpu::weights::{self, StoredTensor};
 
-use crate::faster_rcnn::Case;
+use crate::case::Case;
+use crate::faster_rcnn::check;
 use crate::published::{of_shapes, parameter_count, shapes, state_dict};
 use crate::support::TensorFile;
 
@@ -15,7 +16,7 @@ macro_rules! cases {
             $(
                 #[test]
                 fn $name() {
-                    super::open(stringify!($name)).check();
+                    super::check(&super::open(stringify!($name)));
                 }
             )+
         }

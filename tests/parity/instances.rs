@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use fpn_wgpu::Detection;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::masks::Rle;
-use fpn_wgpu::models::{Model, ModelConfig, Request, Selection};
+use fpn_wgpu::models::{Model, Request};
 use fpn_wgpu::plan::InstanceKind;
-use fpn_wgpu::transform::{ResizeBounds, Transform};
-use fpn_wgpu::{Detection, Detector, weights};
-use image::{DynamicImage, RgbaImage};
 
-use crate::matching::{Object, match_one_to_one};
+use crate::case::Case;
 use crate::support::TensorFile;
 
 /// By which a probability of a mask may be off.
@@ -36,8 +34,8 @@ macro_rules! cases {
                 #[test]
                 fn $name() {
                     let case = super::Case::open(stringify!($name));
-                    case.check_probabilities();
-                    case.check(None);
+                    super::check_probabilities(&case);
+                    super::check(&case, None);
                 }
             )+
         }
@@ -47,7 +45,7 @@ macro_rules! cases {
                 #[test]
                 fn $name() {
                     let case = super::Case::open(stringify!($name));
-                    case.check(Some(crate::adapter::gpu()));
+                    super::check(&case, Some(crate::adapter::gpu()));
                 }
             )+
         }
@@ -72,165 +70,100 @@ fn every_golden_has_a_test() {
     assert_eq!(names, cases);
 }
 
-/// One of torchvision's models, and what it made of one picture.
-struct Case {
-    name: &'static str,
-    golden: TensorFile,
-    config: ModelConfig,
-    seed: u64,
-    bounds: ResizeBounds,
-    picture: RgbaImage,
+fn finds_keypoints(case: &Case) -> bool {
+    case.config.architecture.name().starts_with("keypoint")
 }
 
-impl Case {
-    fn open(name: &'static str) -> Self {
-        let golden = TensorFile::golden(name);
-        let architecture = golden.metadata("model").parse();
-        let architecture = architecture.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let seed = golden.number("seed");
-        Self {
-            name,
-            config: ModelConfig {
-                classes: golden.number("num_classes"),
-                bn_eps: golden.number("bn_eps"),
-                ..ModelConfig::of(architecture)
-            },
-            seed,
-            bounds: ResizeBounds {
-                min_size: golden.number("min_size"),
-                max_size: golden.number("max_size"),
-            },
-            picture: weights::picture(seed, golden.number("width"), golden.number("height")),
-            golden,
-        }
+/// The masks' probabilities, before they are pasted.
+fn check_probabilities(case: &Case) {
+    if finds_keypoints(case) {
+        return;
     }
+    let Model::FasterRcnn(model) = case.model() else {
+        panic!("{}: of another model", case.name)
+    };
+    let (image, frame) = case.input();
+    let request = Request {
+        selection: Some(case.selection()),
+        ..Request::maps([])
+    };
+    let outputs = model.forward(image, frame.tensor(&Device::flex()), &request);
+    let Some((InstanceKind::Masks, masks)) = outputs.instances else {
+        panic!("{}: finds no masks", case.name)
+    };
+    let found: Vec<f32> = masks.into_data().try_to_vec().expect("floats");
+    let expected = case.golden.floats("mask_probabilities");
+    assert_eq!(found.len(), expected.len(), "{}", case.name);
+    let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+    let largest = differences.fold(0.0, f32::max);
+    println!("{}: probabilities {largest:.1e}", case.name);
+    assert!(largest <= PROBABILITY_TOLERANCE, "{}: {largest}", case.name);
+}
 
-    fn selection(&self) -> Selection {
-        let selection = self.config.architecture.selection();
-        Selection {
-            limit: self.golden.number("limit"),
-            ..selection.expect("it is a detector")
-        }
+fn check(case: &Case, gpu: Option<Arc<Gpu>>) {
+    let pairs = case.check_detections(gpu);
+    match finds_keypoints(case) {
+        true => check_keypoints(case, &pairs),
+        false => check_masks(case, &pairs),
     }
+}
 
-    /// The masks' probabilities, before they are pasted.
-    fn check_probabilities(&self) {
-        if self.config.architecture.name().starts_with("keypoint") {
-            return;
-        }
-        let device = Device::flex();
-        let checkpoint = weights::seeded(&self.config, self.seed);
-        let model = weights::load(&self.config, &checkpoint).expect("seeded weights fit");
-        let Model::FasterRcnn(model) = model else {
-            panic!("{}: of another model", self.name)
-        };
-        let transform = Transform {
-            resize: Some(self.bounds),
-            ..self.config.transform()
-        };
-        let (width, height) = self.picture.dimensions();
-        let frame = transform.frame([height as usize, width as usize]);
-        let image = transform.apply(&self.picture, &frame, &device);
-        let request = Request {
-            selection: Some(self.selection()),
-            ..Request::maps([])
-        };
-        let outputs = model.forward(image, frame.tensor(&device), &request);
-        let Some((InstanceKind::Masks, masks)) = outputs.instances else {
-            panic!("{}: finds no masks", self.name)
-        };
-        let found: Vec<f32> = masks.into_data().try_to_vec().expect("floats");
-        let expected = self.golden.floats("mask_probabilities");
-        assert_eq!(found.len(), expected.len(), "{}", self.name);
-        let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
-        let largest = differences.fold(0.0, f32::max);
-        println!("{}: probabilities {largest:.1e}", self.name);
-        assert!(largest <= PROBABILITY_TOLERANCE, "{}: {largest}", self.name);
-    }
-
-    fn check(&self, gpu: Option<Arc<Gpu>>) {
-        let checkpoint = weights::seeded(&self.config, self.seed);
-        let builder = Detector::builder(checkpoint)
-            .min_size(self.bounds.min_size)
-            .max_size(self.bounds.max_size)
-            .limit(self.selection().limit);
-        let detector = builder.gpu(gpu).build().expect("seeded weights fit");
-        assert_eq!(*detector.config(), self.config, "{}", self.name);
-        let detections = detector.detect(&DynamicImage::ImageRgba8(self.picture.clone()));
-        let detections = detections.expect("the picture suits").items;
-        let found: Vec<Object> = detections.iter().map(Object::from).collect();
-        let boxes = self.golden.boxes("boxes").into_iter();
-        let expected: Vec<Object> = boxes
-            .zip(self.golden.counts("labels"))
-            .zip(self.golden.floats("scores"))
-            .map(|((bbox, label), score)| Object { bbox, label, score })
+fn check_masks(case: &Case, pairs: &[(Detection, usize)]) {
+    let packed = case.golden.bytes("masks");
+    let (width, height) = case.picture.dimensions();
+    let pixels = (width * height) as usize;
+    let row = pixels.div_ceil(8);
+    let (mut shared, mut all) = (0, 0);
+    for (detection, index) in pairs {
+        let bits = &packed[*index * row..][..row];
+        let expected: Vec<bool> = (0..pixels)
+            .map(|pixel| bits[pixel / 8] >> (7 - pixel % 8) & 1 == 1)
             .collect();
-        let pairs = match_one_to_one(self.name, &found, &expected, self.selection());
-        let pairs = pairs.into_iter();
-        let pairs = pairs.map(|(ours, theirs)| (&detections[ours], theirs));
-        match self.config.architecture.name().starts_with("keypoint") {
-            true => self.check_keypoints(pairs),
-            false => self.check_masks(pairs),
+        let found = detection.mask.as_ref().map(Rle::to_bitmap);
+        let found = found.unwrap_or_else(|| panic!("{}: no mask", case.name));
+        for (found, expected) in found.into_iter().zip(expected) {
+            shared += usize::from(found && expected);
+            all += usize::from(found || expected);
         }
     }
+    let near: usize = case.golden.number("near_pixels");
+    let iou = shared as f64 / all as f64;
+    println!(
+        "{}: {} of {all} pixels differ, {near} are near a half; IoU {iou:.5}",
+        case.name,
+        all - shared
+    );
+    assert!(
+        all - shared <= near && iou >= LEAST_IOU,
+        "{}: {iou}",
+        case.name
+    );
+}
 
-    fn check_masks<'a>(&self, pairs: impl Iterator<Item = (&'a Detection, usize)>) {
-        let packed = self.golden.bytes("masks");
-        let (width, height) = self.picture.dimensions();
-        let pixels = (width * height) as usize;
-        let row = pixels.div_ceil(8);
-        let (mut shared, mut all) = (0, 0);
-        for (detection, index) in pairs {
-            let bits = &packed[index * row..][..row];
-            let expected: Vec<bool> = (0..pixels)
-                .map(|pixel| bits[pixel / 8] >> (7 - pixel % 8) & 1 == 1)
-                .collect();
-            let found = detection.mask.as_ref().map(Rle::to_bitmap);
-            let found = found.unwrap_or_else(|| panic!("{}: no mask", self.name));
-            for (found, expected) in found.into_iter().zip(expected) {
-                shared += usize::from(found && expected);
-                all += usize::from(found || expected);
-            }
+fn check_keypoints(case: &Case, pairs: &[(Detection, usize)]) {
+    let expected = case.golden.floats("keypoints");
+    let expected: &[[f32; 3]] = expected.as_chunks().0;
+    let scores = case.golden.floats("keypoints_scores");
+    let number = case.golden.shape("keypoints")[1];
+    let mut largest = [0.0_f32; 2];
+    for (detection, index) in pairs {
+        let found = detection.keypoints.as_ref();
+        let found = found.unwrap_or_else(|| panic!("{}: no keypoints", case.name));
+        assert_eq!(found.len(), number, "{}", case.name);
+        for (k, [x, y, score]) in found.iter().enumerate() {
+            let [ex, ey, _] = expected[*index * number + k];
+            largest[0] = largest[0].max((x - ex).abs()).max((y - ey).abs());
+            largest[1] = largest[1].max((score - scores[*index * number + k]).abs());
         }
-        let near: usize = self.golden.number("near_pixels");
-        let iou = shared as f64 / all as f64;
-        println!(
-            "{}: {} of {all} pixels differ, {near} are near a half; IoU {iou:.5}",
-            self.name,
-            all - shared
-        );
-        assert!(
-            all - shared <= near && iou >= LEAST_IOU,
-            "{}: {iou}",
-            self.name
-        );
     }
-
-    fn check_keypoints<'a>(&self, pairs: impl Iterator<Item = (&'a Detection, usize)>) {
-        let expected = self.golden.floats("keypoints");
-        let expected: &[[f32; 3]] = expected.as_chunks().0;
-        let scores = self.golden.floats("keypoints_scores");
-        let number = self.golden.shape("keypoints")[1];
-        let mut largest = [0.0_f32; 2];
-        for (detection, index) in pairs {
-            let found = detection.keypoints.as_ref();
-            let found = found.unwrap_or_else(|| panic!("{}: no keypoints", self.name));
-            assert_eq!(found.len(), number, "{}", self.name);
-            for (k, [x, y, score]) in found.iter().enumerate() {
-                let [ex, ey, _] = expected[index * number + k];
-                largest[0] = largest[0].max((x - ex).abs()).max((y - ey).abs());
-                largest[1] = largest[1].max((score - scores[index * number + k]).abs());
-            }
-        }
-        let [places, scores] = largest;
-        println!(
-            "{}: keypoints {places:.1e} px, scores {scores:.1e}",
-            self.name
-        );
-        assert!(
-            places <= KEYPOINT_TOLERANCE && scores <= SCORE_TOLERANCE,
-            "{}: {places}, {scores}",
-            self.name
-        );
-    }
+    let [places, scores] = largest;
+    println!(
+        "{}: keypoints {places:.1e} px, scores {scores:.1e}",
+        case.name
+    );
+    assert!(
+        places <= KEYPOINT_TOLERANCE && scores <= SCORE_TOLERANCE,
+        "{}: {places}, {scores}",
+        case.name
+    );
 }

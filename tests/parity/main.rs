@@ -10,6 +10,7 @@ mod adapter;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod case;
 mod detectron2;
 mod faster_rcnn;
 mod faster_rcnn_c4;

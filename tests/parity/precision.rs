@@ -7,7 +7,7 @@ use fpn_wgpu::boxes::iou;
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
 
-use crate::faster_rcnn::Case;
+use crate::case::Case;
 use crate::matching::{Object, largest_difference};
 use crate::support::TensorFile;
 use crate::{adapter, retinaface};
@@ -74,7 +74,8 @@ fn faster_rcnn(precision: Precision, bound: Bound) {
     let Some(gpu) = gpu(precision) else { return };
     for name in ["frcnn_resnet18_s1", "frcnn_resnet34_s8"] {
         let case = Case::open(name);
-        let found = case.detections(Some(gpu.clone()), precision);
+        let found = case.detect(Some(gpu.clone()), precision);
+        let found: Vec<Object> = found.iter().map(Object::from).collect();
         let name = format!("{name} {}", precision.name());
         compare(&name, &found, &case.expected(), bound);
     }

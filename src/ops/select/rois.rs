@@ -37,27 +37,11 @@ pub fn select_rois(
 ) -> (Candidates<Dispatch>, Rois) {
     let selected =
         <Dispatch as SelectRoisOps>::select_rois(candidates, frame.into_dispatch(), options);
-    let Selected {
-        rows,
-        scores,
-        labels,
-        levels,
-        count,
-        roi_boxes,
-        roi_labels,
-        roi_count,
-    } = selected;
-    let detections = Candidates {
-        rows,
-        scores,
-        labels,
-        levels,
-        count,
-    };
+    let (detections, boxes, [labels, count]) = selected.into_parts();
     let rois = Rois {
-        boxes: Tensor::from_dispatch(roi_boxes),
-        labels: Tensor::from_dispatch(roi_labels),
-        count: Tensor::from_dispatch(roi_count),
+        boxes: Tensor::from_dispatch(boxes),
+        labels: Tensor::from_dispatch(labels),
+        count: Tensor::from_dispatch(count),
     };
     (detections, rois)
 }
@@ -81,6 +65,42 @@ pub struct Selected<B: Backend> {
     pub roi_labels: IntTensor<B>,
     /// Of RoIs.
     pub roi_count: IntTensor<B>,
+}
+
+impl<B: Backend> Selected<B> {
+    /// Detections and RoIs.
+    fn of(
+        detections: Candidates<B>,
+        roi_boxes: FloatTensor<B>,
+        [roi_labels, roi_count]: [IntTensor<B>; 2],
+    ) -> Self {
+        Self {
+            rows: detections.rows,
+            scores: detections.scores,
+            labels: detections.labels,
+            levels: detections.levels,
+            count: detections.count,
+            roi_boxes,
+            roi_labels,
+            roi_count,
+        }
+    }
+
+    /// The detections; the RoIs' boxes; their labels and number.
+    fn into_parts(self) -> (Candidates<B>, FloatTensor<B>, [IntTensor<B>; 2]) {
+        let detections = Candidates {
+            rows: self.rows,
+            scores: self.scores,
+            labels: self.labels,
+            levels: self.levels,
+            count: self.count,
+        };
+        (
+            detections,
+            self.roi_boxes,
+            [self.roi_labels, self.roi_count],
+        )
+    }
 }
 
 /// Backends that can run [`select_rois()`].
@@ -108,23 +128,14 @@ impl SelectRoisOps for Flex {
         let labels: Vec<i32> = kept.iter().map(|(own, _)| own.label).collect();
         let number = kept.len();
         let restored: Vec<_> = kept.into_iter().map(|(_, restored)| restored).collect();
-        let Candidates {
-            rows,
-            scores,
-            labels: of_detections,
-            levels,
-            count,
-        } = Candidates::from_memory(&restored, landmarks);
-        Selected {
-            rows,
-            scores,
-            labels: of_detections,
-            levels,
-            count,
-            roi_boxes: flex::tensor(boxes, [number, 4]),
-            roi_labels: flex::tensor(labels, [number]),
-            roi_count: flex::tensor(vec![number as i32], [1]),
-        }
+        Selected::of(
+            Candidates::from_memory(&restored, landmarks),
+            flex::tensor(boxes, [number, 4]),
+            [
+                flex::tensor(labels, [number]),
+                flex::tensor(vec![number as i32], [1]),
+            ],
+        )
     }
 }
 
@@ -161,20 +172,12 @@ impl SelectRoisOps for Capture {
             labels,
             levels,
             count,
-            roi_boxes,
+            boxes,
             roi_labels,
             roi_count,
         ] = record(SelectRois.id(), inputs, options.to_scalars(), outputs);
-        Selected {
-            rows,
-            scores,
-            labels,
-            levels,
-            count,
-            roi_boxes,
-            roi_labels,
-            roi_count,
-        }
+        let detections = Candidates::from_captured([rows, scores, labels, levels, count]);
+        Selected::of(detections, boxes, [roi_labels, roi_count])
     }
 }
 
@@ -229,17 +232,11 @@ impl Operation for SelectRois {
         let frame = tensors.get_float_tensor::<Flex>(&frame[0]);
         let options = SelectOptions::from_scalars(&call.scalars);
         let found = <Flex as SelectRoisOps>::select_rois(candidates, frame, options);
-        let (detections, rois) = call.outputs.split_at(CANDIDATES.len());
-        tensors.register_float_tensor::<Flex>(&rois[0].id, found.roi_boxes);
-        tensors.register_int_tensor::<Flex>(&rois[1].id, found.roi_labels);
-        tensors.register_int_tensor::<Flex>(&rois[2].id, found.roi_count);
-        let found = Candidates {
-            rows: found.rows,
-            scores: found.scores,
-            labels: found.labels,
-            levels: found.levels,
-            count: found.count,
-        };
-        found.register(detections, tensors);
+        let (detections, boxes, [labels, count]) = found.into_parts();
+        let (of_detections, rois) = call.outputs.split_at(CANDIDATES.len());
+        tensors.register_float_tensor::<Flex>(&rois[0].id, boxes);
+        tensors.register_int_tensor::<Flex>(&rois[1].id, labels);
+        tensors.register_int_tensor::<Flex>(&rois[2].id, count);
+        detections.register(of_detections, tensors);
     }
 }
