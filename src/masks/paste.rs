@@ -1,14 +1,12 @@
 //! From a model's square of probabilities to a mask of the picture, as torchvision's `paste_masks_in_image` makes it.
 
-use super::rle::{Rle, RleError, pixels};
+use super::rle::{FARTHEST_EDGE, Rle, RleError, pixels};
 use super::runs::Runs;
 use crate::boxes::BBox;
 use crate::transform::Tap;
 
 /// Above it a pixel belongs to the object.
 const THRESHOLD: f32 = 0.5;
-/// Farthest that a box may be from the picture's corner, in pixels: then whole numbers hold it.
-pub const FARTHEST: f32 = 1e9;
 
 impl Rle {
     /// Of a box's probabilities, `side × side` row-major: those pixels of a picture of `size` (height, width)
@@ -93,7 +91,7 @@ struct Span {
 
 /// Across and down: the box, larger by as much as the border, in whole pixels.
 fn spans(bbox: BBox, side: usize, [height, width]: [usize; 2]) -> Result<[Span; 2], RleError> {
-    if !bbox.iter().all(|edge| edge.abs() <= FARTHEST) {
+    if !bbox.iter().all(|edge| edge.abs() <= FARTHEST_EDGE) {
         return Err(RleError::Box { bbox });
     }
     let scale = ((side + 2) as f64 / side as f64) as f32;

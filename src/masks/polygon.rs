@@ -4,14 +4,12 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::rle::{Rle, RleError, pixels};
+use super::rle::{FARTHEST_CORNER, Rle, RleError, pixels};
 
 /// Steps in a pixel.
 const STEPS: i64 = 5;
 /// An edge crosses a column's middle between this step of it and the next.
 const MIDDLE: i64 = 2;
-/// Farthest that a corner may be from the picture's, in pixels: pycocotools counts steps in 32 bits.
-pub const FARTHEST: f64 = 429_496_729.0;
 
 impl Rle {
     /// Of polygons, the union of what each encloses (by the even-odd rule). A polygon is `[x, y, x, y, …]` in
@@ -64,7 +62,7 @@ fn fill(polygon: &[f64], size: [usize; 2], ranges: &mut Vec<Range<u32>>) -> Resu
 }
 
 fn in_steps(&[x, y]: &[f64; 2]) -> Result<[i64; 2], RleError> {
-    match x.abs() <= FARTHEST && y.abs() <= FARTHEST {
+    match x.abs() <= FARTHEST_CORNER && y.abs() <= FARTHEST_CORNER {
         // Towards 0, as C does.
         true => Ok([x, y].map(|side| (STEPS as f64 * side + 0.5) as i64)),
         false => Err(RleError::Corner { x, y }),

@@ -8,6 +8,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::runs::Runs;
 
+/// Farthest that a polygon's corner may be from the picture's, in pixels: pycocotools counts steps in 32 bits.
+pub(super) const FARTHEST_CORNER: f64 = 429_496_729.0;
+
+/// Farthest that a box's edge may be from the picture's corner, in pixels: then whole numbers hold it.
+pub(super) const FARTHEST_EDGE: f32 = 1e9;
+
 /// A mask in COCO's run-length encoding (Lin et al., 2014, <https://arxiv.org/abs/1405.0312>). Two are equal if
 /// their pixels are.
 ///
@@ -93,7 +99,7 @@ pub enum RleError {
         numbers: usize,
     },
     /// A polygon's corner that is in no picture.
-    #[error("has a polygon with a corner at {x}, {y}, expected numbers within ±{limit}", limit = super::polygon::FARTHEST)]
+    #[error("has a polygon with a corner at {x}, {y}, expected numbers within ±{limit}", limit = FARTHEST_CORNER)]
     Corner {
         /// In pixels.
         x: f64,
@@ -101,7 +107,7 @@ pub enum RleError {
         y: f64,
     },
     /// A box that is in no picture.
-    #[error("has the box {bbox:?}, expected numbers within ±{limit}", limit = super::paste::FARTHEST)]
+    #[error("has the box {bbox:?}, expected numbers within ±{limit}", limit = FARTHEST_EDGE)]
     Box {
         /// `[x1, y1, x2, y2]` in pixels.
         bbox: [f32; 4],

@@ -1,7 +1,7 @@
 //! Files whose index comes piece by piece (`moof`), as live recordings write it.
 
 use super::boxes::{Mp4Box, boxes, find, find_in, require};
-use super::index::Sample;
+use super::sample::Sample;
 use crate::video::{Rate, VideoError};
 
 /// What carries over from fragment to fragment of one track.

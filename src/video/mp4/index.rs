@@ -6,6 +6,7 @@ use image::metadata::Orientation;
 
 use super::boxes::{Head, Mp4Box, boxes, find_in, require};
 use super::fragments::Fragments;
+use super::sample::Sample;
 use super::tables;
 use crate::video::{Rate, VideoError, check_size};
 
@@ -24,17 +25,6 @@ pub struct Index {
     pub config: Vec<u8>,
     /// In the order they are decoded.
     pub samples: Vec<Sample>,
-}
-
-/// One compressed picture.
-#[derive(Clone, Copy)]
-pub struct Sample {
-    /// Where it begins in the file.
-    pub offset: u64,
-    /// In bytes.
-    pub size: u32,
-    /// When it is shown, in units since the first.
-    pub time: i64,
 }
 
 impl Index {

@@ -10,13 +10,15 @@ use rust_h264::decoder::{ChromaFormat, Frame, OrderedDecoder};
 use rust_h264::error::DecodeError;
 use rust_h264::nal::{NalUnit, NalUnitType, parse_avcc, parse_avcc_config, parse_sps_info};
 
-use self::index::{Index, Sample};
+use self::index::Index;
+use self::sample::Sample;
 use super::colour::{Colour, Planes, Sampling, to_eight_bits};
 use super::{Video, VideoError, VideoFrame, check_size};
 
 mod boxes;
 mod fragments;
 mod index;
+mod sample;
 mod tables;
 
 pub fn open<R: Read + Seek + Send + 'static>(

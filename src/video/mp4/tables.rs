@@ -3,7 +3,7 @@
 use std::iter::{repeat, repeat_n};
 
 use super::boxes::{Mp4Box, find, require};
-use super::index::Sample;
+use super::sample::Sample;
 use crate::video::VideoError;
 
 /// How long each sample is shown, in units of time: counts, and durations of so many.
