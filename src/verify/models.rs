@@ -26,7 +26,7 @@ const SCORE_TOLERANCE: f32 = 1e-3;
 const MASK_TOLERANCE: f32 = 0.02;
 
 /// Seeds of the weights and the picture that are tried: the first counts with which a model finds something.
-const SEEDS: RangeInclusive<u64> = 1..=8;
+const SEEDS: RangeInclusive<u64> = 1..=16;
 
 /// The models worth comparing on an adapter: all, but on software, where the deeper ones take
 /// minutes and use the same kernels, the smallest of each kind.
