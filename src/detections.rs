@@ -24,7 +24,8 @@ pub struct Detection {
     /// `[x1, y1, x2, y2]` in pixels of the picture as it was given, from its top left corner.
     #[serde(rename = "box")]
     pub bbox: [f32; 4],
-    /// The model's label: 0 is the background and never occurs; COCO's are its category ids.
+    /// The model's label: 0 is the background and never occurs, but that RetinaNet and FCOS score it as they do
+    /// the others; COCO's are its category ids.
     pub label: usize,
     /// The label's name.
     pub name: String,
