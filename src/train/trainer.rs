@@ -296,7 +296,9 @@ fn frozen(model: Model, config: &ModelConfig, options: &TrainOptions) -> Model {
     }
     let body = config.architecture.backbone();
     for part in &STAGES[..options.frozen_stages] {
-        patterns.push(format!(r"(\.|^){}({part})\.", body.replace('.', r"\.")));
+        // In Burn's paths an enum's variant has a place of its own.
+        let body = body.replace('.', r"\.");
+        patterns.push(format!(r"(\.|^){body}(ResNet\.)?({part})\."));
     }
     match options.learns {
         Learns::Detector => {}

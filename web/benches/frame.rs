@@ -12,8 +12,11 @@ use serde::Deserialize;
 use support::chromium::Chromium;
 use support::native;
 
-const MODEL: &str = "retinaface_mobilenet025";
-const SIDE: usize = 320;
+/// The models, and the sides of their pictures.
+const MODELS: [(&str, usize); 2] = [
+    ("retinaface_mobilenet025", 320),
+    ("nanodet_plus_m_416", 416),
+];
 
 /// Each side runs so often, taking turns, so that both meet the same weather.
 const ROUNDS: usize = 3;
@@ -30,17 +33,23 @@ struct Timings {
 
 fn main() {
     let chromium = Chromium::new(BTreeMap::new());
+    for (model, side) in MODELS {
+        measure(&chromium, model, side);
+    }
+}
+
+fn measure(chromium: &Chromium, model: &str, side: usize) {
     let (mut page, mut native) = (Vec::new(), Vec::new());
     let mut devices = [String::new(), String::new()];
     let mut longest_task = 0.0_f64;
     for _ in 0..ROUNDS {
-        let state = chromium.open(&format!("model={MODEL}&minSize={SIDE}&bench={FRAMES}"));
+        let state = chromium.open(&format!("model={model}&minSize={side}&bench={FRAMES}"));
         assert_eq!(state, "ready", "{}", chromium.message());
         page.extend_from_slice(&chromium.json::<Timings>("timings").frames[WARM_UP..]);
         longest_task = longest_task.max(chromium.longest_task());
         let outside = native::page(&[
-            &format!("--model={MODEL}"),
-            &format!("--min-size={SIDE}"),
+            &format!("--model={model}"),
+            &format!("--min-size={side}"),
             &format!("--bench={FRAMES}"),
         ]);
         native.extend_from_slice(&outside.frames[WARM_UP..]);
@@ -58,7 +67,7 @@ fn main() {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!(
-        "{MODEL} at {SIDE}×{SIDE}, {ROUNDS} × {} frames",
+        "{model} at {side}×{side}, {ROUNDS} × {} frames",
         FRAMES - WARM_UP
     );
     println!("{table}");
