@@ -138,12 +138,15 @@ impl ModelArgs {
     pub fn misbuilt(&self, error: BuildError, weights: &Path) -> anyhow::Error {
         let names = self.labels.as_deref().unwrap_or(weights).display();
         let weights = weights.display();
+        let listed = |models: &[Architecture], between: &str| {
+            let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
+            names.join(between)
+        };
         match error {
             BuildError::NoArchitecture { fits } => {
-                let names: Vec<&str> = fits.iter().map(|model| model.name()).collect();
-                let which = match names.as_slice() {
-                    [name] => format!("give --model {name}, which it fits"),
-                    _ => format!("give --model, one of {}", names.join(", ")),
+                let which = match fits.as_slice() {
+                    [model] => format!("give --model {model}, which it fits"),
+                    fits => format!("give --model, one of {}", listed(fits, ", ")),
                 };
                 Usage(format!(
                     "{weights} does not say which model it is for: {which}"
@@ -151,8 +154,10 @@ impl ModelArgs {
                 .into()
             }
             BuildError::FitsOthers { error, fits } => {
-                let names: Vec<&str> = fits.iter().map(|model| model.name()).collect();
-                anyhow!("{weights} {error}; it fits --model {}", names.join(" or "))
+                anyhow!(
+                    "{weights} {error}; it fits --model {}",
+                    listed(&fits, " or ")
+                )
             }
             BuildError::Option {
                 option,

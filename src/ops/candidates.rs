@@ -147,6 +147,11 @@ pub(super) fn captured_shapes(capacity: usize, width: usize) -> [(Shape, DType);
 }
 
 impl Candidates<Capture> {
+    /// The tensors, in the order of [`CANDIDATES`].
+    pub(super) fn into_captured(self) -> [super::capture::Captured; 5] {
+        [self.rows, self.scores, self.labels, self.levels, self.count]
+    }
+
     pub(super) fn from_captured(
         [rows, scores, labels, levels, count]: [super::capture::Captured; 5],
     ) -> Self {

@@ -12,6 +12,7 @@ use super::flex;
 #[cfg(feature = "verify")]
 use super::flex::Handles;
 use super::operation::{Arguments, Operation};
+use super::roi_decode::sigmoid;
 use crate::kernels::select_masks as kernel;
 use crate::plan::{Draft, PlanBuilder, Value, ValueKind};
 use crate::stage::Stage;
@@ -40,7 +41,7 @@ impl MaskSelectOps for Flex {
         let masks = maps.zip(flex::values::<i32>(&labels));
         let probabilities = masks.flat_map(|(map, &label)| {
             let pixels = 0..map.cells();
-            pixels.map(move |pixel| 1.0 / (1.0 + (-map.at(label as usize, pixel)).exp()))
+            pixels.map(move |pixel| sigmoid(map.at(label as usize, pixel)))
         });
         let probabilities: Vec<f32> = probabilities.collect();
         flex::tensor(probabilities, [rois, height * width])

@@ -365,6 +365,11 @@ pub(super) fn softmax(logits: &[f32]) -> Vec<f32> {
     exp.into_iter().map(|value| value / sum).collect()
 }
 
+/// How likely a logit says that something is.
+pub(super) fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

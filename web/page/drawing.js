@@ -1,7 +1,14 @@
 // Detections on a canvas and as a table.
 
-/** One colour a pyramid level, P2 to P6. */
-const COLOURS = { 2: "#3b82d6", 3: "#18a999", 4: "#e0a92c", 5: "#e0602c", 6: "#c43d8f" };
+/** One colour a pyramid level, P2 to P7. */
+const COLOURS = {
+  2: "#3b82d6",
+  3: "#18a999",
+  4: "#e0a92c",
+  5: "#e0602c",
+  6: "#c43d8f",
+  7: "#7a5cd0",
+};
 
 /** Small pictures are drawn larger, to at least this short side in pixels. */
 const LEAST_SIDE = 480;

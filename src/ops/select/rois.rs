@@ -146,13 +146,8 @@ impl SelectRoisOps for Capture {
         options: SelectOptions,
     ) -> Selected<Self> {
         let width = candidates.rows.shape()[1];
-        let Candidates {
-            rows,
-            scores,
-            labels,
-            levels,
-            count,
-        } = candidates;
+        let mut inputs = candidates.into_captured().to_vec();
+        inputs.push(frame);
         let limit = options.limit;
         let [a, b, c, d, e] = captured_shapes(limit, width);
         let outputs = [
@@ -165,7 +160,6 @@ impl SelectRoisOps for Capture {
             (Shape::from([limit]), DType::I32),
             (Shape::from([1]), DType::I32),
         ];
-        let inputs = vec![rows, scores, labels, levels, count, frame];
         let [
             rows,
             scores,

@@ -103,16 +103,11 @@ impl SelectOps for Capture {
         options: SelectOptions,
     ) -> Candidates<Self> {
         let width = candidates.rows.shape()[1];
-        let Candidates {
-            rows,
-            scores,
-            labels,
-            levels,
-            count,
-        } = candidates;
+        let mut inputs = candidates.into_captured().to_vec();
+        inputs.push(frame);
         Candidates::from_captured(record(
             SelectDetections.id(),
-            vec![rows, scores, labels, levels, count, frame],
+            inputs,
             options.to_scalars(),
             captured_shapes(options.limit, width),
         ))
