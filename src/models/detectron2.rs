@@ -6,7 +6,7 @@
 use burn::tensor::Device;
 
 use super::bottom_up::BottomUpConfig;
-use super::faster_rcnn::{FasterRcnn, FasterRcnnConfig};
+use super::faster_rcnn::FasterRcnnConfig;
 use super::ftt::{self, FttForm};
 use super::resnet::{Depth, MAX_STAGES, ResNetConfig, ResNetStage, StemPool, StrideIn};
 use super::{
@@ -313,7 +313,7 @@ fn build(config: &ModelConfig, device: &Device) -> Model {
         roi_stride: finest_stride,
         ..FasterRcnnConfig::torchvision(Depth::R50, config)
     };
-    Model::FasterRcnn(FasterRcnn::new(&config, device))
+    config.model(device)
 }
 
 fn key(path: &str) -> String {

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 
 use super::bottom_up::BottomUpConfig;
 use super::detectron2::EFPN_RESNEXT50;
-use super::faster_rcnn::{self, CLASSIFIER, FasterRcnn, FasterRcnnConfig, PYRAMID_TINY};
+use super::faster_rcnn::{self, CLASSIFIER, FasterRcnnConfig, PYRAMID_TINY};
 use super::ftt::{self, FttForm};
 use super::resnet::{self, ResNetConfig, ResNetStage, StemPool};
 use super::{Architecture, Classes, Distribution, Model, ModelConfig, Rules, Specification};
@@ -80,7 +80,7 @@ fn build(config: &ModelConfig, device: &Device) -> Model {
         roi_stride: FINEST_STRIDE,
         ..tiny
     };
-    Model::FasterRcnn(FasterRcnn::new(&config, device))
+    config.model(device)
 }
 
 fn key(path: &str) -> String {

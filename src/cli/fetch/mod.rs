@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use fpn_wgpu::models::{Architecture, Source};
-use fpn_wgpu::weights::{Checkpoint, Metadata, official};
+use fpn_wgpu::weights::official::{self, Known};
+use fpn_wgpu::weights::{Checkpoint, Metadata};
 
 #[cfg(feature = "fetch")]
 mod download;
@@ -17,10 +18,9 @@ mod list;
 #[cfg(all(test, feature = "fetch"))]
 mod tests;
 
+use self::kept::Wanted;
+pub use self::list::list;
 use super::{Usage, cache};
-use fpn_wgpu::weights::official::Known;
-use kept::Wanted;
-pub use list::list;
 
 /// How weights that are named come here.
 #[derive(Args, Clone, Copy)]

@@ -1,12 +1,14 @@
 //! What a [`FasterRcnn`](super::FasterRcnn) is built from.
 
-use crate::models::ModelConfig;
-use crate::models::Rules;
+use burn::tensor::Device;
+
+use super::FasterRcnn;
 use crate::models::bottom_up::BottomUpConfig;
 use crate::models::box_head::BoxHeadForm;
 use crate::models::fpn::{CoarserLevels, PyramidConfig};
 use crate::models::ftt::FttForm;
 use crate::models::resnet::{Depth, ResNetConfig, ResNetStage};
+use crate::models::{Model, ModelConfig, Rules};
 use crate::ops::anchors::AnchorLayout;
 
 /// What a [`FasterRcnn`](super::FasterRcnn) is built from.
@@ -59,6 +61,11 @@ pub enum InstancesForm {
 }
 
 impl FasterRcnnConfig {
+    /// The model with unloaded weights.
+    pub fn model(&self, device: &Device) -> Model {
+        Model::FasterRcnn(FasterRcnn::new(self, device))
+    }
+
     /// torchvision's on a ResNet. The `eps` of batch norms is 1e-5, but 0 for its COCO checkpoints.
     pub fn torchvision(depth: Depth, config: &ModelConfig) -> Self {
         let architecture = config.architecture;

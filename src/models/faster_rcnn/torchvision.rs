@@ -3,7 +3,7 @@
 
 use burn::tensor::Device;
 
-use super::{FasterRcnn, FasterRcnnConfig, InstancesForm};
+use super::{FasterRcnnConfig, InstancesForm};
 use crate::models::bottom_up::BottomUpConfig;
 use crate::models::resnet::{self, Depth, ResNetConfig, StrideIn};
 use crate::models::{
@@ -71,10 +71,7 @@ pub static PYRAMID_TINY: Architecture = Architecture(&Specification {
         long_side: 640,
         ..TRAINING
     }),
-    build: |config, device| {
-        let config = FasterRcnnConfig::tiny(config);
-        Model::FasterRcnn(FasterRcnn::new(&config, device))
-    },
+    build: |config, device| FasterRcnnConfig::tiny(config).model(device),
     ..TORCHVISION
 });
 
@@ -191,7 +188,7 @@ pub static MASK_RESNET50_FPN: Architecture = Architecture(&Specification {
             instances: Some(InstancesForm::Masks { norm_eps: None }),
             ..FasterRcnnConfig::torchvision(Depth::R50, config)
         };
-        Model::FasterRcnn(FasterRcnn::new(&config, device))
+        config.model(device)
     },
     ..TORCHVISION
 });
@@ -212,7 +209,7 @@ pub static MASK_RESNET50_FPN_V2: Architecture = Architecture(&Specification {
             instances: Some(InstancesForm::Masks { norm_eps }),
             ..FasterRcnnConfig::second_version(config)
         };
-        Model::FasterRcnn(FasterRcnn::new(&config, device))
+        config.model(device)
     },
     ..SECOND
 });
@@ -236,7 +233,7 @@ pub static KEYPOINT_RESNET50_FPN: Architecture = Architecture(&Specification {
             instances: Some(InstancesForm::Keypoints(KEYPOINTS)),
             ..FasterRcnnConfig::torchvision(Depth::R50, config)
         };
-        Model::FasterRcnn(FasterRcnn::new(&config, device))
+        config.model(device)
     },
     ..TORCHVISION
 });
@@ -265,10 +262,7 @@ const SECOND: Specification = Specification {
         167.104,
     )],
     training: None,
-    build: |config, device| {
-        let config = FasterRcnnConfig::second_version(config);
-        Model::FasterRcnn(FasterRcnn::new(&config, device))
-    },
+    build: |config, device| FasterRcnnConfig::second_version(config).model(device),
     ..TORCHVISION
 };
 
@@ -290,10 +284,7 @@ const MOBILENET: Specification = Specification {
         74.239,
     )],
     training: None,
-    build: |config, device| {
-        let config = FasterRcnnConfig::mobilenet(config);
-        Model::FasterRcnn(FasterRcnn::new(&config, device))
-    },
+    build: |config, device| FasterRcnnConfig::mobilenet(config).model(device),
     ..TORCHVISION
 };
 
@@ -364,8 +355,7 @@ const TINY_WEIGHTS: Option<&[u8]> = Some(include_bytes!("../../weights/pyramid_t
 const TINY_WEIGHTS: Option<&[u8]> = None;
 
 fn torchvision(depth: Depth, config: &ModelConfig, device: &Device) -> Model {
-    let config = FasterRcnnConfig::torchvision(depth, config);
-    Model::FasterRcnn(FasterRcnn::new(&config, device))
+    FasterRcnnConfig::torchvision(depth, config).model(device)
 }
 
 /// On a ResNeXt of 32 groups, of so many channels each in the first stage.
@@ -375,7 +365,7 @@ fn resnext(depth: Depth, width: usize, config: &ModelConfig, device: &Device) ->
         body: BottomUpConfig::ResNet(body),
         ..FasterRcnnConfig::torchvision(depth, config)
     };
-    Model::FasterRcnn(FasterRcnn::new(&config, device))
+    config.model(device)
 }
 
 fn key(path: &str) -> String {
