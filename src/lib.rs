@@ -6,6 +6,8 @@
 //! beyond Burn's own operations.
 #![warn(missing_docs)]
 
+#[cfg(feature = "annotate")]
+pub mod annotate;
 pub mod boxes;
 mod builder;
 mod class_names;

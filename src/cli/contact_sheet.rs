@@ -1,11 +1,11 @@
 //! The pyramid's contact sheet: for each level its heat map, and beside it the boxes that started
 //! from it.
 
+use fpn_wgpu::annotate::{BLACK, Pen, WHITE, write};
 use fpn_wgpu::{Detection, Detections, FeatureMap};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, RgbImage};
 
-use super::annotate::{BLACK, Pen, WHITE, write};
 use super::heat_map::heat_map;
 
 /// Longest side of a panel in pixels.

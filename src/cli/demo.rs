@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use fpn_wgpu::annotate::annotate;
 use fpn_wgpu::data::scenes::Scene;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::{Detector, weights};
 
 use super::output::{PendingFile, check_distinct, say};
-use super::{annotate, cache, contact_sheet, device, report};
+use super::{cache, contact_sheet, device, report};
 
 /// See a pyramid at work: everyday shapes, found in a generated scene
 #[derive(Args)]
@@ -53,7 +54,7 @@ impl Demo {
         if let Some(engine) = detector.gpu_engine() {
             cache::keep_pipelines(engine.gpu());
         }
-        out.write_picture(annotate::annotate(&picture, &found.items))?;
+        out.write_picture(annotate(&picture, &found.items))?;
         pyramid.write_picture(contact_sheet::contact_sheet(&picture, &found, &levels))?;
         say(format_args!(
             "{} on {}: {} found where {} shapes were drawn",

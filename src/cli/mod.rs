@@ -3,7 +3,6 @@
 use clap::{Parser, Subcommand};
 
 mod adapters;
-mod annotate;
 mod batch;
 mod bench;
 mod cache;

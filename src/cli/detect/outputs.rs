@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fpn_wgpu::annotate::annotate;
 use fpn_wgpu::{Detections, Detector, Report};
 
 use super::Detect;
 use crate::cli::output::{Gallery, PendingFile, check_distinct, say};
 use crate::cli::pipeline::{Decoded, Looked};
-use crate::cli::{annotate, contact_sheet, pictures, report};
+use crate::cli::{contact_sheet, pictures, report};
 
 pub struct Outputs {
     json: Option<Json>,
@@ -135,7 +136,7 @@ impl Drawings {
             file.write_picture(contact_sheet::contact_sheet(&picture, &found, &levels))?;
         }
         if let Some(file) = out {
-            file.write_picture(annotate::annotate(&picture, &found.items))?;
+            file.write_picture(annotate(&picture, &found.items))?;
         }
         Ok(found)
     }

@@ -2,12 +2,11 @@
 
 use anyhow::Result;
 use fpn_wgpu::Detector;
+use fpn_wgpu::annotate::{WHITE, annotate};
 use fpn_wgpu::data::ImageSet;
 use fpn_wgpu::train::Trainer;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, RgbImage};
-
-use crate::cli::annotate::{WHITE, annotate};
 
 /// Pictures across and down.
 const GRID: [u32; 2] = [3, 2];

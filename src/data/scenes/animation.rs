@@ -1,5 +1,6 @@
 //! Scenes that move.
 
+use std::collections::BTreeMap;
 use std::f32::consts::TAU;
 
 use rand::{RngExt, SeedableRng};
@@ -25,6 +26,16 @@ const LARGEST_SHARE: f32 = 0.6;
 pub struct Animation {
     background: Pixmap,
     movers: Vec<Mover>,
+    held: BTreeMap<usize, Hold>,
+}
+
+/// Where a shape is held, and how large: it goes on turning there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hold {
+    /// Its centre, x and y in pixels.
+    pub centre: [f32; 2],
+    /// Its diameter in pixels.
+    pub size: f32,
 }
 
 /// An object and how it moves.
@@ -81,7 +92,16 @@ impl Animation {
         let movers = Shape::ALL
             .map(|shape| Mover::random(&mut rng, shape, &below))
             .to_vec();
-        Self { background, movers }
+        Self {
+            background,
+            movers,
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// Shapes that are held somewhere from now on, by their labels; all others go their way.
+    pub fn hold(&mut self, held: BTreeMap<usize, Hold>) {
+        self.held = held;
     }
 
     /// The picture at a time, and the objects in it. Far ones are drawn over near ones, so that they
@@ -95,9 +115,12 @@ impl Animation {
             .movers
             .iter()
             .filter_map(|mover| {
-                let size = mover.size(time_seconds, [height, width]);
-                let figure = mover.figure(time_seconds, [height, width])?;
-                Some((mover, figure, size))
+                let place = match self.held.get(&mover.shape.label()) {
+                    Some(hold) => *hold,
+                    None => mover.place(time_seconds, [height, width]),
+                };
+                let figure = mover.figure(time_seconds, place)?;
+                Some((mover, figure, place.size))
             })
             .collect();
         figures.sort_by(|a, b| b.2.total_cmp(&a.2));
@@ -135,17 +158,18 @@ impl Mover {
         }
     }
 
-    /// Its diameter in pixels: changes by equal factors, not by equal steps.
-    fn size(&self, seconds: f32, [height, width]: [f32; 2]) -> f32 {
-        let nearness = 0.5 + 0.5 * self.swings[2].at(seconds);
+    /// Where its way takes it. Its size changes by equal factors, not by equal steps.
+    fn place(&self, seconds: f32, [height, width]: [f32; 2]) -> Hold {
+        let [across, down, nearness, _] = self.swings.map(|swing| swing.at(seconds));
         let largest = LARGEST_SHARE * height.min(width);
-        SMALLEST * (largest / SMALLEST).powf(nearness)
+        Hold {
+            centre: [width * (0.5 + 0.36 * across), height * (0.5 + 0.36 * down)],
+            size: SMALLEST * (largest / SMALLEST).powf(0.5 + 0.5 * nearness),
+        }
     }
 
-    fn figure(&self, seconds: f32, [height, width]: [f32; 2]) -> Option<Figure> {
-        let [across, down, _, tilt] = self.swings.map(|swing| swing.at(seconds));
-        let size = self.size(seconds, [height, width]);
-        let centre = [width * (0.5 + 0.36 * across), height * (0.5 + 0.36 * down)];
+    fn figure(&self, seconds: f32, Hold { centre, size }: Hold) -> Option<Figure> {
+        let tilt = self.swings[3].at(seconds);
         let projection = Projection::placed([0.0; 2], 1.0, self.turning * seconds)
             .then(Projection::tilted(self.axis, 0.5 * tilt))
             .then(Projection::placed(centre, size / 2.0, 0.0));

@@ -18,7 +18,7 @@ mod set;
 mod shape;
 mod style;
 
-pub use animation::Animation;
+pub use animation::{Animation, Hold};
 pub use scene::Scene;
 #[cfg(feature = "train")]
 pub use set::SceneSet;

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use fpn_wgpu::annotate::annotate;
 use fpn_wgpu::video::{Rate, Writer};
 use fpn_wgpu::{Detector, FrameReport, VideoReport};
 use serde::Serialize;
 
 use super::{Detect, Moment, counted};
-use crate::cli::annotate;
 use crate::cli::output::{Sink, check_distinct, is_stdout, say};
 use crate::cli::pipeline::Looked;
 
@@ -114,7 +114,7 @@ impl Outputs {
                 size.1
             );
         }
-        Ok(video.write(&annotate::annotate(&looked.picture, &looked.found.items))?)
+        Ok(video.write(&annotate(&looked.picture, &looked.found.items))?)
     }
 
     /// In a line.

@@ -1,4 +1,4 @@
-//! Drawing detections over a picture.
+//! Drawing detections over a picture, as `fpn detect` does.
 
 mod mask;
 mod skeleton;
@@ -6,18 +6,21 @@ mod skeleton;
 use std::sync::LazyLock;
 
 use ab_glyph::{FontRef, PxScale};
-use fpn_wgpu::Detection;
 use image::{DynamicImage, Rgb, RgbImage};
 use imageproc::drawing::{
     draw_filled_circle_mut, draw_filled_rect_mut, draw_hollow_rect_mut, draw_text_mut, text_size,
 };
 use imageproc::rect::Rect;
 
+use crate::detections::Detection;
+
 static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
     FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).expect("the font is a font")
 });
 
+/// White.
 pub const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
+/// Black.
 pub const BLACK: Rgb<u8> = Rgb([0, 0, 0]);
 
 /// The picture with a box, a name and a score for each detection, its landmarks, mask and keypoints.
@@ -123,7 +126,8 @@ pub fn write(canvas: &mut RgbImage, text: &str, [x, y]: [i32; 2], height: f32, i
     draw_text_mut(canvas, ink, x, y, PxScale::from(height), &*FONT, text);
 }
 
-fn colour_of(label: usize) -> Rgb<u8> {
+/// The colour of a class.
+pub fn colour_of(label: usize) -> Rgb<u8> {
     let palette = colorous::TABLEAU10;
     let colour = palette[label % palette.len()];
     Rgb([colour.r, colour.g, colour.b])

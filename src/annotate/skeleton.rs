@@ -1,10 +1,11 @@
 //! Keypoints of people, and the limbs between them.
 
-use fpn_wgpu::models::{COCO_KEYPOINTS, COCO_LIMBS};
 use image::{Rgb, RgbImage};
 use tiny_skia::{
     Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, Transform,
 };
+
+use crate::models::{COCO_KEYPOINTS, COCO_LIMBS};
 
 /// A limb is this much thinner than the person is large …
 const SLENDERNESS: f32 = 60.0;

@@ -1,9 +1,10 @@
 //! Masks over a picture.
 
-use fpn_wgpu::masks::Rle;
 use image::{GrayImage, Luma, Pixel, Rgb, RgbImage};
 use imageproc::distance_transform::Norm;
 use imageproc::morphology::erode_mut;
+
+use crate::masks::Rle;
 
 /// How much of the picture a mask's inside covers, of 255.
 const COVER: u8 = 110;
