@@ -24,6 +24,7 @@ pub struct DetectorBuilder {
     checkpoint: Checkpoint,
     bn_eps: Option<f64>,
     score_threshold: Option<f32>,
+    nms_threshold: Option<f32>,
     limit: Option<usize>,
     proposals: Option<usize>,
     min_size: Option<usize>,
@@ -33,6 +34,7 @@ pub struct DetectorBuilder {
     stride_in: Option<StrideIn>,
     strides: Option<Strides>,
     pixel_std: Option<[f32; 3]>,
+    map_kinds: Option<BTreeSet<MapKind>>,
     maps: BTreeSet<MapKind>,
     maps_alone: bool,
     gpu: Option<Arc<Gpu>>,
@@ -55,6 +57,13 @@ impl DetectorBuilder {
     /// levels. On a GPU they keep their memory until a picture is done.
     pub fn maps(mut self, kinds: impl IntoIterator<Item = MapKind>) -> Self {
         self.maps.extend(kinds);
+        self
+    }
+
+    /// Maps of these kinds instead of the pyramid's levels. What is small is soon read back: for a live view take
+    /// [`MapKind::Strength`] and [`MapKind::Objectness`], a value a cell.
+    pub fn map_kinds(mut self, kinds: impl IntoIterator<Item = MapKind>) -> Self {
+        self.map_kinds = Some(kinds.into_iter().collect());
         self
     }
 
@@ -133,6 +142,13 @@ impl DetectorBuilder {
         self
     }
 
+    /// Overlap (intersection over union, 0 to 1) above which the weaker of two detections of a class falls. By
+    /// default 0.5 for Faster R-CNN, 0.4 for RetinaFace. [`Detector::set_nms_threshold`] changes it later.
+    pub fn nms_threshold(mut self, threshold: f32) -> Self {
+        self.nms_threshold = Some(threshold);
+        self
+    }
+
     /// Most detections of a picture. By default 100 for Faster R-CNN, 750 for RetinaFace.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit);
@@ -201,7 +217,6 @@ impl DetectorBuilder {
         let config = self.config()?;
         let transform = self.transform(&config)?;
         let request = self.request(config.architecture)?;
-        let finds = request.selection.is_some();
         let told = self.class_names.as_ref();
         let told = told.or(self.checkpoint.metadata.class_names.as_ref());
         let class_names = match told {
@@ -214,14 +229,14 @@ impl DetectorBuilder {
             None => Engine::Cpu(CpuEngine::new(
                 weights::load(&config, &checkpoint)?,
                 transform,
-                request,
+                request.clone(),
             )),
             Some(gpu) => {
                 let engine = GpuEngine::new(
                     gpu,
                     config,
                     transform,
-                    request,
+                    request.clone(),
                     &checkpoint,
                     (self.table, self.precision),
                     &pause,
@@ -229,7 +244,13 @@ impl DetectorBuilder {
                 Engine::Gpu(engine.await?)
             }
         };
-        Ok(Detector::new(config, transform, class_names, finds, engine))
+        Ok(Detector::new(
+            config,
+            transform,
+            class_names,
+            &request,
+            engine,
+        ))
     }
 
     /// The model's form: what the checkpoint says of it, and what was said here.
@@ -347,6 +368,9 @@ impl DetectorBuilder {
 
     fn request(&self, architecture: Architecture) -> Result<Request, BuildError> {
         let mut request = Request::of(architecture);
+        if let Some(kinds) = &self.map_kinds {
+            request.maps.clone_from(kinds);
+        }
         request.maps.extend(&self.maps);
         request.selection = match request.selection.filter(|_| !self.maps_alone) {
             Some(default) => Some(self.selection(architecture, default)?),
@@ -362,17 +386,12 @@ impl DetectorBuilder {
     ) -> Result<Selection, BuildError> {
         let selection = Selection {
             score_threshold: self.score_threshold.unwrap_or(default.score_threshold),
+            nms_threshold: self.nms_threshold.unwrap_or(default.nms_threshold),
             limit: self.limit.unwrap_or(default.limit),
             proposals: self.proposals.unwrap_or(default.proposals),
-            ..default
         };
-        let score = selection.score_threshold;
-        check(
-            "score_threshold",
-            "0 to 1",
-            score,
-            (0.0..=1.0).contains(&score),
-        )?;
+        check_share("score_threshold", selection.score_threshold)?;
+        check_share("nms_threshold", selection.nms_threshold)?;
         check("limit", "at least 1", selection.limit, selection.limit > 0)?;
         let most = architecture.most_proposals();
         if let Some(proposals) = self.proposals.filter(|_| most > 0) {
@@ -385,6 +404,12 @@ impl DetectorBuilder {
         }
         Ok(selection)
     }
+}
+
+/// # Errors
+/// If an option that is a share of something is not from 0 to 1.
+pub(crate) fn check_share(option: &'static str, share: f32) -> Result<(), BuildError> {
+    check(option, "0 to 1", share, (0.0..=1.0).contains(&share))
 }
 
 fn check(

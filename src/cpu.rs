@@ -9,7 +9,7 @@ use crate::error::DetectError;
 use crate::models::{Checked, Model, Outputs, Request};
 use crate::ops::candidates::{Candidate, Candidates};
 use crate::ops::proposals::Proposals;
-use crate::results::{Computed, HostMap, HostTensor, Proposal};
+use crate::results::{Computed, HostMap, HostTensor, Proposal, Reading};
 use crate::transform::{Frame, Transform};
 
 /// A model with its weights on the CPU.
@@ -31,8 +31,12 @@ impl CpuEngine {
         }
     }
 
-    /// Look at a picture; `frame` is the transform's for its size. Maps and proposals are left out
-    /// unless they are to be read.
+    /// See [`Request::set_nms_threshold`].
+    pub fn set_nms_threshold(&mut self, threshold: f32) {
+        self.request.set_nms_threshold(threshold);
+    }
+
+    /// Look at a picture; `frame` is the transform's for its size.
     ///
     /// # Errors
     /// If a map, or what detections are made of, holds NaN or infinities.
@@ -40,7 +44,7 @@ impl CpuEngine {
         &self,
         picture: &RgbaImage,
         frame: &Frame,
-        reads_maps: bool,
+        reading: &Reading,
     ) -> Result<Computed, DetectError> {
         let image = self.transform.apply(picture, frame, &self.device);
         let frame = frame.tensor(&self.device);
@@ -62,14 +66,9 @@ impl CpuEngine {
             let values = floats(rows.into_data());
             (kind, HostTensor { shape, values })
         });
-        if !reads_maps {
-            return Ok(Computed {
-                detections,
-                instances,
-                ..Computed::default()
-            });
-        }
-        let maps = maps.into_iter().map(|(info, map)| {
+        let maps = maps.into_iter();
+        let maps = maps.filter(|(info, _)| reading.has_map(info.kind));
+        let maps = maps.map(|(info, map)| {
             let [_, channels, height, width] = map.dims();
             HostMap {
                 info,
@@ -82,7 +81,10 @@ impl CpuEngine {
             detections,
             instances,
             maps: maps.collect(),
-            proposals: proposals.map_or_else(Vec::new, boxes),
+            proposals: match reading.has_tensors() {
+                true => proposals.map_or_else(Vec::new, boxes),
+                false => Vec::new(),
+            },
         })
     }
 }

@@ -1,18 +1,21 @@
 //! The public face: a picture in, detections out.
 
+use std::collections::BTreeSet;
+
 use image::{DynamicImage, RgbaImage};
 
 use crate::boxes::clip;
+use crate::builder::check_share;
 use crate::class_names::ClassNames;
 use crate::cpu::CpuEngine;
 use crate::detections::{Detection, Detections, FeatureMap};
-use crate::error::DetectError;
+use crate::error::{BuildError, DetectError};
 use crate::gpu::{GpuEngine, Submitted};
 use crate::masks::Rle;
-use crate::models::{ModelConfig, Rules};
+use crate::models::{ModelConfig, Request, Rules};
 use crate::ops::candidates::Candidate;
-use crate::plan::InstanceKind;
-use crate::results::Computed;
+use crate::plan::{InstanceKind, MapKind};
+use crate::results::{Computed, Reading};
 use crate::transform::{Frame, Transform};
 
 /// Largest input of a network, in pixels: beyond it the first activations alone take gigabytes.
@@ -51,6 +54,8 @@ pub struct Detector {
     class_names: ClassNames,
     /// Whether it finds objects, or gives maps alone.
     finds: bool,
+    /// The kinds of maps that it gives.
+    maps: BTreeSet<MapKind>,
     engine: Engine,
 }
 
@@ -84,11 +89,7 @@ impl Pending<'_> {
     /// # Errors
     /// If the GPU failed, or the network's values are not finite.
     pub fn wait(self) -> Result<Detections, DetectError> {
-        let computed = match self.work {
-            Work::Done(computed) => computed,
-            Work::Sent(pending) => pending.wait()?,
-        };
-        self.detector.detections(&computed, &self.frame)
+        Ok(self.wait_with_maps()?.0)
     }
 
     /// The detections when they are there.
@@ -96,11 +97,33 @@ impl Pending<'_> {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub async fn finish(self) -> Result<Detections, DetectError> {
+        Ok(self.finish_with_maps().await?.0)
+    }
+
+    /// Wait for the detections, and for the maps that were asked for: none unless it was
+    /// [`start_with_maps`](Detector::start_with_maps) that began. Not for browsers: there use
+    /// [`finish_with_maps`](Self::finish_with_maps).
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_with_maps(self) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
+        let computed = match self.work {
+            Work::Done(computed) => computed,
+            Work::Sent(pending) => pending.wait()?,
+        };
+        self.detector.with_maps(computed, &self.frame)
+    }
+
+    /// Detections and maps when they are there.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub async fn finish_with_maps(self) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
         let computed = match self.work {
             Work::Done(computed) => computed,
             Work::Sent(pending) => pending.finish().await?,
         };
-        self.detector.detections(&computed, &self.frame)
+        self.detector.with_maps(computed, &self.frame)
     }
 }
 
@@ -109,14 +132,15 @@ impl Detector {
         config: ModelConfig,
         transform: Transform,
         class_names: ClassNames,
-        finds: bool,
+        request: &Request,
         engine: Engine,
     ) -> Self {
         Self {
             config,
             transform,
             class_names,
-            finds,
+            finds: request.selection.is_some(),
+            maps: request.maps.clone(),
             engine,
         }
     }
@@ -145,6 +169,22 @@ impl Detector {
             Engine::Cpu(_) => None,
             Engine::Gpu(engine) => Some(engine),
         }
+    }
+
+    /// Let the weaker of two detections of a class fall where they overlap by more than this (intersection over
+    /// union, 0 to 1), from the next picture on: as if it had been built with that
+    /// [`nms_threshold`](crate::DetectorBuilder::nms_threshold), but in milliseconds. Nothing changes of a model
+    /// that finds no objects.
+    ///
+    /// # Errors
+    /// If it is out of range, or the GPU failed.
+    pub fn set_nms_threshold(&mut self, threshold: f32) -> Result<(), BuildError> {
+        check_share("nms_threshold", threshold)?;
+        match &mut self.engine {
+            Engine::Cpu(engine) => engine.set_nms_threshold(threshold),
+            Engine::Gpu(engine) => engine.set_nms_threshold(threshold)?,
+        }
+        Ok(())
     }
 
     /// The detections in a picture. Grey is repeated into red, green and blue, 16 bits are rounded
@@ -226,10 +266,25 @@ impl Detector {
     /// As [`detect`](Self::detect).
     pub fn start(&self, picture: &RgbaImage) -> Result<Pending<'_>, DetectError> {
         self.check_finds()?;
+        self.begin(picture, &Reading::Detections)
+    }
+
+    /// As [`start`](Self::start), and ask for the maps that the detector was built to give, which
+    /// [`wait_with_maps`](Pending::wait_with_maps) hands over. What a live view shows are small ones: see
+    /// [`map_kinds`](crate::DetectorBuilder::map_kinds).
+    ///
+    /// # Errors
+    /// As [`detect`](Self::detect).
+    pub fn start_with_maps(&self, picture: &RgbaImage) -> Result<Pending<'_>, DetectError> {
+        self.check_finds()?;
+        self.begin(picture, &Reading::Maps(self.maps.clone()))
+    }
+
+    fn begin(&self, picture: &RgbaImage, reading: &Reading) -> Result<Pending<'_>, DetectError> {
         let frame = self.frame_of(picture)?;
         let work = match &self.engine {
-            Engine::Cpu(engine) => Work::Done(engine.compute(picture, &frame, false)?),
-            Engine::Gpu(engine) => Work::Sent(engine.start(picture, false)?),
+            Engine::Cpu(engine) => Work::Done(engine.compute(picture, &frame, reading)?),
+            Engine::Gpu(engine) => Work::Sent(engine.start(picture, reading)?),
         };
         Ok(Pending {
             detector: self,
@@ -247,12 +302,7 @@ impl Detector {
         &self,
         picture: &DynamicImage,
     ) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
-        self.check_finds()?;
-        let (frame, computed) = self.compute(picture)?;
-        let detections = self.detections(&computed, &frame)?;
-        let maps = computed.maps.into_iter();
-        let maps = maps.map(|map| FeatureMap::new(map, &frame)).collect();
-        Ok((detections, maps))
+        self.start_with_maps(&picture.to_rgba8())?.wait_with_maps()
     }
 
     /// The maps that the detector was built to give, by default the pyramid's levels, finest first.
@@ -261,20 +311,20 @@ impl Detector {
     /// # Errors
     /// As [`detect`](Self::detect).
     pub fn maps(&self, picture: &DynamicImage) -> Result<Vec<FeatureMap>, DetectError> {
-        let (frame, computed) = self.compute(picture)?;
-        let maps = computed.maps.into_iter();
-        Ok(maps.map(|map| FeatureMap::new(map, &frame)).collect())
+        let pending = self.begin(&picture.to_rgba8(), &Reading::Maps(self.maps.clone()))?;
+        Ok(pending.wait_with_maps()?.1)
     }
 
-    /// All that the detector was built to give.
-    fn compute(&self, picture: &DynamicImage) -> Result<(Frame, Computed), DetectError> {
-        let picture = picture.to_rgba8();
-        let frame = self.frame_of(&picture)?;
-        let computed = match &self.engine {
-            Engine::Cpu(engine) => engine.compute(&picture, &frame, true)?,
-            Engine::Gpu(engine) => engine.start(&picture, true)?.wait()?,
-        };
-        Ok((frame, computed))
+    /// Detections and maps of what was computed.
+    fn with_maps(
+        &self,
+        computed: Computed,
+        frame: &Frame,
+    ) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
+        let detections = self.detections(&computed, frame)?;
+        let maps = computed.maps.into_iter();
+        let maps = maps.map(|map| FeatureMap::new(map, frame)).collect();
+        Ok((detections, maps))
     }
 
     /// # Errors

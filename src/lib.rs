@@ -45,6 +45,6 @@ pub use detector::{Detector, Pending};
 pub use error::{BuildError, DetectError};
 pub use gpu::{Network, NetworkError};
 pub use report::{FrameReport, Picture, Report, VideoReport};
-pub use results::{Computed, HostMap, HostTensor, Proposal};
+pub use results::{Computed, HostMap, HostTensor, Proposal, Reading};
 pub use summary::{Layer, ModuleCall, Summary};
 pub use weights::Checkpoint;

@@ -1,7 +1,36 @@
 //! What the engines hand to a detector.
 
+use std::collections::BTreeSet;
+
 use crate::ops::candidates::Candidate;
-use crate::plan::{InstanceKind, MapInfo};
+use crate::plan::{InstanceKind, MapInfo, MapKind};
+
+/// What an engine hands over besides detections and what was found in them, of all that a model was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing.
+    Detections,
+    /// The maps of these kinds.
+    Maps(BTreeSet<MapKind>),
+    /// All of it.
+    Everything,
+}
+
+impl Reading {
+    /// Whether maps of a kind are handed over.
+    pub fn has_map(&self, kind: MapKind) -> bool {
+        match self {
+            Self::Detections => false,
+            Self::Maps(kinds) => kinds.contains(&kind),
+            Self::Everything => true,
+        }
+    }
+
+    /// Whether what is no map is handed over.
+    pub fn has_tensors(&self) -> bool {
+        *self == Self::Everything
+    }
+}
 
 /// A tensor in the host's memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,8 +93,8 @@ mod tests {
     const TOLERANCE: f32 = 0.01;
 
     /// What the CPU engine and a GPU compute with seeded weights, where proposals are asked for and where
-    /// not; they are read with the maps or not at all.
-    fn computed(gpu: &Arc<Gpu>, proposals: bool, reads_maps: bool) -> [Computed; 2] {
+    /// not; they are read with everything or not at all.
+    fn computed(gpu: &Arc<Gpu>, proposals: bool, reading: &Reading) -> [Computed; 2] {
         let config = ModelConfig::of(PYRAMID_TINY);
         let checkpoint = weights::seeded(&config, 1);
         let transform = Transform {
@@ -93,21 +122,27 @@ mod tests {
             &async || {},
         ));
         let gpu = gpu.expect("seeded weights fit");
-        let sent = gpu.start(&picture, reads_maps).expect("sent");
-        let expected = cpu.compute(&picture, &frame, reads_maps);
+        let sent = gpu.start(&picture, reading).expect("sent");
+        let expected = cpu.compute(&picture, &frame, reading);
         [expected.expect("computed"), sent.wait().expect("computed")]
     }
 
     #[test]
     fn both_engines_give_the_same_proposals_where_they_are_asked_for() {
         let gpu = gpu::open_best();
-        for (asks, reads_maps) in [(false, true), (true, false)] {
-            for computed in computed(&gpu, asks, reads_maps) {
+        let maps_alone = Reading::Maps([MapKind::Pyramid].into());
+        for (asks, reading, levels) in [
+            (false, Reading::Everything, 5),
+            (true, maps_alone, 5),
+            (true, Reading::Maps([MapKind::Heads].into()), 0),
+            (true, Reading::Detections, 0),
+        ] {
+            for computed in computed(&gpu, asks, &reading) {
                 assert_eq!(computed.proposals, []);
-                assert_eq!(computed.maps.is_empty(), !reads_maps);
+                assert_eq!(computed.maps.len(), levels);
             }
         }
-        let [expected, found] = computed(&gpu, true, true);
+        let [expected, found] = computed(&gpu, true, &Reading::Everything);
         let (expected, found) = (expected.proposals, found.proposals);
         assert_eq!(found.len(), expected.len());
         let selection = PYRAMID_TINY.selection().expect("it is a detector");

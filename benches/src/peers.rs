@@ -14,7 +14,7 @@ use fpn_wgpu::plan::MapKind;
 use fpn_wgpu::train::gpu_device;
 use fpn_wgpu::transform::{Frame, ResizeBounds, Transform};
 use fpn_wgpu::weights::{self, Checkpoint};
-use fpn_wgpu::{Detector, HostTensor};
+use fpn_wgpu::{Detector, HostTensor, Reading};
 use image::RgbaImage;
 use serde::Serialize;
 
@@ -161,9 +161,12 @@ impl Peers {
 fn ours(detector: Detector, picture: RgbaImage) -> Engine {
     Engine::new("plan", move |is_read| {
         let engine = detector.gpu_engine().context("it runs on a GPU")?;
-        let maps = engine.start(&picture, is_read)?.wait()?.maps.into_iter();
-        let heads = maps.filter(|map| map.info.kind == MapKind::Heads);
-        let heads = heads.map(|map| HostTensor {
+        let reading = match is_read {
+            true => Reading::Maps([MapKind::Heads].into()),
+            false => Reading::Detections,
+        };
+        let maps = engine.start(&picture, &reading)?.wait()?.maps.into_iter();
+        let heads = maps.map(|map| HostTensor {
             shape: map.shape.to_vec(),
             values: map.values,
         });

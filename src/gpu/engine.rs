@@ -20,7 +20,7 @@ use crate::error::{BuildError, DetectError, GpuError};
 use crate::kernels::FrameUniform;
 use crate::models::{ModelConfig, Request};
 use crate::plan::Plan;
-use crate::results::Computed;
+use crate::results::{Computed, Reading};
 use crate::transform::{Frame, Transform};
 use crate::weights::{self, Checkpoint};
 
@@ -128,6 +128,23 @@ impl GpuEngine {
         self.compile_time
     }
 
+    /// Select detections by another overlap from the next frame on: sizes that were seen before are planned
+    /// anew, and keep all that was made for them but the parameters of their steps.
+    ///
+    /// # Errors
+    /// If the GPU failed, or a plan differs in more than that.
+    pub fn set_nms_threshold(&mut self, threshold: f32) -> Result<(), BuildError> {
+        self.request.set_nms_threshold(threshold);
+        // Of those that fail here, none is left that selects as before.
+        let sessions = std::mem::take(&mut self.state().sessions);
+        for (padded, session) in sessions {
+            let plan = pollster::block_on(self.compiled(padded, &async || {}))?;
+            let session = session.with_params_of(&self.gpu, plan)?;
+            self.state().sessions.insert(padded, Arc::new(session));
+        }
+        Ok(())
+    }
+
     /// The steps for a picture of this size, and how long each takes: the medians of `runs`. Waits
     /// for the device, so not for browsers.
     ///
@@ -145,17 +162,17 @@ impl GpuEngine {
     }
 
     /// Send a picture. Two frames can be in flight: one is uploaded while the other is computed and
-    /// read back. Maps and proposals stay on the device unless they are to be read.
+    /// read back. What is not to be read stays on the device.
     ///
     /// # Errors
     /// If the size does not fit the device, or what is to be read is more than one buffer holds, or the
     /// device has failed.
-    pub fn start(&self, picture: &RgbaImage, reads_maps: bool) -> Result<Submitted, DetectError> {
+    pub fn start(&self, picture: &RgbaImage, reading: &Reading) -> Result<Submitted, DetectError> {
         self.gpu.check()?;
         let frame = self.frame(picture);
         // One thread at a time: what is written below belongs to the submission that follows it.
         let (_state, session, memory) = self.ready(&frame)?;
-        let read_back = ReadBack::new(&session.plan, reads_maps);
+        let read_back = ReadBack::new(&session.plan, reading.clone());
         let bytes = read_back.bytes();
         self.check_read_back(&frame, bytes)?;
         let staging = memory.take_staging(&self.gpu, bytes)?;
@@ -421,7 +438,7 @@ mod tests {
         let engine = pollster::block_on(engine).expect("seeded weights fit");
         let picture = weights::picture(1, 96, 64);
         let frame = transform.frame([64, 96]);
-        let computed = || engine.start(&picture, false)?.wait();
+        let computed = || engine.start(&picture, &Reading::Detections)?.wait();
         let whole = computed().expect("all candidates fit");
         assert!(!whole.detections.is_empty());
 

@@ -24,7 +24,7 @@ use crate::compile::{
 use crate::error::{DetectError, GpuError};
 use crate::kernels::Dtype;
 use crate::plan::{Plan, TensorSlot};
-use crate::results::HostTensor;
+use crate::results::{HostTensor, Reading};
 use crate::stage::Stage;
 use crate::transform::Transform;
 use crate::weights::{Checkpoint, StoredTensor, WeightsError};
@@ -251,7 +251,7 @@ impl Network {
         let shapes = inputs.iter();
         let shapes = shapes.map(|(name, tensor)| ((*name).to_owned(), tensor.shape.clone()));
         let (session, memory) = self.ready(shapes.collect(), pause).await?;
-        let read_back = ReadBack::new(&session.plan, true);
+        let read_back = ReadBack::new(&session.plan, Reading::Everything);
         let bytes = read_back.bytes();
         let staging = memory.take_staging(&self.gpu, bytes)?;
         let (submission, mapped) = {

@@ -13,7 +13,7 @@ use crate::error::{DetectError, GpuError};
 use crate::kernels::Dtype;
 use crate::ops::candidates::Candidate;
 use crate::plan::{DetectionsLayout, HEADER_WORDS, Output, Plan, Range, TensorSlot, planar};
-use crate::results::{Computed, HostMap, HostTensor, Proposal};
+use crate::results::{Computed, HostMap, HostTensor, Proposal, Reading};
 
 /// Whether a buffer has become readable.
 pub(super) type Mapped = Receiver<Result<(), BufferAsyncError>>;
@@ -46,28 +46,27 @@ pub(super) async fn readable(gpu: &Gpu, mapped: Mapped) -> Result<(), GpuError> 
 #[derive(Clone, Debug)]
 pub(super) struct ReadBack {
     results: usize,
-    /// Whether all outputs are read, or detections and what was found in them.
-    reads_maps: bool,
+    /// Which outputs are read besides detections and what was found in them.
+    reading: Reading,
     /// Activations, in the order of the outputs.
     activations: Vec<Range>,
 }
 
 impl ReadBack {
-    /// Of all outputs, or of the detections and what was found in them alone.
-    pub fn new(plan: &Plan, reads_maps: bool) -> Self {
+    /// Of a plan's outputs.
+    pub fn new(plan: &Plan, reading: Reading) -> Self {
         let outputs = plan.outputs.iter();
         let activations = outputs.flat_map(|output| match output {
-            Output::Instances(_, slot) => vec![slot.range],
+            _ if !is_read(&reading, output) => Vec::new(),
             Output::Detections(_) => Vec::new(),
-            _ if !reads_maps => Vec::new(),
+            Output::Instances(_, slot) | Output::Tensor(_, slot) => vec![slot.range],
             Output::Map(_, slot) => vec![slot.range],
-            Output::Tensor(_, slot) => vec![slot.range],
             Output::Proposals(slot) => vec![slot.boxes, slot.levels, slot.count],
         });
         Self {
             results: plan.results_bytes(),
-            reads_maps,
             activations: activations.collect(),
+            reading,
         }
     }
 
@@ -119,7 +118,8 @@ impl ReadBack {
         let mut computed = Computed::default();
         let mut places = self.places();
         let mut next = || &view[places.next().expect("outputs were copied in order")];
-        for output in &plan.outputs {
+        let outputs = plan.outputs.iter();
+        for output in outputs.filter(|output| is_read(&self.reading, output)) {
             match output {
                 Output::Detections(layout) => {
                     computed.detections = candidates(*layout, count as usize, rows);
@@ -131,7 +131,6 @@ impl ReadBack {
                     rows.values.truncate(count as usize * width);
                     computed.instances = Some((*kind, rows));
                 }
-                _ if !self.reads_maps => {}
                 Output::Map(info, slot) => computed.maps.push(HostMap {
                     info: info.clone(),
                     shape: slot.shape,
@@ -155,6 +154,15 @@ impl ReadBack {
             }
         }
         Ok(computed)
+    }
+}
+
+/// Whether an output is handed over.
+fn is_read(reading: &Reading, output: &Output) -> bool {
+    match output {
+        Output::Detections(_) | Output::Instances(..) => true,
+        Output::Map(info, _) => reading.has_map(info.kind),
+        Output::Tensor(..) | Output::Proposals(_) => reading.has_tensors(),
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub plan: Plan,
     /// What a module calls the plan's inputs; a detector has only the picture.
     pub inputs: Vec<String>,
+    /// Of all steps.
+    params: Buffer,
     steps: Vec<(Arc<CompiledKernel>, BindGroup)>,
     /// The steps of each submission: one, but for slow adapters.
     submissions: Vec<std::ops::Range<usize>>,
@@ -55,7 +57,11 @@ impl Session {
         gpu.compile(plan.steps.iter().map(|step| step.shader), pause)
             .await;
         let places = param_places(&plan);
-        let params = gpu.guarded(|| upload_params(gpu, &plan, &places))?;
+        let params = gpu.guarded(|| {
+            let params = params_buffer(gpu, &places);
+            upload_params(gpu, &plan, &places, &params);
+            params
+        })?;
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (index, step) in plan.steps.iter().enumerate() {
             let own = BindingResource::Buffer(BufferBinding {
@@ -101,8 +107,37 @@ impl Session {
         Ok(Self {
             submissions: split(&plan, gpu.info().device_type),
             inputs: Vec::new(),
+            params,
             steps,
             plan,
+        })
+    }
+
+    /// The same with the parameters of a plan that differs in nothing else; they are written where this one's are,
+    /// which is not to be submitted any more.
+    ///
+    /// # Errors
+    /// If the plan differs in anything else.
+    pub fn with_params_of(&self, gpu: &Gpu, plan: Plan) -> Result<Self, GpuError> {
+        let mut expected = plan.clone();
+        let steps = expected.steps.iter_mut().zip(&self.plan.steps);
+        let mut are_alike = true;
+        for (step, own) in steps {
+            are_alike &= step.params.len() == own.params.len();
+            step.params.clone_from(&own.params);
+        }
+        if !are_alike || expected != self.plan {
+            let told = "a plan differs from the one that it replaces in more than parameters";
+            return Err(GpuError::Fault(told.to_owned()));
+        }
+        let places = param_places(&plan);
+        gpu.watched(|| upload_params(gpu, &plan, &places, &self.params));
+        Ok(Self {
+            plan,
+            inputs: self.inputs.clone(),
+            params: self.params.clone(),
+            steps: self.steps.clone(),
+            submissions: self.submissions.clone(),
         })
     }
 
@@ -292,22 +327,21 @@ fn param_places(plan: &Plan) -> Vec<usize> {
     places
 }
 
-/// All steps' parameters in one buffer.
-fn upload_params(gpu: &Gpu, plan: &Plan, places: &[usize]) -> Buffer {
-    let bytes = places[plan.steps.len()];
-    let params = buffer(
-        gpu,
-        "parameters",
-        bytes,
-        BufferUsages::UNIFORM | BufferUsages::COPY_DST,
-    );
-    let mut words = vec![0_u32; bytes / 4];
+/// A buffer for all steps' parameters.
+fn params_buffer(gpu: &Gpu, places: &[usize]) -> Buffer {
+    let bytes = places.last().copied().unwrap_or(0);
+    let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+    buffer(gpu, "parameters", bytes, usage)
+}
+
+/// Write all steps' parameters where they lie.
+fn upload_params(gpu: &Gpu, plan: &Plan, places: &[usize], params: &Buffer) {
+    let mut words = vec![0_u32; places[plan.steps.len()] / 4];
     for (step, place) in plan.steps.iter().zip(places) {
         words[place / 4..][..step.params.len()].copy_from_slice(&step.params);
     }
-    gpu.queue
-        .write_buffer(&params, 0, bytemuck::cast_slice(&words));
-    params
+    let bytes = bytemuck::cast_slice(&words);
+    gpu.queue.write_buffer(params, 0, bytes);
 }
 
 /// An estimate of what a step takes at most, in seconds, on an adapter of this type. Software has no

@@ -30,6 +30,9 @@ const CONVS: usize = 4;
 /// Of a group norm.
 const GROUPS: usize = 32;
 
+/// The background is scored as all other classes are, and is the first.
+const FIRST_LABEL: usize = 0;
+
 /// Most that a level gives to the final selection.
 const PER_LEVEL: usize = 1000;
 
@@ -204,14 +207,19 @@ impl DenseDetector {
         ] {
             outputs.levels(MapKind::Heads, first, maps, |n| format!("P{n} {name}"));
         }
+        if request.asks_for(MapKind::Objectness) {
+            let anchors = self.anchors.per_cell(0);
+            let likeliest = maps.objectness(anchors, self.classes, FIRST_LABEL);
+            let name = |n| format!("P{n} probability");
+            outputs.levels(MapKind::Objectness, first, &likeliest, name);
+        }
         let Some(selection) = request.selection else {
             return outputs;
         };
         let options = DenseOptions {
             anchors: self.anchors.grid(first, [height, width], &maps.sizes()),
             classes: self.classes,
-            // The background is scored as all others are.
-            first_label: 0,
+            first_label: FIRST_LABEL,
             code: self.code,
             score_threshold: selection.score_threshold,
             per_level: Some(PER_LEVEL),

@@ -92,6 +92,11 @@ impl FasterRcnnC4 {
         outputs.levels(MapKind::Heads, LEVEL, &maps.deltas, |n| {
             format!("C{n} deltas")
         });
+        if request.asks_for(MapKind::Objectness) {
+            // What is said of anchors are probabilities already.
+            let name = |n| format!("C{n} probability");
+            outputs.levels(MapKind::Objectness, LEVEL, &maps.best_logits(), name);
+        }
         let Some(selection) = request.selection else {
             return outputs;
         };

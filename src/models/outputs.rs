@@ -42,9 +42,33 @@ impl Request {
         }
     }
 
+    /// Select detections by another overlap, if any are to be found.
+    pub fn set_nms_threshold(&mut self, threshold: f32) {
+        if let Some(selection) = &mut self.selection {
+            selection.nms_threshold = threshold;
+        }
+    }
+
+    /// Whether maps of this kind are asked for.
+    pub fn asks_for(&self, kind: MapKind) -> bool {
+        self.maps.contains(&kind)
+    }
+
     /// Whether it takes the heads to answer.
     pub fn needs_heads(&self) -> bool {
-        self.maps.contains(&MapKind::Heads) || self.selection.is_some()
+        self.asks_for(MapKind::Heads)
+            || self.asks_for(MapKind::Objectness)
+            || self.selection.is_some()
+    }
+
+    /// Whether it takes maps of this kind to answer, which are not made of others that it takes.
+    fn needs(&self, kind: MapKind) -> bool {
+        let is_needed = self.asks_for(kind) || self.needs_heads();
+        match kind {
+            MapKind::Input | MapKind::Heads => is_needed,
+            MapKind::Pyramid => is_needed || self.asks_for(MapKind::Strength),
+            MapKind::Features | MapKind::Strength | MapKind::Objectness => false,
+        }
     }
 }
 
@@ -84,7 +108,7 @@ impl Outputs {
             instances: None,
             checked: Vec::new(),
         };
-        if request.maps.contains(&MapKind::Input) {
+        if request.asks_for(MapKind::Input) {
             let info = MapInfo {
                 name: "input".to_owned(),
                 kind: MapKind::Input,
@@ -119,24 +143,24 @@ impl Outputs {
         name: impl Fn(usize) -> String,
     ) {
         for ((map, &stride), level) in maps.iter().zip(strides).zip(finest..) {
-            if kind != MapKind::Features && self.needs(kind) {
+            if self.request.needs(kind) {
                 self.checked.push(Checked::Map(map.clone()));
             }
-            if self.request.maps.contains(&kind) {
-                let info = MapInfo {
-                    name: name(level),
-                    kind,
-                    level,
-                    stride,
-                };
-                self.maps.push((info, map.clone()));
+            let info = |kind, name| MapInfo {
+                name,
+                kind,
+                level,
+                stride,
+            };
+            if self.request.asks_for(kind) {
+                self.maps.push((info(kind, name(level)), map.clone()));
+            }
+            if kind == MapKind::Pyramid && self.request.asks_for(MapKind::Strength) {
+                let name = format!("{} strength", name(level));
+                let info = info(MapKind::Strength, name);
+                self.maps.push((info, strength(map.clone())));
             }
         }
-    }
-
-    /// Whether what was asked for is made of maps of this kind.
-    fn needs(&self, kind: MapKind) -> bool {
-        self.request.maps.contains(&kind) || self.request.needs_heads()
     }
 
     /// Rows that detections are made of.
@@ -150,4 +174,11 @@ impl Outputs {
             self.proposals = Some(proposals.clone());
         }
     }
+}
+
+/// The Euclidean norm over a map's channels, `[1, 1, H, W]`.
+fn strength(map: Tensor<4>) -> Tensor<4> {
+    let [_, channels, _, _] = map.dims();
+    // Of the mean, which 16 bits hold where they would not hold the sum.
+    (map.clone() * map).mean_dim(1).sqrt() * (channels as f32).sqrt()
 }

@@ -94,6 +94,10 @@ impl RetinaFace {
         outputs.levels(MapKind::Heads, first, &maps.landmarks, |n| {
             format!("P{n} landmarks")
         });
+        if request.asks_for(MapKind::Objectness) {
+            let name = |n| format!("P{n} probability");
+            outputs.levels(MapKind::Objectness, first, &maps.objectness(), name);
+        }
         let Some(selection) = request.selection else {
             return outputs;
         };

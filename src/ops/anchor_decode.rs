@@ -3,6 +3,7 @@
 
 use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
 #[cfg(feature = "verify")]
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
@@ -38,6 +39,21 @@ impl OneStageMaps {
     /// Height and width of each level's maps.
     pub fn sizes(&self) -> Vec<[usize; 2]> {
         levels::sizes(&self.classes)
+    }
+
+    /// How likely the likeliest of a cell's anchors is a face, `[1, 1, H, W]` a level.
+    pub fn objectness(&self) -> Vec<Tensor<4>> {
+        let classes = self.classes.iter();
+        let likeliest = classes.map(|classes| {
+            let [_, logits, height, width] = classes.dims();
+            let anchors = logits / 2;
+            let pairs = classes.clone().reshape([anchors, 2, height, width]);
+            let [background, face] = [0, 1].map(|class| pairs.clone().narrow(1, class, 1));
+            // The softmax of two logits is the sigmoid of their difference.
+            let differences = (face - background).reshape([1, anchors, height, width]);
+            sigmoid(differences.max_dim(1))
+        });
+        likeliest.collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::array::from_fn;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation};
 use burn_ir::ScalarIr;
 
 use super::anchors::AnchorGrid;
@@ -39,6 +39,25 @@ impl DenseMaps {
     /// Height and width of each level's maps.
     pub fn sizes(&self) -> Vec<[usize; 2]> {
         levels::sizes(&self.classes)
+    }
+
+    /// How likely the likeliest class of any of a cell's anchors is, the background left out, `[1, 1, H, W]` a
+    /// level. A cell has so many anchors, and an anchor so many classes, the first of which has that label.
+    pub fn objectness(&self, anchors: usize, classes: usize, first_label: usize) -> Vec<Tensor<4>> {
+        let background = usize::from(first_label == 0);
+        let likeliest = self.classes.iter().enumerate().map(|(level, map)| {
+            let [_, _, height, width] = map.dims();
+            let own = map.clone().narrow(1, 0, anchors * classes);
+            let own = own.reshape([anchors, classes, height, width]);
+            let own = own.narrow(1, background, classes - background);
+            let best = own.max_dim(1).reshape([1, anchors, height, width]);
+            let own = activation::sigmoid(best.max_dim(1));
+            match self.centreness.get(level) {
+                Some(centreness) => (own * activation::sigmoid(centreness.clone())).sqrt(),
+                None => own,
+            }
+        });
+        likeliest.collect()
     }
 }
 

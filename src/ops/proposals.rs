@@ -34,6 +34,12 @@ impl RpnMaps {
     pub fn sizes(&self) -> Vec<[usize; 2]> {
         levels::sizes(&self.logits)
     }
+
+    /// The highest of each cell's logits, `[1, 1, H, W]` a level.
+    pub fn best_logits(&self) -> Vec<Tensor<4>> {
+        let logits = self.logits.iter();
+        logits.map(|logits| logits.clone().max_dim(1)).collect()
+    }
 }
 
 /// Boxes that may hold an object.

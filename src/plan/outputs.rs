@@ -17,6 +17,11 @@ pub enum MapKind {
     Pyramid,
     /// The heads' raw maps.
     Heads,
+    /// How strong each cell of a pyramid's level is, `[1, H, W]`: the Euclidean norm over its channels.
+    Strength,
+    /// How likely a cell of a level holds an object, `[1, H, W]`: the highest probability of any of its anchors and
+    /// classes, the background's left out.
+    Objectness,
 }
 
 /// What is said of a map that a model gives back.

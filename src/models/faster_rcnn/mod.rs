@@ -3,6 +3,7 @@
 //! [`detectron2`](super::detectron2) builds its own and EFPN of it.
 
 use burn::module::Module;
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 
 use super::bottom_up::BottomUp;
@@ -171,6 +172,12 @@ impl FasterRcnn {
         };
         tell(&maps.logits, |n| format!("P{n} objectness"));
         tell(&maps.deltas, |n| format!("P{n} deltas"));
+        if request.asks_for(MapKind::Objectness) {
+            let likeliest = maps.best_logits().into_iter().map(sigmoid);
+            let maps: Vec<Tensor<4>> = likeliest.collect();
+            let name = |n| format!("P{n} probability");
+            outputs.levels_at(MapKind::Objectness, first, strides, &maps, name);
+        }
         let Some(selection) = request.selection else {
             return outputs;
         };

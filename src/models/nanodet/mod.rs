@@ -26,6 +26,9 @@ use crate::transform::{ChannelOrder, ResizeBounds, Resizer, Transform};
 /// Slope of every leaky ReLU.
 const SLOPE: f64 = super::mobilenet::SLOPE;
 
+/// The background is not scored.
+const FIRST_LABEL: usize = 1;
+
 /// How wide a model is.
 struct Width {
     /// Channels of the backbone's stages.
@@ -117,13 +120,18 @@ impl NanoDet {
         outputs.levels(MapKind::Heads, first, &maps.classes, |n| {
             format!("P{n} classes and boxes")
         });
+        if request.asks_for(MapKind::Objectness) {
+            let likeliest = maps.objectness(1, self.classes, FIRST_LABEL);
+            let name = |n| format!("P{n} probability");
+            outputs.levels(MapKind::Objectness, first, &likeliest, name);
+        }
         let Some(selection) = request.selection else {
             return outputs;
         };
         let options = DenseOptions {
             anchors: self.anchors.grid(first, [height, width], &maps.sizes()),
             classes: self.classes,
-            first_label: 1,
+            first_label: FIRST_LABEL,
             code: BoxCode::Distribution { bins: BINS },
             score_threshold: selection.score_threshold,
             per_level: None,

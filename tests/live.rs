@@ -1,0 +1,238 @@
+//! What a live view asks of a detector: maps of a value a cell, frame after frame, and an overlap that is changed
+//! meanwhile.
+
+mod adapter;
+
+use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
+use fpn_wgpu::models::retinaface::MOBILENET025;
+use fpn_wgpu::models::{Architecture, ModelConfig, dense_detector, faster_rcnn_c4, nanodet};
+use fpn_wgpu::plan::MapKind;
+use fpn_wgpu::{BuildError, Detector, DetectorBuilder, FeatureMap, weights};
+use image::{DynamicImage, RgbaImage};
+
+use crate::adapter::open;
+
+/// What a live view shows.
+const SMALL: [MapKind; 2] = [MapKind::Strength, MapKind::Objectness];
+
+/// Where the logits of a level are, which channels of those count, and what makes a probability of them.
+struct Scores {
+    /// What its head's map is called.
+    map: &'static str,
+    /// Of a cell: the probability of each anchor and class but the background.
+    probabilities: fn(&dyn Fn(usize) -> f32, channels: usize) -> Vec<f32>,
+}
+
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+const RPN: Scores = Scores {
+    map: "objectness",
+    probabilities: |at, channels| (0..channels).map(|c| sigmoid(at(c))).collect(),
+};
+
+const PROBABILITIES: Scores = Scores {
+    probabilities: |at, channels| (0..channels).map(at).collect(),
+    ..RPN
+};
+
+const FACES: Scores = Scores {
+    map: "classes",
+    probabilities: |at, channels| {
+        let anchors = (0..channels).step_by(2);
+        anchors
+            .map(|c| at(c + 1).exp() / (at(c).exp() + at(c + 1).exp()))
+            .collect()
+    },
+};
+
+/// All classes but the first of 91.
+const DENSE: Scores = Scores {
+    map: "classes",
+    probabilities: |at, channels| {
+        let classes = (0..channels).filter(|c| c % 91 > 0);
+        classes.map(|c| sigmoid(at(c))).collect()
+    },
+};
+
+const NANODET: Scores = Scores {
+    map: "classes and boxes",
+    probabilities: |at, channels| (0..channels - 32).map(|c| sigmoid(at(c))).collect(),
+};
+
+fn builder(architecture: Architecture) -> DetectorBuilder {
+    let config = ModelConfig::of(architecture);
+    Detector::builder(weights::seeded(&config, 1))
+}
+
+fn named<'a>(maps: &'a [FeatureMap], name: &str) -> &'a FeatureMap {
+    let mut maps = maps.iter();
+    let found = maps.find(|map| map.info.name == name);
+    found.unwrap_or_else(|| panic!("there is no {name}"))
+}
+
+/// What is found by the maps that a small one is made of.
+fn check(maps: &[FeatureMap], scores: &Scores) {
+    let small = |kind| maps.iter().filter(move |map| map.info.kind == kind);
+    let levels = small(MapKind::Pyramid).count();
+    assert_eq!(small(MapKind::Strength).count(), levels);
+    for map in small(MapKind::Strength) {
+        let pyramid = named(
+            maps,
+            map.info.name.strip_suffix(" strength").expect("so named"),
+        );
+        let expected = pyramid.strength();
+        let [_, height, width] = pyramid.shape;
+        assert_eq!(map.shape, [1, height, width]);
+        assert_eq!(
+            [map.info.level, map.info.stride],
+            [pyramid.info.level, pyramid.info.stride]
+        );
+        for (found, expected) in map.values.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() <= 1e-5 * expected,
+                "{found} and {expected}"
+            );
+        }
+    }
+    assert!(small(MapKind::Objectness).count() > 0);
+    for map in small(MapKind::Objectness) {
+        let name = map.info.name.strip_suffix("probability").expect("so named");
+        let logits = named(maps, &format!("{name}{}", scores.map));
+        let centreness = format!("{name}centreness");
+        let centreness = maps.iter().find(|map| map.info.name == centreness);
+        let [channels, height, width] = logits.shape;
+        assert_eq!(map.shape, [1, height, width]);
+        assert_eq!(map.info.level, logits.info.level);
+        let cells = height * width;
+        for (cell, found) in map.values.iter().enumerate() {
+            let at = |channel: usize| logits.values[channel * cells + cell];
+            let probabilities = (scores.probabilities)(&at, channels);
+            let likeliest = probabilities.into_iter().fold(0.0, f32::max);
+            let expected = match centreness {
+                Some(map) => (likeliest * sigmoid(map.values[cell])).sqrt(),
+                None => likeliest,
+            };
+            assert!(
+                (found - expected).abs() <= 1e-5,
+                "{}: {found} and {expected}",
+                map.info.name
+            );
+        }
+    }
+}
+
+fn small_maps_are_what_they_are_made_of(architecture: Architecture, scores: &Scores, side: usize) {
+    let picture: DynamicImage = weights::picture(1, 96, 64).into();
+    for gpu in [None, Some(adapter::gpu())] {
+        let builder = builder(architecture).gpu(gpu);
+        let kinds = SMALL.into_iter().chain([MapKind::Heads]);
+        let builder = builder.maps(kinds).min_size(side).max_size(side);
+        let detector = builder.build().expect("seeded weights fit");
+        check(&detector.maps(&picture).expect("computed"), scores);
+    }
+}
+
+#[test]
+fn small_maps_of_a_two_stage_detector() {
+    small_maps_are_what_they_are_made_of(PYRAMID_TINY, &RPN, 96);
+}
+
+#[test]
+fn small_maps_of_a_detector_on_one_map() {
+    small_maps_are_what_they_are_made_of(faster_rcnn_c4::RESNET50, &PROBABILITIES, 96);
+}
+
+#[test]
+fn small_maps_of_a_face_detector() {
+    small_maps_are_what_they_are_made_of(MOBILENET025, &FACES, 96);
+}
+
+#[test]
+fn small_maps_of_dense_detectors() {
+    for architecture in dense_detector::ARCHITECTURES {
+        small_maps_are_what_they_are_made_of(architecture, &DENSE, 96);
+    }
+    small_maps_are_what_they_are_made_of(nanodet::PLUS_M_320, &NANODET, 96);
+}
+
+/// A pyramid's levels stay on the device.
+#[test]
+fn live_frames_are_in_flight_with_their_maps_and_make_nothing() {
+    let gpu = open();
+    let live = builder(PYRAMID_TINY).gpu(gpu.clone()).map_kinds(SMALL);
+    let live = live.min_size(96).build().expect("seeded weights fit");
+    let pictures = [1, 2].map(|seed| weights::picture(seed, 160, 120));
+    let alone = pictures.each_ref().map(|picture| {
+        let pending = live.start_with_maps(picture).expect("sent");
+        pending.wait_with_maps().expect("computed")
+    });
+    let (found, maps) = &alone[0];
+    assert_eq!(
+        live.start(&pictures[0]).expect("sent").wait().as_ref(),
+        Ok(found)
+    );
+    assert_eq!(maps.len(), 2 * 5);
+    assert!(maps.iter().all(|map| map.shape[0] == 1));
+    let both = || {
+        let pending = pictures
+            .each_ref()
+            .map(|picture| live.start_with_maps(picture).expect("sent"));
+        pending.map(|frame| frame.wait_with_maps().expect("computed"))
+    };
+    assert_eq!(both(), alone);
+    let made = gpu.counters().made();
+    for _ in 0..3 {
+        assert_eq!(both(), alone);
+    }
+    assert_eq!(gpu.counters().made(), made);
+}
+
+#[test]
+fn an_overlap_that_is_set_later_is_as_one_that_was_built_with() {
+    let pictures =
+        [[160, 120], [120, 160]].map(|[width, height]| weights::picture(1, width, height));
+    let all = |detector: &Detector| {
+        let found = |picture: &RgbaImage| detector.start(picture).expect("sent").wait();
+        pictures
+            .each_ref()
+            .map(|picture| found(picture).expect("computed"))
+    };
+    let gpu = open();
+    for gpu in [None, Some(gpu)] {
+        let builder = || builder(MOBILENET025).gpu(gpu.clone()).score_threshold(0.3);
+        let mut detector = builder().build().expect("seeded weights fit");
+        let usual = all(&detector);
+        let made = gpu.as_ref().map(|gpu| gpu.counters().made());
+        let mut set = |threshold| {
+            detector
+                .set_nms_threshold(threshold)
+                .expect("it is in range");
+            let found = all(&detector);
+            assert_eq!(gpu.as_ref().map(|gpu| gpu.counters().made()), made);
+            found
+        };
+        let later = [0.1, 0.9].map(&mut set);
+        assert!(later[0][0].items.len() < usual[0].items.len());
+        assert!(later[1][0].items.len() > usual[0].items.len());
+        let usual_again = set(0.4);
+        assert_eq!(usual_again, usual);
+        for (threshold, later) in [0.1, 0.9].into_iter().zip(later) {
+            let other = builder().nms_threshold(threshold).build();
+            assert_eq!(all(&other.expect("seeded weights fit")), later);
+        }
+        for threshold in [-0.1, 1.1, f32::NAN] {
+            let told = detector.set_nms_threshold(threshold).err();
+            let is_told = matches!(
+                told,
+                Some(BuildError::Option {
+                    option: "nms_threshold",
+                    ..
+                })
+            );
+            assert!(is_told, "{told:?}");
+        }
+        assert_eq!(all(&detector), usual);
+    }
+}
