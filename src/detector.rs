@@ -342,7 +342,11 @@ impl Detector {
         self.frame(picture.width() as usize, picture.height() as usize)
     }
 
-    fn frame(&self, width: usize, height: usize) -> Result<Frame, DetectError> {
+    /// The sizes that a picture of `width × height` pixels goes through.
+    ///
+    /// # Errors
+    /// If it has no pixels or too many.
+    pub fn frame(&self, width: usize, height: usize) -> Result<Frame, DetectError> {
         if pixels(width, height)? == 0 {
             return Err(DetectError::NoPixels { width, height });
         }

@@ -31,6 +31,7 @@ mod summary;
 mod train;
 mod tune;
 mod verify;
+mod view;
 
 /// Object detectors with feature pyramids.
 #[derive(Parser)]
@@ -55,6 +56,7 @@ enum Command {
     Train(Box<train::Train>),
     Bench(bench::Bench),
     Demo(demo::Demo),
+    View(view::View),
 }
 
 /// The command was called wrongly: exit code 2, as for an unknown option.
@@ -84,5 +86,6 @@ pub fn run() -> anyhow::Result<()> {
         Command::Train(train) => train.run(),
         Command::Bench(bench) => bench.run(),
         Command::Demo(demo) => demo.run(),
+        Command::View(view) => view.run(),
     }
 }

@@ -90,20 +90,7 @@ impl Gpu {
         pipelines: Option<&[u8]>,
     ) -> Result<Arc<Self>, GpuError> {
         let info = adapter.get_info();
-        let available = adapter.limits();
-        let needed = needed_limits(&available);
-        check_limits(&info.name, &needed, &available)?;
-        let limits = Limits {
-            max_buffer_size: available.max_buffer_size,
-            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
-            ..needed
-        };
-        let descriptor = DeviceDescriptor {
-            label: Some("fpn-wgpu"),
-            required_features: adapter.features() & WANTED,
-            required_limits: limits,
-            ..DeviceDescriptor::default()
-        };
+        let descriptor = Self::descriptor(adapter)?;
         let (device, queue) =
             adapter
                 .request_device(&descriptor)
@@ -117,6 +104,28 @@ impl Gpu {
         let pipelines = CachedPipelines::open(&device, &info, pipelines);
         let faults = Faults::of_own(&device);
         Ok(Self::new(device, queue, info, pipelines, faults))
+    }
+
+    /// How a device is opened on an adapter: for programs that open one themselves, and share it by
+    /// [`from_device`](Self::from_device).
+    ///
+    /// # Errors
+    /// If the adapter is below WebGPU's default limits.
+    pub fn descriptor(adapter: &Adapter) -> Result<DeviceDescriptor<'static>, GpuError> {
+        let available = adapter.limits();
+        let needed = needed_limits(&available);
+        check_limits(&adapter.get_info().name, &needed, &available)?;
+        let limits = Limits {
+            max_buffer_size: available.max_buffer_size,
+            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+            ..needed
+        };
+        Ok(DeviceDescriptor {
+            label: Some("fpn-wgpu"),
+            required_features: adapter.features() & WANTED,
+            required_limits: limits,
+            ..DeviceDescriptor::default()
+        })
     }
 
     /// Share a device that is already open, on the adapter of this `info`. Its error handlers stay the
@@ -269,6 +278,14 @@ impl Gpu {
         self.faults.watched(&self.device, work)
     }
 
+    /// Longest that a submission may take, in seconds.
+    pub(super) fn longest_submission(&self) -> f64 {
+        match self.faults.is_shared {
+            true => SHARED_DEVICE,
+            false => OWN_DEVICE,
+        }
+    }
+
     /// # Errors
     /// If the device is lost or has failed. Takes some time on one that is shared.
     pub(super) fn check_alive(&self) -> Result<(), GpuError> {
@@ -387,6 +404,12 @@ impl Gpu {
         self.kernels.lock().expect("no panic holds the lock")
     }
 }
+
+/// Longest that a submission to a device of our own may take, in seconds: Windows resets a device after two.
+pub(super) const OWN_DEVICE: f64 = 1.0;
+
+/// The same of one that other programs share: a window draws in between, and should not miss a frame.
+pub(super) const SHARED_DEVICE: f64 = 0.008;
 
 /// Features that are used where an adapter has them.
 const WANTED: Features = Features::SUBGROUP

@@ -19,7 +19,8 @@ const FILTERS: [ErrorFilter; 3] = [
 #[derive(Clone, Debug)]
 pub(super) struct Faults {
     first: Arc<Mutex<Option<GpuError>>>,
-    is_shared: bool,
+    /// With a program that opened it.
+    pub is_shared: bool,
 }
 
 impl Faults {

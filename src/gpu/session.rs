@@ -22,9 +22,6 @@ use crate::plan::{Binding, HEADER_WORDS, Plan, Step};
 /// Alignment of a uniform binding's offset in WebGPU.
 const UNIFORM_ALIGNMENT: usize = 256;
 
-/// Longest a submission may take, in seconds: Windows resets a device after two.
-const LONGEST_SUBMISSION: f64 = 1.0;
-
 /// What an access to memory takes where nothing else is there to be done meanwhile, in seconds. It is no
 /// shorter on a large GPU, of which one workgroup has only one core.
 const WAIT: f64 = 1e-6;
@@ -105,7 +102,7 @@ impl Session {
             pause().await;
         }
         Ok(Self {
-            submissions: split(&plan, gpu.info().device_type),
+            submissions: split(&plan, gpu.info().device_type, gpu.longest_submission()),
             inputs: Vec::new(),
             params,
             steps,
@@ -355,14 +352,14 @@ fn seconds_of(step: &Step, device_type: DeviceType) -> f64 {
     step.flop as f64 / flop_per_second + step.waits as f64 * WAIT
 }
 
-/// The steps of each submission, none of which should take longer than [`LONGEST_SUBMISSION`]
-/// unless a single step does.
-fn split(plan: &Plan, device_type: DeviceType) -> Vec<std::ops::Range<usize>> {
+/// The steps of each submission, none of which should take longer than `longest`, in seconds, unless a single
+/// step does.
+fn split(plan: &Plan, device_type: DeviceType, longest: f64) -> Vec<std::ops::Range<usize>> {
     let mut submissions = Vec::new();
     let (mut start, mut seconds) = (0, 0.0);
     for (index, step) in plan.steps.iter().enumerate() {
         let own = seconds_of(step, device_type);
-        if seconds + own > LONGEST_SUBMISSION && index > start {
+        if seconds + own > longest && index > start {
             submissions.push(start..index);
             (start, seconds) = (index, 0.0);
         }
@@ -376,18 +373,23 @@ fn split(plan: &Plan, device_type: DeviceType) -> Vec<std::ops::Range<usize>> {
 mod tests {
     use super::*;
     use crate::compile::{Target, compile};
+    use crate::gpu::device::{OWN_DEVICE, SHARED_DEVICE};
     use crate::models::retinaface::MOBILENET025;
     use crate::models::{ModelConfig, Request};
 
     /// The steps of each submission for a picture of faces.
-    fn submissions(size: [usize; 2], device_type: DeviceType) -> (Plan, Vec<Vec<String>>) {
+    fn submissions(
+        size: [usize; 2],
+        device_type: DeviceType,
+        longest: f64,
+    ) -> (Plan, Vec<Vec<String>>) {
         let transform = MOBILENET025.transform();
         let request = Request::of(MOBILENET025);
         let padded = transform.frame(size).padded;
         let config = ModelConfig::of(MOBILENET025);
         let plan = compile(&config, &transform, &request, padded, &Target::webgpu())
             .expect("it is known how to compute it");
-        let ranges = split(&plan, device_type);
+        let ranges = split(&plan, device_type, longest);
         let names = |steps: &std::ops::Range<usize>| {
             let steps = plan.steps[steps.clone()].iter();
             steps.map(|step| step.name.clone()).collect()
@@ -399,7 +401,7 @@ mod tests {
     #[test]
     fn a_selection_from_very_many_candidates_is_a_submission_of_its_own() {
         for device_type in [DeviceType::DiscreteGpu, DeviceType::IntegratedGpu] {
-            let (plan, submissions) = submissions([3000, 4000], device_type);
+            let (plan, submissions) = submissions([3000, 4000], device_type, OWN_DEVICE);
             assert_eq!(submissions.concat().len(), plan.steps.len());
             let last = submissions.last().expect("there is one");
             assert_eq!(last, &["detections"], "{device_type:?}");
@@ -414,8 +416,22 @@ mod tests {
             ([3000, 4000], DeviceType::Cpu),
         ];
         for (size, device_type) in cases {
-            let (_, submissions) = submissions(size, device_type);
+            let (_, submissions) = submissions(size, device_type, OWN_DEVICE);
             assert_eq!(submissions.len(), 1, "{size:?} {device_type:?}");
+        }
+    }
+
+    #[test]
+    fn on_a_device_that_draws_a_window_no_submission_takes_long() {
+        let device_type = DeviceType::IntegratedGpu;
+        let (plan, submissions) = submissions([480, 640], device_type, SHARED_DEVICE);
+        assert!(submissions.len() > 1);
+        assert_eq!(submissions.concat().len(), plan.steps.len());
+        let mut steps = plan.steps.iter();
+        for names in submissions {
+            let seconds = steps.by_ref().take(names.len());
+            let seconds: f64 = seconds.map(|step| seconds_of(step, device_type)).sum();
+            assert!(seconds <= SHARED_DEVICE || names.len() == 1, "{names:?}");
         }
     }
 }

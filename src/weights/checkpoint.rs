@@ -181,13 +181,8 @@ impl Checkpoint {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn open(path: &std::path::Path) -> Result<Self, WeightsError> {
         use std::fs::{self, File};
-        use std::io::Read;
 
-        use super::format::START;
-
-        let mut start = Vec::new();
-        File::open(path)?.take(START).read_to_end(&mut start)?;
-        match Format::of(&start)? {
+        match Format::of(&first_bytes(path)?)? {
             Format::Zip => {
                 let sha256 = official::sha256(File::open(path)?)?;
                 let metadata = official::by_sha256(&sha256).unwrap_or_default();
@@ -195,6 +190,12 @@ impl Checkpoint {
             }
             _ => Self::from_bytes(fs::read(path)?),
         }
+    }
+
+    /// Whether a file begins as the checkpoints do that [`open`](Self::open) reads. What cannot be read is none.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn is_in(path: &std::path::Path) -> bool {
+        path.is_file() && first_bytes(path).is_ok_and(|start| Format::of(&start).is_ok())
     }
 
     /// Tensors by a file's keys.
@@ -262,6 +263,20 @@ impl Checkpoint {
     pub fn to_safetensors(&self, f16: bool) -> Result<Vec<u8>, WeightsError> {
         safetensors::write(self, f16)
     }
+}
+
+/// What a file's format is recognized by; less of a shorter file.
+#[cfg(not(target_arch = "wasm32"))]
+fn first_bytes(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+
+    use super::format::START;
+
+    let mut start = Vec::new();
+    std::fs::File::open(path)?
+        .take(START)
+        .read_to_end(&mut start)?;
+    Ok(start)
 }
 
 #[cfg(test)]
