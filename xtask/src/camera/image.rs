@@ -1,9 +1,8 @@
 //! The file system that the machine starts with: busybox, vivid, the tests, and a script that runs them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -55,7 +54,8 @@ pub fn pack(system: &System, tests: &Path, folder: &Path) -> Result<PathBuf> {
     script += &format!("{TESTS} && echo {PASSED}\npoweroff -f\n");
     let init = folder.join("init");
     fs::write(&init, script)?;
-    fs::set_permissions(&init, fs::Permissions::from_mode(0o755))?;
+    // Executable, as they are.
+    fs::set_permissions(&init, fs::metadata(tests)?.permissions())?;
     archive(system, folder)
 }
 
@@ -77,7 +77,7 @@ fn archive(system: &System, folder: &Path) -> Result<PathBuf> {
         .args(["-c", r#""$0" find . | "$0" cpio -o -H newc > "$1""#])
         .args([&system.busybox(), &archive])
         .current_dir(folder)
-        .stderr(std::process::Stdio::null())
+        .stderr(Stdio::null())
         .status()
         .context("sh cannot be started")?;
     match status.success() {

@@ -75,7 +75,8 @@ impl System {
             // By software: it needs no rights, and runs within other virtual machines.
             .args(["-accel", "tcg", "-m", "512", "-nodefaults", "-no-reboot"])
             .args(["-display", "none", "-serial", "stdio"])
-            .args(["-append", "console=ttyS0 quiet panic=-1"])
+            // What else the kernel says would stand between the tests' lines.
+            .args(["-append", "console=ttyS0 loglevel=1 panic=-1"])
             .arg("-kernel")
             .arg(self.kernel()?)
             .arg("-initrd")
