@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 mod browser;
+mod camera;
 mod debian;
 mod vulkan;
 mod wasm;
@@ -23,6 +24,8 @@ enum Task {
     },
     /// Check formatting, lints and documentation, warnings being errors
     Check,
+    /// Test cameras in a virtual machine with V4L2's driver for testing, on Debian
+    CameraTest,
     /// Measure a frame in headless Chromium beside the same library outside, on SwiftShader
     WebBench,
     /// Build the page for browsers into target/web
@@ -37,6 +40,7 @@ fn main() -> Result<()> {
     match Task::parse() {
         Task::Test { args } => test(&args),
         Task::Check => check(),
+        Task::CameraTest => camera::test(),
         Task::WebBench => browser::bench(),
         Task::Web { serve: None } => web::build().map(drop),
         Task::Web { serve: Some(port) } => web::serve(port),

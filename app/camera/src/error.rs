@@ -37,20 +37,6 @@ pub enum CameraError {
         /// The formats that it has, by their codes.
         found: String,
     },
-    /// Pictures that memory could not hold, or without pixels.
-    #[error(
-        "the camera {camera} gives pictures of {width}×{height} pixels: expected at least one, and at \
-         most {} MiB in memory",
-        crate::format::MAX_PICTURE >> 20
-    )]
-    Size {
-        /// The camera's name.
-        camera: String,
-        /// In pixels.
-        width: u32,
-        /// In pixels.
-        height: u32,
-    },
     /// So many frames that followed each other were cut short, or broken in another way.
     #[error("the camera {camera} gave {count} broken frames in a row: the last one {reason}")]
     Broken {

@@ -15,7 +15,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 mod tests;
 
 /// Most memory of a picture, in bytes.
-pub const MAX_PICTURE: u64 = 512 << 20;
+const MAX_PICTURE: u64 = 512 << 20;
 
 /// What webcams mean by luma and chroma, unless they say otherwise.
 const MATRIX: YuvStandardMatrix = YuvStandardMatrix::Bt601;
@@ -48,6 +48,11 @@ pub enum Format {
 /// What is wrong with a frame. Reads on from "the frame".
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum FrameError {
+    #[error(
+        "has {width}×{height} pixels: expected at least one, and at most {} MiB in memory",
+        MAX_PICTURE >> 20
+    )]
+    Size { width: u32, height: u32 },
     #[error("is cut short: expected {expected} bytes, found {found}")]
     CutShort { expected: usize, found: usize },
     #[error("has rows of {found} bytes: expected at least {expected}")]
@@ -68,7 +73,7 @@ impl Format {
     /// What [`Format`] has, as people write them.
     pub const NAMES: &str = "YUYV, NV12, RGB24, BGR24, BGRX32, MJPEG and GREY";
 
-    /// Bytes of a row of so many pixels, at least; none where there are no rows.
+    /// Bytes of a row of so many pixels, at least. A JPEG has no rows.
     fn row(self, width: usize) -> usize {
         match self {
             Self::Yuyv => width.div_ceil(2) * 4,
@@ -91,12 +96,12 @@ impl Format {
 }
 
 /// Makes a frame's bytes a picture, opaque, in `picture`, whose memory is used again. `size` is width
-/// and height in pixels, at least 1 and at most [`MAX_PICTURE`] together; `stride` is the bytes from one
-/// row to the next, 0 where they follow each other without a gap. What comes after the last row does not
-/// count.
+/// and height in pixels; `stride` is the bytes from one row to the next, 0 where they follow each other
+/// without a gap. What comes after the last row does not count.
 ///
 /// # Errors
-/// If the bytes are too few, or no picture of that size. What `picture` then holds is not told.
+/// If the bytes are too few, no picture of that size, or one that memory could not hold. What `picture`
+/// then holds is not told.
 pub fn decode(
     format: Format,
     size: [u32; 2],
@@ -104,6 +109,11 @@ pub fn decode(
     bytes: &[u8],
     picture: &mut RgbaImage,
 ) -> Result<(), FrameError> {
+    let [width, height] = size;
+    let memory = (u64::from(width) * u64::from(height)).saturating_mul(4);
+    if !(1..=MAX_PICTURE).contains(&memory) {
+        return Err(FrameError::Size { width, height });
+    }
     if format == Format::Mjpeg {
         return decode_jpeg(size, bytes, picture);
     }

@@ -18,6 +18,8 @@ mod format;
 mod linux;
 mod mode;
 mod reader;
+#[cfg(test)]
+mod tests;
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "windows")))]
 compile_error!("fpn-camera reads cameras on Linux, macOS and Windows only");

@@ -9,7 +9,7 @@ use linuxvideo::{BufType, CapabilityFlags, Device, Fract};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::format::{Format, MAX_PICTURE};
+use crate::format::Format;
 use crate::mode::{self, Mode};
 use crate::reader::{self, Arrival, PATIENCE, RawFrame};
 use crate::{CameraError, CameraInfo};
@@ -111,14 +111,6 @@ fn open_mode(
         });
     };
     let size = [taken.width(), taken.height()];
-    let bytes = size.iter().map(|side| u64::from(*side)).product::<u64>();
-    if !(1..=MAX_PICTURE / 4).contains(&bytes) {
-        return Err(CameraError::Size {
-            camera: name,
-            width: taken.width(),
-            height: taken.height(),
-        });
-    }
     let stride = taken.bytes_per_line() as usize;
     // Not every driver lets it be chosen; then its own rate will do.
     let _ = device.set_frame_interval(Fract::new(1, RATE));
@@ -189,8 +181,8 @@ fn name(path: &Path) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Whether it gives pictures as they are read here. Where a media controller has to be set up before, as for the
-/// sensors of some boards, it does not.
+/// Whether it gives pictures as they are read here. Where a media controller has to be set up before, as
+/// for the sensors of some boards, it does not.
 fn captures(device: &Device) -> bool {
     let needed = CapabilityFlags::VIDEO_CAPTURE | CapabilityFlags::STREAMING;
     let capabilities = device.capabilities();
@@ -206,8 +198,8 @@ fn formats(device: &Device) -> impl Iterator<Item = PixelFormat> {
         .map(|format| format.pixel_format())
 }
 
-/// The modes of a device whose formats are read. Where sizes lie in a range, the usual ones, and the wanted
-/// one as nearly as it has it.
+/// The modes of a device whose formats are read. Where sizes lie in a range, the usual ones, and the
+/// wanted one as nearly as it has it.
 fn modes(device: &Device, wanted: Option<[u32; 2]>) -> Vec<Mode> {
     let mut modes = Vec::new();
     for code in formats(device) {

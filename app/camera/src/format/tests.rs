@@ -123,6 +123,18 @@ fn strides_beyond_all_memory() {
 }
 
 #[test]
+fn sizes_that_no_picture_has() {
+    let mut picture = RgbaImage::default();
+    let jpeg = jpeg([2, 2], 0);
+    for [width, height] in [[0, 1], [1, 0], [1 << 20, 1 << 10], [u32::MAX; 2]] {
+        for format in UNCOMPRESSED.into_iter().chain([Format::Mjpeg]) {
+            let error = decode(format, [width, height], 0, &jpeg, &mut picture).unwrap_err();
+            assert_eq!(error, FrameError::Size { width, height });
+        }
+    }
+}
+
+#[test]
 fn memory_is_used_again() {
     let mut picture = RgbaImage::default();
     let size = [640, 480];

@@ -1,10 +1,12 @@
 //! Cameras as V4L2 has them, by vivid, the kernel's driver for testing. `cargo xtask camera-test` boots a
 //! kernel with three of its cameras and runs these tests there.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use image::{Rgba, RgbaImage};
 use linuxvideo::Device;
+use linuxvideo::controls::Cid;
 
 use super::open_mode;
 use crate::format::Format;
@@ -31,17 +33,30 @@ const BARS: [[u8; 3]; 8] = [
     [0, 0, 0],
 ];
 
-/// Sets one of vivid's own controls, as another program may at any time.
+/// One of vivid's own controls, which another program may set at any time.
+struct Control {
+    device: Device,
+    id: Cid,
+}
+
+impl Control {
+    fn new(path: &str, name: &str) -> Self {
+        let device = Device::open(path).unwrap();
+        let mut controls = device.controls().map(Result::unwrap);
+        let found = controls.find(|control| control.name() == name);
+        let id = found
+            .unwrap_or_else(|| panic!("vivid has no control {name}"))
+            .id();
+        Self { device, id }
+    }
+
+    fn set(&mut self, value: i32) {
+        self.device.write_control_raw(self.id, value).unwrap();
+    }
+}
+
 fn control(path: &str, name: &str, value: i32) {
-    let mut device = Device::open(path).unwrap();
-    let found = device.controls().map(Result::unwrap);
-    let found = found
-        .filter(|control| control.name() == name)
-        .map(|control| control.id());
-    let id = found
-        .last()
-        .unwrap_or_else(|| panic!("vivid has no control {name}"));
-    device.write_control_raw(id, value).unwrap();
+    Control::new(path, name).set(value);
 }
 
 /// What a bar shows in its middle, below the text that vivid writes.
@@ -242,6 +257,34 @@ fn single_broken_frames_are_skipped() {
 
 #[test]
 #[ignore = "needs vivid: cargo xtask camera-test"]
+fn broken_frames_without_end() {
+    let mut camera = Camera::open(FAULTY, None).unwrap();
+    let mut inject = Control::new(FAULTY, "Inject V4L2_BUF_FLAG_ERROR");
+    let is_over = AtomicBool::new(false);
+    let error = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // For five seconds at most: whoever waits for the thread may have failed.
+            for _ in 0..1000 {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                inject.set(1);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let error = end(&mut camera);
+        is_over.store(true, Ordering::Relaxed);
+        error
+    });
+    assert_says(
+        &error,
+        "the camera vivid-001-vid-cap (/dev/video1) gave 30 broken frames in a row: the last one is \
+         marked so by the driver",
+    );
+}
+
+#[test]
+#[ignore = "needs vivid: cargo xtask camera-test"]
 fn fault_when_the_stream_starts() {
     control(FAULTY, "Inject VIDIOC_STREAMON Error", 1);
     let error = Camera::open(FAULTY, None).err().unwrap();
@@ -302,8 +345,8 @@ fn silence_ends_the_wait() {
 fn unplugged_in_the_middle() {
     let mut camera = Camera::open(UNPLUGGED, None).unwrap();
     camera.next(&mut RgbaImage::default()).unwrap();
-    control(UNPLUGGED, "Disconnect", 1);
     let start = Instant::now();
+    control(UNPLUGGED, "Disconnect", 1);
     let error = end(&mut camera);
     println!("noticed after {:?}", start.elapsed());
     assert!(start.elapsed() < Duration::from_secs(3));
