@@ -157,9 +157,63 @@ pub fn iou(a: BBox, b: BBox) -> f32 {
     Edges::Exclusive.iou(a, b)
 }
 
-/// Greedy non-maximum suppression over boxes sorted best first: the indices of those kept, in
-/// order. A box falls to an earlier kept one of its `group` that overlaps it by more than
-/// `threshold`. At most `limit` are kept.
+/// What becomes of a box that is one of many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fate {
+    /// It is kept, as the one of this index among those that are.
+    Kept(usize),
+    /// It falls to a better one.
+    Suppressed {
+        /// Index of that among the many.
+        by: usize,
+        /// By how much they overlap, intersection over union.
+        overlap: f32,
+    },
+    /// It is left out before any other box is looked at.
+    Dropped(Reason),
+}
+
+/// Why a box is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A side is too short.
+    TooSmall,
+    /// It is less likely an object than any that counts.
+    Unlikely,
+    /// As many better ones are kept as there may be.
+    Limit,
+    /// The GPU that selected, whose numbers differ in the last bits, decided otherwise than the host that tells of it.
+    Rounding,
+}
+
+/// Greedy non-maximum suppression over boxes sorted best first: what becomes of each. A box falls to
+/// the first kept one of its `group` that overlaps it by more than `threshold`. At most `limit` are kept.
+pub fn suppress(
+    boxes: &[BBox],
+    edges: Edges,
+    group: impl Fn(usize) -> i32,
+    threshold: f32,
+    limit: usize,
+) -> Vec<Fate> {
+    let mut kept: Vec<usize> = Vec::new();
+    let fate = |(index, &candidate): (usize, &BBox)| {
+        if kept.len() == limit {
+            return Fate::Dropped(Reason::Limit);
+        }
+        let mut rivals = kept.iter().filter(|&&k| group(k) == group(index));
+        let suppressor = rivals.find_map(|&by| {
+            let overlap = edges.iou(boxes[by], candidate);
+            (overlap > threshold).then_some(Fate::Suppressed { by, overlap })
+        });
+        suppressor.unwrap_or_else(|| {
+            kept.push(index);
+            Fate::Kept(kept.len() - 1)
+        })
+    };
+    boxes.iter().enumerate().map(fate).collect()
+}
+
+/// The indices of the boxes that [`suppress`] keeps, in order.
 pub fn nms(
     boxes: &[BBox],
     edges: Edges,
@@ -167,19 +221,11 @@ pub fn nms(
     threshold: f32,
     limit: usize,
 ) -> Vec<usize> {
-    let mut kept: Vec<usize> = Vec::new();
-    for (index, &candidate) in boxes.iter().enumerate() {
-        if kept.len() == limit {
-            break;
-        }
-        let suppressed = kept
-            .iter()
-            .any(|&k| group(k) == group(index) && edges.iou(boxes[k], candidate) > threshold);
-        if !suppressed {
-            kept.push(index);
-        }
-    }
-    kept
+    let fates = suppress(boxes, edges, group, threshold, limit);
+    let fates = fates.into_iter().enumerate();
+    fates
+        .filter_map(|(index, fate)| matches!(fate, Fate::Kept(_)).then_some(index))
+        .collect()
 }
 
 #[cfg(test)]
@@ -201,6 +247,31 @@ mod tests {
             [0, 1, 2]
         );
         assert_eq!(nms(&boxes, Edges::Exclusive, |i| i as i32, 0.0, 2), [0, 1]);
+    }
+
+    #[test]
+    fn a_box_falls_to_the_best_that_overlaps_it() {
+        let wide = [0.0, 0.0, 4.0, 1.0];
+        let boxes = [
+            wide,
+            [9.0, 0.0, 13.0, 1.0],
+            wide,
+            [0.0, 0.0, 3.0, 1.0],
+            wide,
+        ];
+        let groups = [0, 0, 1, 0, 1];
+        let found = suppress(&boxes, Edges::Exclusive, |index| groups[index], 0.7, 3);
+        let expected = [
+            Fate::Kept(0),
+            Fate::Kept(1),
+            Fate::Kept(2),
+            Fate::Dropped(Reason::Limit),
+            Fate::Dropped(Reason::Limit),
+        ];
+        assert_eq!(found, expected);
+        let found = suppress(&boxes, Edges::Exclusive, |index| groups[index], 0.7, 9);
+        let fallen = |by, overlap| Fate::Suppressed { by, overlap };
+        assert_eq!(found[3..], [fallen(0, 0.75), fallen(2, 1.0)]);
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub struct DetectorBuilder {
     map_kinds: Option<BTreeSet<MapKind>>,
     maps: BTreeSet<MapKind>,
     maps_alone: bool,
+    inspectable: bool,
     gpu: Option<Arc<Gpu>>,
     table: Option<ConvTable>,
     precision: Precision,
@@ -71,6 +72,13 @@ impl DetectorBuilder {
     /// takes.
     pub fn maps_alone(mut self) -> Self {
         self.maps_alone = true;
+        self
+    }
+
+    /// For [`Detector::inspect`], too: all that detections are made of is at hand on demand. On a GPU it keeps its
+    /// memory until a picture is done; a picture that is not inspected takes no longer.
+    pub fn inspectable(mut self) -> Self {
+        self.inspectable = true;
         self
     }
 
@@ -216,7 +224,8 @@ impl DetectorBuilder {
     async fn built(self, pause: impl AsyncFn()) -> Result<Detector, BuildError> {
         let config = self.config()?;
         let transform = self.transform(&config)?;
-        let request = self.request(config.architecture)?;
+        let asked = self.request(config.architecture)?;
+        let request = self.with_inspection(&asked);
         let told = self.class_names.as_ref();
         let told = told.or(self.checkpoint.metadata.class_names.as_ref());
         let class_names = match told {
@@ -229,14 +238,14 @@ impl DetectorBuilder {
             None => Engine::Cpu(CpuEngine::new(
                 weights::load(&config, &checkpoint)?,
                 transform,
-                request.clone(),
+                request,
             )),
             Some(gpu) => {
                 let engine = GpuEngine::new(
                     gpu,
                     config,
                     transform,
-                    request.clone(),
+                    request,
                     &checkpoint,
                     (self.table, self.precision),
                     &pause,
@@ -248,7 +257,7 @@ impl DetectorBuilder {
             config,
             transform,
             class_names,
-            &request,
+            &asked,
             engine,
         ))
     }
@@ -377,6 +386,18 @@ impl DetectorBuilder {
             None => None,
         };
         Ok(request)
+    }
+
+    /// What an engine is asked for, so that it gives what its user asked for, and an inspection what that takes.
+    fn with_inspection(&self, asked: &Request) -> Request {
+        let mut request = asked.clone();
+        if self.inspectable {
+            let kinds = [MapKind::Features, MapKind::Pyramid, MapKind::Heads];
+            request.maps.extend(kinds);
+            request.proposals = true;
+            request.rows = true;
+        }
+        request
     }
 
     fn selection(

@@ -31,6 +31,11 @@ impl CpuEngine {
         }
     }
 
+    /// What the model is asked for.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
     /// See [`Request::set_nms_threshold`].
     pub fn set_nms_threshold(&mut self, threshold: f32) {
         self.request.set_nms_threshold(threshold);
@@ -54,6 +59,7 @@ impl CpuEngine {
             proposals,
             detections,
             instances,
+            rows,
             checked,
             ..
         } = outputs;
@@ -61,11 +67,7 @@ impl CpuEngine {
             return Err(DetectError::NotFinite);
         }
         let detections = detections.map_or_else(Vec::new, candidates);
-        let instances = instances.map(|(kind, rows)| {
-            let shape = rows.dims().to_vec();
-            let values = floats(rows.into_data());
-            (kind, HostTensor { shape, values })
-        });
+        let instances = instances.map(|(kind, rows)| (kind, tensor(rows)));
         let maps = maps.into_iter();
         let maps = maps.filter(|(info, _)| reading.has_map(info.kind));
         let maps = maps.map(|(info, map)| {
@@ -76,15 +78,15 @@ impl CpuEngine {
                 values: floats(map.into_data()),
             }
         });
+        let proposals = proposals.filter(|_| reading.has_tensors());
+        let rows = rows.into_iter().filter(|_| reading.has_tensors());
+        let rows = rows.map(|(name, rows)| (name.to_owned(), tensor(rows)));
         Ok(Computed {
-            tensors: Vec::new(),
             detections,
             instances,
             maps: maps.collect(),
-            proposals: match reading.has_tensors() {
-                true => proposals.map_or_else(Vec::new, boxes),
-                false => Vec::new(),
-            },
+            proposals: proposals.map_or_else(Vec::new, boxes),
+            tensors: rows.collect(),
         })
     }
 }
@@ -96,6 +98,13 @@ fn is_finite(checked: Checked) -> bool {
     };
     // Not their sum, which may overflow.
     floats(data).par_iter().all(|value| value.is_finite())
+}
+
+fn tensor(rows: Tensor<2>) -> HostTensor {
+    HostTensor {
+        shape: rows.dims().to_vec(),
+        values: floats(rows.into_data()),
+    }
 }
 
 fn floats(data: TensorData) -> Vec<f32> {

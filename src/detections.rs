@@ -73,13 +73,17 @@ impl FeatureMap {
 
     /// Strength of each cell, `[height, width]` row-major: the Euclidean norm over its channels.
     pub fn strength(&self) -> Vec<f32> {
-        let [_, height, width] = self.shape;
-        let mut sum = vec![0.0; height * width];
-        for plane in self.values.chunks_exact((height * width).max(1)) {
-            for (sum, value) in sum.iter_mut().zip(plane) {
-                *sum += value * value;
-            }
-        }
-        sum.into_iter().map(f32::sqrt).collect()
+        strength(&self.values, self.shape)
     }
+}
+
+/// The Euclidean norm of each cell over the channels of `[C, H, W]`.
+pub(crate) fn strength(values: &[f32], [_, height, width]: [usize; 3]) -> Vec<f32> {
+    let mut sum = vec![0.0; height * width];
+    for plane in values.chunks_exact((height * width).max(1)) {
+        for (sum, value) in sum.iter_mut().zip(plane) {
+            *sum += value * value;
+        }
+    }
+    sum.into_iter().map(f32::sqrt).collect()
 }

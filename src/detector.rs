@@ -7,10 +7,12 @@ use image::{DynamicImage, RgbaImage};
 use crate::boxes::clip;
 use crate::builder::check_share;
 use crate::class_names::ClassNames;
+use crate::compile::{CompileError, capture};
 use crate::cpu::CpuEngine;
 use crate::detections::{Detection, Detections, FeatureMap};
 use crate::error::{BuildError, DetectError};
 use crate::gpu::{GpuEngine, Submitted};
+use crate::inspection::{self, Inspection, Observed};
 use crate::masks::Rle;
 use crate::models::{ModelConfig, Request, Rules};
 use crate::ops::candidates::Candidate;
@@ -82,6 +84,32 @@ enum Work {
     Sent(Submitted),
 }
 
+impl Work {
+    fn wait(self) -> Result<Computed, DetectError> {
+        match self {
+            Self::Done(computed) => Ok(computed),
+            Self::Sent(pending) => pending.wait(),
+        }
+    }
+
+    async fn finish(self) -> Result<Computed, DetectError> {
+        match self {
+            Self::Done(computed) => Ok(computed),
+            Self::Sent(pending) => pending.finish().await,
+        }
+    }
+}
+
+impl Engine {
+    /// What the model is asked for.
+    fn request(&self) -> &Request {
+        match self {
+            Self::Cpu(engine) => engine.request(),
+            Self::Gpu(engine) => engine.request(),
+        }
+    }
+}
+
 impl Pending<'_> {
     /// Wait for the detections. Not for browsers, where nothing may wait: there use
     /// [`finish`](Self::finish).
@@ -107,10 +135,7 @@ impl Pending<'_> {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_with_maps(self) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
-        let computed = match self.work {
-            Work::Done(computed) => computed,
-            Work::Sent(pending) => pending.wait()?,
-        };
+        let computed = self.work.wait()?;
         self.detector.with_maps(computed, &self.frame)
     }
 
@@ -119,10 +144,7 @@ impl Pending<'_> {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub async fn finish_with_maps(self) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
-        let computed = match self.work {
-            Work::Done(computed) => computed,
-            Work::Sent(pending) => pending.finish().await?,
-        };
+        let computed = self.work.finish().await?;
         self.detector.with_maps(computed, &self.frame)
     }
 }
@@ -315,6 +337,70 @@ impl Detector {
         Ok(pending.wait_with_maps()?.1)
     }
 
+    /// Look at a picture and tell how its detections, which are those of [`detect`](Self::detect), came to be. Takes
+    /// longer than that: all maps are read back, and what was decided is decided once more on the host.
+    ///
+    /// # Errors
+    /// As [`detect`](Self::detect), and of a detector that was not built
+    /// [to be inspected](crate::DetectorBuilder::inspectable).
+    pub fn inspect(&self, picture: &DynamicImage) -> Result<Inspection, DetectError> {
+        let Pending { frame, work, .. } = self.begin_inspection(picture)?;
+        self.inspection(work.wait()?, &frame)
+    }
+
+    /// As [`inspect`](Self::inspect), for browsers: the first picture of a size is prepared for as by
+    /// [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub async fn inspect_async(
+        &self,
+        picture: &DynamicImage,
+        pause: impl AsyncFn(),
+    ) -> Result<Inspection, DetectError> {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        self.prepare(width, height, &pause).await?;
+        let Pending { frame, work, .. } = self.begin_inspection(picture)?;
+        let computed = work.finish().await?;
+        pause().await;
+        self.inspection(computed, &frame)
+    }
+
+    fn begin_inspection(&self, picture: &DynamicImage) -> Result<Pending<'_>, DetectError> {
+        self.check_finds()?;
+        if !self.engine.request().rows {
+            return Err(DetectError::NotInspectable {
+                model: self.config.architecture.name(),
+                reason: "it was built without `inspectable`",
+            });
+        }
+        self.begin(&picture.to_rgba8(), &Reading::Everything)
+    }
+
+    fn inspection(&self, computed: Computed, frame: &Frame) -> Result<Inspection, DetectError> {
+        let detections = self.detections(&computed, frame)?;
+        let captured = capture(&self.config, frame.padded, self.engine.request());
+        let mut reported = 0..;
+        let found = computed.detections.iter();
+        let reported = found.map(|found| match self.is_reported(found) {
+            true => reported.next(),
+            false => None,
+        });
+        let observed = Observed {
+            config: &self.config,
+            class_names: &self.class_names,
+            captured: &captured.map_err(CompileError::from)?,
+            reported: reported.collect(),
+            computed: &computed,
+            frame,
+            extent: self.extent(frame),
+        };
+        let told = inspection::tell(&observed)?;
+        let maps = computed.maps.into_iter();
+        let maps = maps.map(|map| FeatureMap::new(map, frame)).collect();
+        Ok(Inspection::new(detections, maps, told))
+    }
+
     /// Detections and maps of what was computed.
     fn with_maps(
         &self,
@@ -373,26 +459,13 @@ impl Detector {
         if !computed.detections.iter().all(is_finite) {
             return Err(DetectError::NotFinite);
         }
-        // detectron2 keeps boxes of any size until they are in the picture's pixels. Of no other are there any
-        // without area, but for C4's, whose edges are inclusive.
-        let rules = self.config.architecture.specification().rules;
-        let is_detectron2 = rules == Some(Rules::Detectron2);
-        let is_kept = |found: &Candidate| {
-            let [x1, y1, x2, y2] = found.bbox;
-            !is_detectron2 || (x2 > x1 && y2 > y1)
-        };
-        let size = frame.original.map(|side| side as f32);
-        let bbox = |found: &Candidate| match self.transform.resizer.is_warp() {
-            // They were cut to all of the network's input, of which the picture may be a part.
-            true => clip(found.bbox, size),
-            false => found.bbox,
-        };
+        let extent = self.extent(frame);
         let found = computed.detections.iter().enumerate();
-        let kept = found.filter(|(_, found)| is_kept(found));
-        let items = kept.map(|(index, found)| {
+        let reported = found.filter(|(_, found)| self.is_reported(found));
+        let items = reported.map(|(index, found)| {
             let (mask, keypoints) = instance(computed, index, frame)?;
             Ok(Detection {
-                bbox: bbox(found),
+                bbox: extent.map_or(found.bbox, |extent| clip(found.bbox, extent)),
                 label: self.class_names.label(found.label as usize),
                 name: self.class_names.name(found.label as usize).to_owned(),
                 score: found.score,
@@ -411,6 +484,21 @@ impl Detector {
             height: frame.original[0],
             items: items?,
         })
+    }
+
+    /// Whether what an engine found is a detection. detectron2 keeps boxes of any size until they are in the
+    /// picture's pixels. Of no other are there any without area, but for C4's, whose edges are inclusive.
+    fn is_reported(&self, found: &Candidate) -> bool {
+        let rules = self.config.architecture.specification().rules;
+        let [x1, y1, x2, y2] = found.bbox;
+        rules != Some(Rules::Detectron2) || (x2 > x1 && y2 > y1)
+    }
+
+    /// Height and width of what an engine's boxes are to be cut to yet: those that were cut to all of the
+    /// network's input, of which the picture may be a part.
+    fn extent(&self, frame: &Frame) -> Option<[f32; 2]> {
+        let is_warp = self.transform.resizer.is_warp();
+        is_warp.then(|| frame.original.map(|side| side as f32))
     }
 }
 

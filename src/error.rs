@@ -260,6 +260,14 @@ pub enum DetectError {
         /// Architecture.
         model: &'static str,
     },
+    /// A detector of which nobody can tell how it comes to what it finds.
+    #[error("{model} cannot be inspected: {reason}")]
+    NotInspectable {
+        /// Architecture.
+        model: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
     /// NaN or infinite activations.
     #[error(
         "the network gave NaN or infinite values: its weights do not suit its input or its batch norms' eps"

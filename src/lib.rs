@@ -20,6 +20,7 @@ mod error;
 #[cfg(feature = "train")]
 pub mod eval;
 pub mod gpu;
+pub mod inspection;
 pub mod kernels;
 pub mod masks;
 pub mod models;
@@ -44,6 +45,7 @@ pub use detections::{Detection, Detections, FeatureMap};
 pub use detector::{Detector, Pending};
 pub use error::{BuildError, DetectError};
 pub use gpu::{Network, NetworkError};
+pub use inspection::Inspection;
 pub use report::{FrameReport, Picture, Report, VideoReport};
 pub use results::{Computed, HostMap, HostTensor, Proposal, Reading};
 pub use summary::{Layer, ModuleCall, Summary};

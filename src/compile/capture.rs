@@ -386,6 +386,10 @@ fn given_back(outputs: Outputs) -> (Vec<GraphOutput<TensorId>>, Vec<TensorId>) {
     given.extend(
         instances.map(|(kind, rows)| GraphOutput::Instances(kind, id(rows.into_dispatch()))),
     );
+    let rows = outputs.rows.into_iter();
+    given.extend(
+        rows.map(|(name, rows)| GraphOutput::Tensor(name.to_owned(), id(rows.into_dispatch()))),
+    );
     let checked = outputs.checked.into_iter().map(|checked| match checked {
         Checked::Map(map) => id(map.into_dispatch()),
         Checked::Rows(rows) => id(rows.into_dispatch()),

@@ -122,6 +122,11 @@ impl GpuEngine {
         &self.gpu
     }
 
+    /// What the model is asked for.
+    pub(crate) fn request(&self) -> &Request {
+        &self.request
+    }
+
     /// How long planning and the making of pipelines took when the model was loaded. A driver may
     /// still be busy with them afterwards: see [`Gpu::wait`].
     pub fn compile_time(&self) -> Duration {

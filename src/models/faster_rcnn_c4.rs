@@ -104,8 +104,8 @@ impl FasterRcnnC4 {
         outputs.proposals(&proposals);
         let rois = self.roi_features(vec![c4], &proposals);
         let (logits, deltas) = self.box_outputs(rois);
-        outputs.rows(&logits);
-        outputs.rows(&deltas);
+        outputs.rows("class logits", &logits);
+        outputs.rows("box deltas", &deltas);
         let options = Rules::Legacy.decoding(selection.score_threshold);
         let candidates = decode_rois(logits, deltas, proposals, frame.clone(), options);
         let options = SelectOptions {

@@ -18,6 +18,9 @@ pub struct Request {
     /// Whether to give back the proposals, too, if the model makes any on the way to its detections;
     /// without a [`selection`](Self::selection) there is no such way.
     pub proposals: bool,
+    /// Whether to give back the rows that detections are made of, if the model makes any: what a two-stage one's
+    /// box head says of each proposal.
+    pub rows: bool,
     /// Which detections to keep; none to find no detections, but maps alone.
     pub selection: Option<Selection>,
 }
@@ -29,6 +32,7 @@ impl Request {
         Self {
             maps: BTreeSet::from([MapKind::Pyramid]),
             proposals: false,
+            rows: false,
             selection: architecture.selection(),
         }
     }
@@ -38,6 +42,7 @@ impl Request {
         Self {
             maps: kinds.into_iter().collect(),
             proposals: false,
+            rows: false,
             selection: None,
         }
     }
@@ -84,6 +89,8 @@ pub struct Outputs {
     pub detections: Option<Candidates<Dispatch>>,
     /// What was found in them, a row each.
     pub instances: Option<(InstanceKind, Tensor<2>)>,
+    /// Rows `[R, C]` that detections are made of, by name.
+    pub rows: Vec<(&'static str, Tensor<2>)>,
     /// In these NaN and infinities are looked for.
     pub checked: Vec<Checked>,
 }
@@ -106,6 +113,7 @@ impl Outputs {
             proposals: None,
             detections: None,
             instances: None,
+            rows: Vec::new(),
             checked: Vec::new(),
         };
         if request.asks_for(MapKind::Input) {
@@ -164,8 +172,11 @@ impl Outputs {
     }
 
     /// Rows that detections are made of.
-    pub fn rows(&mut self, rows: &Tensor<2>) {
+    pub fn rows(&mut self, name: &'static str, rows: &Tensor<2>) {
         self.checked.push(Checked::Rows(rows.clone()));
+        if self.request.rows {
+            self.rows.push((name, rows.clone()));
+        }
     }
 
     /// The proposals.

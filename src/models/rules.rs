@@ -3,7 +3,7 @@
 use crate::boxes::Edges;
 use crate::ops::anchors::AnchorGrid;
 use crate::ops::proposals::ProposalOptions;
-use crate::ops::roi_decode::RoiDecodeOptions;
+use crate::ops::roi_decode::{RoiDecodeOptions, sigmoid};
 
 /// Whose arithmetic of boxes a two-stage detector follows, at inference and in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,15 @@ impl Rules {
         match self {
             Self::Torchvision | Self::Detectron2 => Edges::Exclusive,
             Self::Legacy => Edges::Inclusive,
+        }
+    }
+
+    /// How likely an anchor is an object of which the RPN's maps say this.
+    pub fn objectness(self, said: f32) -> f32 {
+        match self {
+            Self::Torchvision | Self::Detectron2 => sigmoid(said),
+            // A probability already.
+            Self::Legacy => said,
         }
     }
 

@@ -8,7 +8,7 @@ use burn::tensor::activation::sigmoid;
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use super::anchors::{AnchorGrid, AnchorLevel};
+use super::anchors::{AnchorGrid, AnchorLevel, AnchorPlace};
 use super::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
 use super::capture::record;
 #[cfg(feature = "verify")]
@@ -160,7 +160,7 @@ impl AnchorDecodeOps for Capture {
 }
 
 /// [`decode_anchors()`] in the compiler's hands.
-pub(super) struct DecodeAnchors;
+pub(crate) struct DecodeAnchors;
 
 impl Operation for DecodeAnchors {
     fn id(&self) -> &'static str {
@@ -266,34 +266,57 @@ pub fn decode_grid(
     landmarks: &[Map<'_>],
     options: &AnchorDecodeOptions,
 ) -> Vec<Candidate> {
+    let decoded = trace(classes, boxes, landmarks, options);
+    decoded.into_iter().map(|(_, found)| found).collect()
+}
+
+/// The same, each behind the anchor that it is of.
+pub fn trace(
+    classes: &[Map<'_>],
+    boxes: &[Map<'_>],
+    landmarks: &[Map<'_>],
+    options: &AnchorDecodeOptions,
+) -> Vec<(AnchorPlace, Candidate)> {
     let grid = &options.anchors;
     let mut candidates = Vec::new();
     for level in 0..classes.len() {
         let width = classes[level].shape[2];
         for cell in 0..classes[level].cells() {
             for a in 0..grid.levels[level].cell.len() {
-                let logits = [0, 1].map(|class| classes[level].at(2 * a + class, cell));
-                let score = softmax(&logits)[1];
+                let place = AnchorPlace {
+                    level,
+                    cell: [cell / width, cell % width],
+                    a,
+                };
+                let score = scores_of(classes, place)[1];
                 // NaN passes no threshold.
                 if score > options.score_threshold {
-                    let anchor = grid.anchor(level, a, [cell / width, cell % width]);
                     let deltas = |map: &Map<'_>, count: usize| -> Vec<f32> {
                         (0..count).map(|k| map.at(count * a + k, cell)).collect()
                     };
-                    let anchor = Prior::of(anchor);
-                    candidates.push(Candidate {
+                    let anchor = Prior::of(grid.at(place));
+                    let candidate = Candidate {
                         bbox: anchor.bbox(&deltas(&boxes[level], 4), options.variances),
                         landmarks: anchor
                             .points(&deltas(&landmarks[level], LANDMARKS), options.variances),
                         score,
                         label: 1,
                         level: grid.number(level) as i32,
-                    });
+                    };
+                    candidates.push((place, candidate));
                 }
             }
         }
     }
     candidates
+}
+
+/// How an anchor scores as background and as a face, of each level's classes.
+pub fn scores_of(classes: &[Map<'_>], place: AnchorPlace) -> Vec<f32> {
+    let AnchorPlace { level, cell, a } = place;
+    let map = &classes[level];
+    let cell = cell[0] * map.shape[2] + cell[1];
+    softmax(&[0, 1].map(|class| map.at(2 * a + class, cell)))
 }
 
 /// An anchor by centre and size.

@@ -149,13 +149,36 @@ pub struct AnchorLevel {
     pub cell: Vec<BBox>,
 }
 
-impl AnchorGrid {
-    /// Anchor `a` of the cell at (`y`, `x`) of a level (0 the finest).
-    pub fn anchor(&self, level: usize, a: usize, [y, x]: [usize; 2]) -> BBox {
-        let AnchorLevel { stride, cell } = &self.levels[level];
+/// Which anchor of a pyramid one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnchorPlace {
+    /// Its level, 0 the finest.
+    pub level: usize,
+    /// Its cell there, y and x.
+    pub cell: [usize; 2],
+    /// Which of the cell's it is.
+    pub a: usize,
+}
+
+impl AnchorLevel {
+    /// Anchor `a` of the cell at (`y`, `x`), in pixels of the network's input.
+    pub fn anchor(&self, a: usize, [y, x]: [usize; 2]) -> BBox {
+        let Self { stride, cell } = self;
         let (dy, dx) = ((y * stride[0]) as f32, (x * stride[1]) as f32);
         let [x1, y1, x2, y2] = cell[a];
         [x1 + dx, y1 + dy, x2 + dx, y2 + dy]
+    }
+}
+
+impl AnchorGrid {
+    /// Anchor `a` of the cell at (`y`, `x`) of a level (0 the finest).
+    pub fn anchor(&self, level: usize, a: usize, cell: [usize; 2]) -> BBox {
+        self.levels[level].anchor(a, cell)
+    }
+
+    /// The anchor of a place.
+    pub fn at(&self, place: AnchorPlace) -> BBox {
+        self.anchor(place.level, place.a, place.cell)
     }
 
     /// The number of a level (0 the finest), as boxes are told to come from it.

@@ -10,7 +10,7 @@ use burn::backend::{Backend, Capture, Dispatch, Flex, TensorMetadata, backend_ex
 use burn::tensor::{Tensor, activation};
 use burn_ir::ScalarIr;
 
-use super::anchors::AnchorGrid;
+use super::anchors::{AnchorGrid, AnchorPlace};
 use super::candidates::{Candidate, Candidates, captured_shapes};
 use super::capture::{record, size};
 use super::flex::{self, Map};
@@ -22,7 +22,7 @@ use crate::kernels::decode_dense;
 
 mod schedule;
 
-pub(super) use schedule::DecodeDense;
+pub(crate) use schedule::DecodeDense;
 
 /// What the heads say of each level, finest first, with A anchors a cell and K classes.
 pub struct DenseMaps {
@@ -293,6 +293,16 @@ pub fn decode_levels(
     resized: [f32; 2],
     options: &DenseOptions,
 ) -> Vec<Candidate> {
+    let decoded = trace(maps, resized, options);
+    decoded.into_iter().map(|(_, found)| found).collect()
+}
+
+/// The same, each behind the anchor that it is of.
+pub fn trace(
+    maps: &[Map<'_>],
+    resized: [f32; 2],
+    options: &DenseOptions,
+) -> Vec<(AnchorPlace, Candidate)> {
     let levels = options.anchors.levels.len();
     let heads = Heads::of(maps, |map| map.shape[0], levels);
     let extent = match options.extent {
@@ -306,21 +316,50 @@ pub fn decode_levels(
         let width = classes.shape[2];
         for scored in best(classes, heads.centreness.get(level), level, options) {
             let Scored { cell, a, class, .. } = scored;
-            let anchor = options
-                .anchors
-                .anchor(level, a, [cell / width, cell % width]);
+            let place = AnchorPlace {
+                level,
+                cell: [cell / width, cell % width],
+                a,
+            };
             let first = first_box + a * options.code.values();
-            let bbox = decoded(anchor, |k| boxes.at(first + k, cell), options.code);
-            candidates.push(Candidate {
+            let value = |k| boxes.at(first + k, cell);
+            let bbox = decoded(options.anchors.at(place), value, options.code);
+            let candidate = Candidate {
                 bbox: clip(bbox, extent),
                 landmarks: Vec::new(),
                 score: scored.score,
                 label: (class + options.first_label) as i32,
                 level: options.anchors.number(level) as i32,
-            });
+            };
+            candidates.push((place, candidate));
         }
     }
     candidates
+}
+
+/// How every class of an anchor scores, in order: the sigmoid of its logit, where cells have a centreness the
+/// geometric mean with that.
+fn scores(
+    classes: &Map<'_>,
+    centreness: Option<&Map<'_>>,
+    (cell, a): (usize, usize),
+    count: usize,
+) -> impl Iterator<Item = f32> {
+    let centre = centreness.map(|map| sigmoid(map.at(0, cell)));
+    (0..count).map(move |class| {
+        let own = sigmoid(classes.at(a * count + class, cell));
+        centre.map_or(own, |centre| (own * centre).sqrt())
+    })
+}
+
+/// How every class of an anchor scores, of maps as [`decode_levels`] takes them.
+pub fn scores_of(maps: &[Map<'_>], place: AnchorPlace, options: &DenseOptions) -> Vec<f32> {
+    let AnchorPlace { level, cell, a } = place;
+    let heads = Heads::of(maps, |map| map.shape[0], options.anchors.levels.len());
+    let classes = &heads.classes[level];
+    let cell = cell[0] * classes.shape[2] + cell[1];
+    let centreness = heads.centreness.get(level);
+    scores(classes, centreness, (cell, a), options.classes).collect()
 }
 
 /// A class of an anchor.
@@ -341,11 +380,9 @@ fn best(
 ) -> Vec<Scored> {
     let mut passing = Vec::new();
     for cell in 0..classes.cells() {
-        let centre = centreness.map(|map| sigmoid(map.at(0, cell)));
         for a in 0..options.anchors.levels[level].cell.len() {
-            for class in 0..options.classes {
-                let own = sigmoid(classes.at(a * options.classes + class, cell));
-                let score = centre.map_or(own, |centre| (own * centre).sqrt());
+            let scores = scores(classes, centreness, (cell, a), options.classes);
+            for (class, score) in scores.enumerate() {
                 // NaN passes no threshold.
                 if score > options.score_threshold {
                     passing.push(Scored {

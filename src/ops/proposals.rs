@@ -9,14 +9,14 @@ use burn_ir::ScalarIr;
 #[cfg(feature = "verify")]
 use burn_ir::CustomOpIr;
 
-use super::anchors::{AnchorGrid, AnchorLevel};
+use super::anchors::{AnchorGrid, AnchorLevel, AnchorPlace};
 use super::capture::{record, size};
 #[cfg(feature = "verify")]
 use super::flex::Handles;
 use super::flex::{self, Map};
 use super::levels::{self, Levels};
 use super::operation::{Arguments, Operation, one_picture};
-use crate::boxes::{BBox, Edges, is_at_least, nms};
+use crate::boxes::{BBox, Edges, Fate, Reason, is_at_least, suppress};
 use crate::kernels::{anchors, decode_proposals, merge_proposals, nms_levels, top_anchors, words};
 use crate::plan::{Draft, Operand, PlanBuilder, Value, ValueId, ValueKind};
 use crate::stage::Stage;
@@ -235,7 +235,7 @@ impl ProposalOps for Capture {
 }
 
 /// [`select_proposals`] in the compiler's hands.
-pub(super) struct SelectProposals;
+pub(crate) struct SelectProposals;
 
 impl Operation for SelectProposals {
     fn id(&self) -> &'static str {
@@ -425,80 +425,116 @@ pub fn select(
     resized: [f32; 2],
     options: &ProposalOptions,
 ) -> (Vec<BBox>, Vec<i32>) {
-    let mut kept: Vec<(f32, BBox, i32)> = Vec::new();
-    for level in 0..logits.len() {
-        let mut scored: Vec<(f32, BBox)> = top_anchors(&logits[level], options.per_level)
-            .into_iter()
-            .filter(|anchor| anchor.logit >= options.min_logit)
-            .map(|anchor| {
-                let bbox = decode_anchor(options, level, anchor, &deltas[level]);
-                (anchor.logit, options.edges.clip(bbox, resized))
-            })
-            .collect();
-        scored.retain(|(_, bbox)| is_at_least(*bbox, options.min_side));
-        let boxes: Vec<BBox> = scored.iter().map(|(_, bbox)| *bbox).collect();
-        let (threshold, limit) = (options.nms_threshold, options.limit);
-        let survivors = nms(&boxes, options.edges, |_| 0, threshold, limit);
-        kept.extend(survivors.into_iter().map(|index| {
-            let (logit, bbox) = scored[index];
-            (logit, bbox, options.anchors.number(level) as i32)
-        }));
-    }
-    // Stable, so that ties stay in the order of level and anchor.
-    kept.sort_by(|a, b| b.0.total_cmp(&a.0));
-    kept.truncate(options.limit);
+    let chosen = trace(logits, deltas, resized, options);
+    let kept = chosen.iter().filter_map(|anchor| match anchor.fate {
+        Fate::Kept(rank) => Some((rank, anchor)),
+        _ => None,
+    });
+    let mut kept: Vec<(usize, &ChosenAnchor)> = kept.collect();
+    kept.sort_unstable_by_key(|(rank, _)| *rank);
+    let number = |anchor: &ChosenAnchor| options.anchors.number(anchor.place.level) as i32;
     kept.into_iter()
-        .map(|(_, bbox, level)| (bbox, level))
+        .map(|(_, anchor)| (anchor.bbox, number(anchor)))
         .unzip()
 }
 
-/// One anchor of a level's map.
-#[derive(Clone, Copy)]
-struct ScoredAnchor {
-    logit: f32,
-    /// Flat index of the cell, `y · W + x`.
-    cell: usize,
-    /// Which of the cell's anchors.
-    a: usize,
+/// An anchor that is among the best of its level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChosenAnchor {
+    /// Which.
+    pub place: AnchorPlace,
+    /// What the maps say of it.
+    pub logit: f32,
+    /// The box that is made of it, cut to the picture, in pixels of the resized one.
+    pub bbox: BBox,
+    /// What becomes of the box, by the order of [`trace`] and of the proposals.
+    pub fate: Fate,
 }
 
-/// The `limit` anchors with the highest logits, best first, ties in the order of cell and anchor.
+/// What becomes of each level's best anchors in [`select`], best first within a level.
+pub fn trace(
+    logits: &[Map<'_>],
+    deltas: &[Map<'_>],
+    resized: [f32; 2],
+    options: &ProposalOptions,
+) -> Vec<ChosenAnchor> {
+    let mut chosen: Vec<ChosenAnchor> = Vec::new();
+    let mut survivors: Vec<usize> = Vec::new();
+    for level in 0..logits.len() {
+        let best = top_anchors(&logits[level], level, options.per_level);
+        let first = chosen.len();
+        chosen.extend(best.into_iter().map(|(place, logit)| {
+            let bbox = decode_anchor(options, place, &deltas[level]);
+            let bbox = options.edges.clip(bbox, resized);
+            let reason = match (
+                logit >= options.min_logit,
+                is_at_least(bbox, options.min_side),
+            ) {
+                (false, _) => Reason::Unlikely,
+                (_, false) => Reason::TooSmall,
+                (true, true) => Reason::Limit,
+            };
+            ChosenAnchor {
+                place,
+                logit,
+                bbox,
+                fate: Fate::Dropped(reason),
+            }
+        }));
+        let is_rival = |&index: &usize| chosen[index].fate == Fate::Dropped(Reason::Limit);
+        let rivals: Vec<usize> = (first..chosen.len()).filter(is_rival).collect();
+        let boxes: Vec<BBox> = rivals.iter().map(|&index| chosen[index].bbox).collect();
+        let (threshold, limit) = (options.nms_threshold, options.limit);
+        let fates = suppress(&boxes, options.edges, |_| 0, threshold, limit);
+        for (&index, fate) in rivals.iter().zip(fates) {
+            match fate {
+                Fate::Kept(_) => survivors.push(index),
+                Fate::Suppressed { by, overlap } => {
+                    let by = rivals[by];
+                    chosen[index].fate = Fate::Suppressed { by, overlap };
+                }
+                Fate::Dropped(_) => {}
+            }
+        }
+    }
+    // Stable, so that ties stay in the order of level and anchor.
+    survivors.sort_by(|&a, &b| chosen[b].logit.total_cmp(&chosen[a].logit));
+    for (rank, index) in survivors.into_iter().take(options.limit).enumerate() {
+        chosen[index].fate = Fate::Kept(rank);
+    }
+    chosen
+}
+
+/// The `limit` anchors of a level with the highest logits, best first, ties in the order of cell and anchor.
 /// NaN logits are not taken.
-fn top_anchors(logits: &Map<'_>, limit: usize) -> Vec<ScoredAnchor> {
-    let anchors = logits.shape[0];
-    let mut scored: Vec<ScoredAnchor> = (0..logits.cells())
+fn top_anchors(logits: &Map<'_>, level: usize, limit: usize) -> Vec<(AnchorPlace, f32)> {
+    let [anchors, _, width] = logits.shape;
+    let mut scored: Vec<(f32, usize, usize)> = (0..logits.cells())
         .flat_map(|cell| (0..anchors).map(move |a| (cell, a)))
-        .map(|(cell, a)| ScoredAnchor {
-            // -0 is no less than 0.
-            logit: logits.at(a, cell) + 0.0,
-            cell,
-            a,
-        })
-        .filter(|anchor| !anchor.logit.is_nan())
+        // -0 is no less than 0.
+        .map(|(cell, a)| (logits.at(a, cell) + 0.0, cell, a))
+        .filter(|(logit, ..)| !logit.is_nan())
         .collect();
-    let order = |x: &ScoredAnchor, y: &ScoredAnchor| {
-        y.logit
-            .total_cmp(&x.logit)
-            .then((x.cell, x.a).cmp(&(y.cell, y.a)))
+    let order = |x: &(f32, usize, usize), y: &(f32, usize, usize)| {
+        y.0.total_cmp(&x.0).then((x.1, x.2).cmp(&(y.1, y.2)))
     };
     if scored.len() > limit {
         scored.select_nth_unstable_by(limit, order);
         scored.truncate(limit);
     }
     scored.sort_unstable_by(order);
-    scored
+    let placed = scored.into_iter().map(|(logit, cell, a)| {
+        let cell = [cell / width, cell % width];
+        (AnchorPlace { level, cell, a }, logit)
+    });
+    placed.collect()
 }
 
-fn decode_anchor(
-    options: &ProposalOptions,
-    level: usize,
-    anchor: ScoredAnchor,
-    deltas: &Map<'_>,
-) -> BBox {
-    let width = deltas.shape[2];
-    let cell = [anchor.cell / width, anchor.cell % width];
-    let start = options.anchors.anchor(level, anchor.a, cell);
-    let channel = 4 * anchor.a;
-    let deltas = [0, 1, 2, 3].map(|k| deltas.at(channel + k, anchor.cell));
-    options.edges.decode(start, deltas, [1.0; 4])
+fn decode_anchor(options: &ProposalOptions, place: AnchorPlace, deltas: &Map<'_>) -> BBox {
+    let [y, x] = place.cell;
+    let cell = y * deltas.shape[2] + x;
+    let deltas = [0, 1, 2, 3].map(|k| deltas.at(4 * place.a + k, cell));
+    options
+        .edges
+        .decode(options.anchors.at(place), deltas, [1.0; 4])
 }

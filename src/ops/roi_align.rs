@@ -24,7 +24,7 @@ mod cube;
 mod gradient;
 mod schedule;
 
-pub(super) use schedule::RoiAlign;
+pub(crate) use schedule::RoiAlign;
 
 /// Most levels that RoIs are cropped from.
 const MAX_LEVELS: usize = 6;
@@ -148,7 +148,7 @@ impl RoiAlignOptions {
     }
 
     /// Cells a pixel of a level's map, 0 the finest.
-    fn scale(&self, level: usize) -> f32 {
+    pub(crate) fn scale(&self, level: usize) -> f32 {
         1.0 / self.strides[level] as f32
     }
 }

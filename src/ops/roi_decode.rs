@@ -219,7 +219,7 @@ fn classes_above(threshold: f32, classes: usize) -> usize {
 }
 
 /// [`decode_rois()`] in the compiler's hands.
-pub(super) struct DecodeRois;
+pub(crate) struct DecodeRois;
 
 impl Operation for DecodeRois {
     fn id(&self) -> &'static str {
@@ -327,6 +327,20 @@ pub fn decode_all(
     resized: [f32; 2],
     options: RoiDecodeOptions,
 ) -> Vec<Candidate> {
+    let decoded = trace(logits, deltas, boxes, levels, classes, resized, options);
+    decoded.into_iter().map(|(_, found)| found).collect()
+}
+
+/// The same, each behind the index of the RoI that it is of.
+pub fn trace(
+    logits: &[f32],
+    deltas: &[[f32; 4]],
+    boxes: &[BBox],
+    levels: &[i32],
+    classes: usize,
+    resized: [f32; 2],
+    options: RoiDecodeOptions,
+) -> Vec<(usize, Candidate)> {
     let mut candidates = Vec::new();
     let edges = options.edges;
     let is_agnostic = deltas.len() == boxes.len();
@@ -343,13 +357,14 @@ pub fn decode_all(
                 };
                 let bbox = edges.clip(edges.decode(bbox, deltas, options.weights), resized);
                 if is_at_least(bbox, options.min_side) {
-                    candidates.push(Candidate {
+                    let candidate = Candidate {
                         bbox,
                         landmarks: Vec::new(),
                         score,
                         label: (class + 1 - first) as i32,
                         level,
-                    });
+                    };
+                    candidates.push((roi, candidate));
                 }
             }
         }
@@ -358,7 +373,7 @@ pub fn decode_all(
 }
 
 /// Softmax of one row.
-pub(super) fn softmax(logits: &[f32]) -> Vec<f32> {
+pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exp: Vec<f32> = logits.iter().map(|logit| (logit - max).exp()).collect();
     let sum: f32 = exp.iter().sum();
@@ -366,7 +381,7 @@ pub(super) fn softmax(logits: &[f32]) -> Vec<f32> {
 }
 
 /// How likely a logit says that something is.
-pub(super) fn sigmoid(logit: f32) -> f32 {
+pub(crate) fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 

@@ -294,7 +294,7 @@ fn along(start: isize, last: isize, count: usize, size: usize) -> Vec<Range<usiz
 }
 
 /// [`roi_pool()`] in the compiler's hands.
-pub(super) struct RoiPool;
+pub(crate) struct RoiPool;
 
 impl Operation for RoiPool {
     fn id(&self) -> &'static str {

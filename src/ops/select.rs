@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use burn_ir::CustomOpIr;
 use burn_ir::ScalarIr;
 
-use crate::boxes::{BBox, Edges, nms};
+use crate::boxes::{BBox, Edges, Fate, suppress};
 use crate::kernels::{blocks, select_detections};
 use crate::ops::candidates::{self, CANDIDATES, Candidate, Candidates, captured_shapes};
 use crate::ops::capture::{record, size};
@@ -21,7 +21,7 @@ use crate::stage::Stage;
 
 mod rois;
 
-pub(super) use rois::SelectRois;
+pub(crate) use rois::SelectRois;
 pub use rois::{Rois, SelectRoisOps, Selected, select_rois};
 
 /// The thresholds of [`select_detections()`].
@@ -115,7 +115,7 @@ impl SelectOps for Capture {
 }
 
 /// [`select_detections()`] in the compiler's hands.
-pub(super) struct SelectDetections;
+pub(crate) struct SelectDetections;
 
 impl Operation for SelectDetections {
     fn id(&self) -> &'static str {
@@ -227,6 +227,18 @@ impl Place {
             shift: [frame[4], frame[5]],
         }
     }
+
+    /// A point `[x, y]` of the resized picture in the original.
+    fn point(self, [x, y]: [f32; 2]) -> [f32; 2] {
+        let Self { ratio, shift } = self;
+        [x * ratio[1] + shift[1], y * ratio[0] + shift[0]]
+    }
+
+    /// A box of the resized picture in the original.
+    pub fn restored(self, [x1, y1, x2, y2]: BBox) -> BBox {
+        let ([x1, y1], [x2, y2]) = (self.point([x1, y1]), self.point([x2, y2]));
+        [x1, y1, x2, y2]
+    }
 }
 
 /// What the CPU engine does for [`select_detections()`].
@@ -237,37 +249,41 @@ pub fn select(candidates: Vec<Candidate>, place: Place, options: SelectOptions) 
 
 /// The same, each behind what it was in pixels of the resized picture.
 fn select_kept(
-    mut candidates: Vec<Candidate>,
+    candidates: Vec<Candidate>,
     place: Place,
     options: SelectOptions,
 ) -> Vec<(Candidate, Candidate)> {
-    // Stable, so that ties stay in order.
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let bbox = |candidate: &Candidate| match options.is_restored {
-        true => restore(candidate, place).bbox,
-        false => candidate.bbox,
-    };
-    let boxes: Vec<BBox> = candidates.iter().map(bbox).collect();
-    let label = |index: usize| candidates[index].label;
-    let (threshold, limit) = (options.nms_threshold, options.limit);
-    nms(&boxes, options.edges, label, threshold, limit)
-        .into_iter()
-        .map(|index| {
-            let own = candidates[index].clone();
-            let restored = restore(&own, place);
-            (own, restored)
-        })
-        .collect()
+    let fates = trace(&candidates, place, options).into_iter();
+    let kept = fates.filter(|(_, fate)| matches!(fate, Fate::Kept(_)));
+    kept.map(|(index, _)| {
+        let own = candidates[index].clone();
+        let restored = restore(&own, place);
+        (own, restored)
+    })
+    .collect()
 }
 
-fn restore(candidate: &Candidate, Place { ratio, shift }: Place) -> Candidate {
-    let [x1, y1, x2, y2] = candidate.bbox;
-    let x = |x: f32| x * ratio[1] + shift[1];
-    let y = |y: f32| y * ratio[0] + shift[0];
-    let landmarks = candidate.landmarks.chunks_exact(2);
+/// What becomes of candidates in [`select`], best first: the index of each, and its fate by that order.
+pub fn trace(candidates: &[Candidate], place: Place, options: SelectOptions) -> Vec<(usize, Fate)> {
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    // Stable, so that ties stay in order.
+    order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score));
+    let bbox = |&index: &usize| match options.is_restored {
+        true => place.restored(candidates[index].bbox),
+        false => candidates[index].bbox,
+    };
+    let boxes: Vec<BBox> = order.iter().map(bbox).collect();
+    let label = |rank: usize| candidates[order[rank]].label;
+    let (threshold, limit) = (options.nms_threshold, options.limit);
+    let fates = suppress(&boxes, options.edges, label, threshold, limit);
+    order.into_iter().zip(fates).collect()
+}
+
+fn restore(candidate: &Candidate, place: Place) -> Candidate {
+    let landmarks = candidate.landmarks.as_chunks().0.iter();
     Candidate {
-        bbox: [x(x1), y(y1), x(x2), y(y2)],
-        landmarks: landmarks.flat_map(|p| [x(p[0]), y(p[1])]).collect(),
+        bbox: place.restored(candidate.bbox),
+        landmarks: landmarks.flat_map(|point| place.point(*point)).collect(),
         ..*candidate
     }
 }

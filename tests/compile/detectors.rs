@@ -1,7 +1,7 @@
 //! Detectors of other levels, strides and anchors than those of the models that are there: their plans find
 //! what Burn finds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use burn::module::Module;
@@ -106,9 +106,8 @@ impl TwoStage {
 
     fn forward(&self, image: Tensor<4>, frame: Tensor<1>, config: &TwoStageConfig) -> Outputs {
         let request = Request {
-            maps: BTreeSet::new(),
             proposals: true,
-            selection: None,
+            ..Request::maps([])
         };
         let mut outputs = Outputs::new(&request, &image);
         let maps = RpnMaps {

@@ -226,6 +226,7 @@ fn outputs_are_never_overwritten() {
         let request = Request {
             maps: every.into(),
             proposals: true,
+            rows: true,
             ..Request::of(architecture)
         };
         let plan = requested(&request, architecture, [320, 320], &Target::webgpu());
@@ -240,7 +241,10 @@ fn outputs_are_never_overwritten() {
             architecture.is_two_stage(),
             "{architecture}"
         );
-        let kept: Vec<Range> = plan.maps().map(|(_, slot)| slot.range).collect();
+        let tensors = plan.tensors().map(|(_, slot)| slot.range);
+        assert_eq!(tensors.clone().count() == 2, architecture.is_two_stage());
+        let maps = plan.maps().map(|(_, slot)| slot.range);
+        let kept: Vec<Range> = maps.chain(tensors).collect();
         for (index, range) in kept.iter().enumerate() {
             let mut others = kept[..index].iter();
             assert!(!others.any(|other| other.overlaps(range)), "{architecture}");

@@ -186,8 +186,8 @@ impl FasterRcnn {
         outputs.proposals(&proposals);
         let rois = self.roi_features(levels.clone(), &proposals);
         let (logits, deltas) = self.box_outputs(rois);
-        outputs.rows(&logits);
-        outputs.rows(&deltas);
+        outputs.rows("class logits", &logits);
+        outputs.rows("box deltas", &deltas);
         let options = self.rules.decoding(selection.score_threshold);
         let candidates = decode_rois(logits, deltas, proposals, frame.clone(), options);
         let options = selection.into();

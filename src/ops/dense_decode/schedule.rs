@@ -36,7 +36,7 @@ fn stretch(per_level: Option<usize>) -> usize {
 }
 
 /// [`decode_dense()`] in the compiler's hands.
-pub(in crate::ops) struct DecodeDense;
+pub(crate) struct DecodeDense;
 
 impl Operation for DecodeDense {
     fn id(&self) -> &'static str {

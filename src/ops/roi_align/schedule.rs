@@ -18,7 +18,7 @@ use crate::stage::Stage;
 const ROIS: usize = 2;
 
 /// [`roi_align`](super::roi_align) in the compiler's hands.
-pub(in crate::ops) struct RoiAlign;
+pub(crate) struct RoiAlign;
 
 impl Operation for RoiAlign {
     fn id(&self) -> &'static str {

@@ -176,7 +176,7 @@ impl SelectRoisOps for Capture {
 }
 
 /// [`select_rois()`] in the compiler's hands.
-pub(in crate::ops) struct SelectRois;
+pub(crate) struct SelectRois;
 
 impl Operation for SelectRois {
     fn id(&self) -> &'static str {
