@@ -8,7 +8,11 @@ use super::GpuError;
 /// last.
 pub async fn adapters() -> Vec<Adapter> {
     let instance = Instance::new(InstanceDescriptor::new_without_display_handle_from_env());
-    let mut adapters = instance.enumerate_adapters(Backends::all()).await;
+    best_first(instance.enumerate_adapters(Backends::all()).await)
+}
+
+/// Adapters in the order of [`adapters`].
+pub fn best_first(mut adapters: Vec<Adapter>) -> Vec<Adapter> {
     adapters.sort_by_key(|adapter| rank(&adapter.get_info()));
     adapters
 }

@@ -301,6 +301,16 @@ impl Gpu {
         self.poll(PollType::wait_indefinitely())
     }
 
+    /// Look whether anything that was sent is done, without waiting: what is waited for by
+    /// [`Pending::finish`](crate::Pending::finish) is told. For programs whose windows are drawn on the same device,
+    /// which would stand still while somebody waits.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn look(&self) -> Result<(), GpuError> {
+        self.poll(PollType::Poll)
+    }
+
     /// Wait for the device, or only look at it.
     ///
     /// # Errors

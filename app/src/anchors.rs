@@ -1,0 +1,37 @@
+//! The boxes that start from a cell.
+
+use fpn_wgpu::plan::MapKind;
+
+use crate::engine::Seen;
+use crate::state::Cell;
+
+/// The anchors of a cell, `[x1, y1, x2, y2]` in the picture's pixels; none of a level that no boxes start from.
+pub fn of_cell(seen: &Seen, cell: Cell) -> Vec<[f32; 4]> {
+    let architecture = seen.model.config.architecture;
+    let maps = seen
+        .views
+        .iter()
+        .filter(|map| map.info.kind == MapKind::Strength);
+    let sizes: Vec<[usize; 2]> = maps.map(|map| [map.shape[1], map.shape[2]]).collect();
+    let grid = architecture
+        .anchors()
+        .grid(architecture.first_level(), seen.sizes.padded, &sizes);
+    let Some(level) = cell.level.checked_sub(grid.first_level) else {
+        return Vec::new();
+    };
+    let Some(anchors) = grid.levels.get(level) else {
+        return Vec::new();
+    };
+    let [down, across] = seen.sizes.ratio;
+    let [y, x] = seen.sizes.shift;
+    let all = (0..anchors.cell.len()).map(|a| grid.anchor(level, a, [cell.y, cell.x]));
+    all.map(|[x1, y1, x2, y2]| {
+        [
+            x1 * across + x,
+            y1 * down + y,
+            x2 * across + x,
+            y2 * down + y,
+        ]
+    })
+    .collect()
+}

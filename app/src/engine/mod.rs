@@ -1,0 +1,331 @@
+//! The detector at work, beside the window: it takes pictures from a player, and tells what it saw.
+
+mod choice;
+mod load;
+mod seen;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+
+use fpn_wgpu::Detector;
+use fpn_wgpu::gpu::Gpu;
+use fpn_wgpu::models::Stage;
+use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use web_time::Instant;
+
+pub use choice::{Choice, DeviceChoice, InputSize, WeightsChoice};
+pub use seen::{Inspected, Measured, ModelCard, Seen, Times};
+
+use crate::platform;
+use crate::source::{Frame, Player};
+
+/// How often a picture is measured; of the times the medians are told.
+const MEASUREMENTS: usize = 5;
+
+/// What the engine is asked for.
+enum Command {
+    /// There may be a picture to look at.
+    Look,
+    /// From now on, these pictures.
+    Watch(Arc<Player>),
+    /// Another detector, made as the number'th.
+    Load(Choice, u64),
+    /// Another overlap above which the weaker of two boxes falls.
+    NmsThreshold(f32),
+    /// How the detections of this picture came to be.
+    Inspect(Frame),
+    /// Look at this picture again.
+    Again(Frame),
+    /// What the parts of the pipeline take for this picture.
+    Measure(Frame),
+}
+
+/// What the engine tells.
+pub enum Event {
+    /// The adapters of this machine, best first; whether each computes on the CPU.
+    Adapters(Vec<(String, bool)>),
+    /// A detector is there.
+    Loaded(Arc<ModelCard>),
+    /// A detector is not: why. The last one goes on.
+    NotLoaded(String),
+    /// A picture was looked at.
+    Seen(Seen),
+    /// The detections of a picture with all that led to them.
+    Inspected(Inspected),
+    /// What a picture takes on the GPU.
+    Measured(Measured),
+    /// A picture could not be looked at: why.
+    Failed(String),
+}
+
+/// The window's end of it.
+pub struct Engine {
+    commands: UnboundedSender<Command>,
+    events: Receiver<Event>,
+    /// The number of the detector that is wanted: earlier ones need not be finished.
+    wanted: Arc<AtomicU64>,
+}
+
+impl Engine {
+    /// An engine without a detector, which may share the window's device; `notify` is called whenever there is an event.
+    pub fn new(window: Option<Arc<Gpu>>, notify: impl Fn() + Send + Sync + 'static) -> Self {
+        let (commands, inbox) = unbounded();
+        let (sender, events) = std::sync::mpsc::channel();
+        let wanted = Arc::new(AtomicU64::new(0));
+        let worker = Worker {
+            inbox,
+            commands: commands.clone(),
+            outbox: Outbox {
+                sender,
+                notify: Arc::new(notify),
+            },
+            wanted: wanted.clone(),
+            loader: load::Loader { window, gpu: None },
+            player: None,
+            ready: None,
+            nms_threshold: None,
+        };
+        platform::spawn("detector", move || platform::run(worker.work()));
+        Self {
+            commands,
+            events,
+            wanted,
+        }
+    }
+
+    /// What happened since this was last asked.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        self.events.try_iter()
+    }
+
+    /// Make a detector, instead of one that is still being made.
+    pub fn load(&self, choice: Choice) {
+        let number = self.wanted.fetch_add(1, Ordering::SeqCst) + 1;
+        self.send(Command::Load(choice, number));
+    }
+
+    /// Do not go on making a detector.
+    pub fn cancel(&self) {
+        self.wanted.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Look at a player's pictures from now on. It must [`ring`](Self::bell) for each.
+    pub fn watch(&self, player: Arc<Player>) {
+        self.send(Command::Watch(player));
+    }
+
+    /// What a player calls when it has a picture.
+    pub fn bell(&self) -> impl Fn() + Send + 'static {
+        let commands = self.commands.clone();
+        move || drop(commands.unbounded_send(Command::Look))
+    }
+
+    /// Let the weaker of two boxes fall where they overlap by more than this.
+    pub fn nms_threshold(&self, threshold: f32) {
+        self.send(Command::NmsThreshold(threshold));
+    }
+
+    /// Find out how the detections of a picture came to be.
+    pub fn inspect(&self, frame: Frame) {
+        self.send(Command::Inspect(frame));
+    }
+
+    /// Look at a picture again.
+    pub fn again(&self, frame: Frame) {
+        self.send(Command::Again(frame));
+    }
+
+    /// Find out what the parts of the pipeline take for a picture.
+    pub fn measure(&self, frame: Frame) {
+        self.send(Command::Measure(frame));
+    }
+
+    fn send(&self, command: Command) {
+        // It works for as long as the window is there.
+        self.commands.unbounded_send(command).ok();
+    }
+}
+
+struct Outbox {
+    sender: Sender<Event>,
+    notify: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Outbox {
+    fn send(&self, event: Event) {
+        self.sender.send(event).ok();
+        (self.notify)();
+    }
+}
+
+/// The engine's own end.
+struct Worker {
+    inbox: UnboundedReceiver<Command>,
+    /// What it wants of itself, after what is waiting.
+    commands: UnboundedSender<Command>,
+    outbox: Outbox,
+    wanted: Arc<AtomicU64>,
+    loader: load::Loader,
+    player: Option<Arc<Player>>,
+    ready: Option<(Detector, Arc<ModelCard>)>,
+    nms_threshold: Option<f32>,
+}
+
+impl Worker {
+    async fn work(mut self) {
+        let adapters = load::adapters().await;
+        self.outbox.send(Event::Adapters(adapters));
+        while let Ok(command) = self.inbox.recv().await {
+            match command {
+                Command::Look => {}
+                Command::Watch(player) => self.player = Some(player),
+                Command::Load(choice, number) => self.load(&choice, number).await,
+                Command::NmsThreshold(threshold) => {
+                    self.nms_threshold = Some(threshold);
+                    self.apply_threshold();
+                }
+                Command::Inspect(frame) => self.inspect(&frame).await,
+                Command::Again(frame) => self.look(frame).await,
+                Command::Measure(frame) => self.measure(&frame),
+            }
+            self.look_at_newest().await;
+        }
+    }
+
+    async fn load(&mut self, choice: &Choice, number: u64) {
+        let wanted = self.wanted.clone();
+        let is_wanted = move || wanted.load(Ordering::SeqCst) == number;
+        if !is_wanted() {
+            return;
+        }
+        match self.loader.load(choice, &is_wanted).await {
+            None => {}
+            Some(Err(told)) => self.outbox.send(Event::NotLoaded(told)),
+            Some(Ok((detector, card))) => {
+                let card = Arc::new(card);
+                self.ready = Some((detector, card.clone()));
+                self.apply_threshold();
+                self.outbox.send(Event::Loaded(card));
+            }
+        }
+    }
+
+    fn apply_threshold(&mut self) {
+        if let (Some((detector, _)), Some(threshold)) = (&mut self.ready, self.nms_threshold)
+            && let Err(error) = detector.set_nms_threshold(threshold)
+        {
+            self.outbox.send(Event::Failed(error.to_string()));
+        }
+    }
+
+    async fn look_at_newest(&mut self) {
+        if self.ready.is_some()
+            && let Some(frame) = self.player.as_ref().and_then(|player| player.take())
+        {
+            self.look(frame).await;
+        }
+    }
+
+    async fn look(&mut self, frame: Frame) {
+        let Some((detector, card)) = &self.ready else {
+            return;
+        };
+        let began = Instant::now();
+        let [width, height] =
+            [frame.picture.width(), frame.picture.height()].map(|side| side as usize);
+        let sizes = match detector.frame(width, height) {
+            Ok(sizes) => sizes,
+            Err(error) => return self.fail(format!("{}: {error}", frame.name)),
+        };
+        let looked = match detector.start_with_maps(&frame.picture) {
+            Ok(pending) => {
+                let gpu = detector.gpu_engine().map(|engine| engine.gpu());
+                platform::finish(pending, gpu).await
+            }
+            Err(error) => Err(error),
+        };
+        match looked {
+            Err(error) => {
+                let told = format!("{}: {error}", frame.name);
+                self.fail(told);
+            }
+            Ok((detections, views)) => {
+                let times = Times {
+                    waited: began.duration_since(frame.given),
+                    detected: began.elapsed(),
+                    done: Instant::now(),
+                };
+                let seen = Seen {
+                    frame,
+                    model: card.clone(),
+                    sizes,
+                    detections,
+                    views,
+                    times,
+                };
+                self.outbox.send(Event::Seen(seen));
+            }
+        }
+    }
+
+    async fn inspect(&mut self, frame: &Frame) {
+        let Some((detector, card)) = &self.ready else {
+            return;
+        };
+        let picture = image::DynamicImage::from(frame.picture.as_ref().clone());
+        match detector.inspect(&picture) {
+            Ok(inspection) => self.outbox.send(Event::Inspected(Inspected {
+                frame: frame.clone(),
+                model: card.clone(),
+                inspection,
+            })),
+            Err(error) => self.fail(format!("{}: {error}", frame.name)),
+        }
+    }
+
+    fn measure(&mut self, frame: &Frame) {
+        let Some((detector, _)) = &self.ready else {
+            return;
+        };
+        let Some(engine) = detector.gpu_engine() else {
+            return;
+        };
+        match engine.profile(&frame.picture, MEASUREMENTS) {
+            Err(error) => self.fail(format!("{}: {error}", frame.name)),
+            Ok(profile) => {
+                let bytes = profile.constant_bytes + profile.plan.peak();
+                let seconds = profile.step_seconds.map(|seconds| {
+                    let mut stages: BTreeMap<Stage, f64> = BTreeMap::new();
+                    for (step, seconds) in profile.plan.steps.iter().zip(seconds) {
+                        *stages.entry(step.stage).or_default() += seconds;
+                    }
+                    stages.into_iter().collect()
+                });
+                self.outbox.send(Event::Measured(Measured {
+                    stages: seconds,
+                    bytes,
+                }));
+            }
+        }
+    }
+
+    /// Say so. On a device that is lost the detector is made anew, once.
+    fn fail(&mut self, told: String) {
+        let is_lost = self.ready.take_if(|(detector, _)| {
+            let gpu = detector.gpu_engine().map(|engine| engine.gpu());
+            gpu.is_some_and(|gpu| gpu.fault().is_some())
+        });
+        let Some((_, card)) = is_lost else {
+            self.outbox.send(Event::Failed(told));
+            return;
+        };
+        self.loader.gpu = None;
+        let number = self.wanted.load(Ordering::SeqCst);
+        self.outbox
+            .send(Event::Failed(format!("{told}; the detector is made anew")));
+        let again = Command::Load(card.choice.clone(), number);
+        self.commands.unbounded_send(again).ok();
+    }
+}

@@ -1,0 +1,23 @@
+//! A feature-pyramid detector at work, in a window.
+//!
+//! A [source](source) gives pictures, the [engine] looks at them beside the window, and [panels] draw what it saw and
+//! tell what the user wants, as [actions](action). Threads, files and dialogs are the business of `platform` alone.
+
+mod action;
+mod anchors;
+mod engine;
+mod history;
+mod paint;
+mod panels;
+mod platform;
+mod recorder;
+mod source;
+mod state;
+mod viewer;
+mod window;
+
+pub use action::Action;
+pub use engine::{Choice, DeviceChoice, InputSize, ModelCard, Seen, WeightsChoice};
+pub use state::{Message, State};
+pub use viewer::{Start, Viewer};
+pub use window::setup;

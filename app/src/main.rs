@@ -1,0 +1,105 @@
+//! `fpn-viewer`: the viewer on a desktop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use eframe::egui::{ViewportBuilder, vec2};
+use eframe::egui_wgpu::WgpuConfiguration;
+use fpn_viewer::{Choice, DeviceChoice, InputSize, Start, Viewer, WeightsChoice};
+use fpn_wgpu::compile::Precision;
+use fpn_wgpu::gpu::adapters;
+use fpn_wgpu::models::Architecture;
+
+/// See a feature-pyramid detector at work, live
+#[derive(Parser)]
+#[command(name = "fpn-viewer", version)]
+struct Arguments {
+    /// What to look at: a picture, a folder, a video (y4m, AVI, mp4) or a camera (/dev/video0); the built-in scene where
+    /// none is given
+    source: Option<String>,
+
+    /// Checkpoint, PyTorch (.pth) or safetensors; without one, pyramid_tiny with its own weights
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+
+    /// The model the weights are for; not needed where the file says so
+    #[arg(long, value_name = "NAME")]
+    model: Option<Architecture>,
+
+    /// Where to compute: auto, cpu, window (the adapter that draws the window), or a part of an adapter's name
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    device: String,
+
+    /// What a GPU stores and multiplies in: f32, f16s or f16
+    #[arg(long, value_name = "NAME", default_value = "f32", value_parser = precision)]
+    precision: Precision,
+
+    /// Resize a picture's short side to this many pixels
+    #[arg(long, value_name = "N")]
+    min_size: Option<usize>,
+}
+
+fn precision(name: &str) -> Result<Precision, String> {
+    let mut all = Precision::ALL.into_iter();
+    all.find(|precision| precision.name() == name)
+        .ok_or_else(|| {
+            let names = Precision::ALL.map(Precision::name);
+            format!("expected one of {}", names.join(", "))
+        })
+}
+
+impl Arguments {
+    fn start(self) -> Start {
+        Start {
+            choice: Choice {
+                weights: self
+                    .weights
+                    .map_or(WeightsChoice::BuiltIn, WeightsChoice::File),
+                architecture: self.model,
+                device: match self.device.as_str() {
+                    "auto" => DeviceChoice::Auto,
+                    "cpu" => DeviceChoice::Cpu,
+                    "window" => DeviceChoice::Window,
+                    name => DeviceChoice::Adapter(name.to_owned()),
+                },
+                precision: self.precision,
+                size: self.min_size.map_or(InputSize::Usual, InputSize::Short),
+            },
+            source: self.source,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let start = Arguments::parse().start();
+    if let DeviceChoice::Adapter(name) = &start.choice.device
+        && let Err(error) = pollster::block_on(adapters::by_name(name))
+    {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
+    let options = eframe::NativeOptions {
+        viewport: ViewportBuilder::default()
+            .with_title("fpn viewer")
+            .with_inner_size(vec2(1280.0, 720.0))
+            .with_min_inner_size(vec2(640.0, 420.0)),
+        wgpu_options: WgpuConfiguration {
+            wgpu_setup: fpn_viewer::setup(),
+            ..WgpuConfiguration::default()
+        },
+        ..eframe::NativeOptions::default()
+    };
+    let opened = eframe::run_native(
+        "fpn-viewer",
+        options,
+        Box::new(|creation| Ok(Box::new(Viewer::new(creation, start)))),
+    );
+    match opened {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: no window can be opened: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

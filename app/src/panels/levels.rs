@@ -1,0 +1,559 @@
+//! The pyramid's levels side by side, as heat maps, with what came from each.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use eframe::egui::{
+    Align2, Color32, FontId, Painter, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2,
+    WidgetInfo, pos2, vec2,
+};
+use fpn_wgpu::FeatureMap;
+use fpn_wgpu::plan::MapKind;
+
+use super::picture::{Place, draw_faint};
+use crate::engine::Seen;
+use crate::paint::{Heat, Range, heat_colour, level_colour, outline};
+use crate::state::{Cell, MapChoice, RangeChoice, State};
+
+/// Height of a level's title, in points.
+const TITLE: f32 = 18.0;
+
+/// One map that is drawn.
+struct Tile {
+    title: String,
+    level: usize,
+    stride: usize,
+    /// Rows and columns.
+    size: [usize; 2],
+    /// The part of it that lies over the picture, down and across.
+    coverage: [f32; 2],
+    values: Arc<[f32]>,
+    /// Whether its cells are those that boxes start from.
+    is_level: bool,
+}
+
+/// The levels of what is shown.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    header(ui, state);
+    let Some(seen) = state.shown.clone() else {
+        return;
+    };
+    let tiles = tiles(state, &seen);
+    if tiles.is_empty() {
+        ui.weak("No maps yet");
+        return;
+    }
+    let ranges = ranges(state, &tiles);
+    legend(ui, state, &ranges);
+    let bounds = ui.available_rect_before_wrap();
+    let aspect = seen.detections.height.max(1) as f32 / seen.detections.width.max(1) as f32;
+    let columns_of_two = state.settings.beside && tiles.iter().any(|tile| !tile.is_level);
+    let [columns, width] = arrange(tiles.len(), bounds.size(), aspect, columns_of_two);
+    let columns = columns as usize;
+    let size = vec2(width, width * aspect + TITLE);
+    state.cell = None;
+    for (index, (tile, range)) in tiles.iter().zip(&ranges).enumerate() {
+        let place = vec2((index % columns) as f32, (index / columns) as f32);
+        let min = bounds.min + place * (size + Vec2::splat(4.0));
+        let rect = Rect::from_min_size(min, size);
+        let response = ui.allocate_rect(rect, Sense::hover());
+        draw(ui, state, &seen, tile, *range, &response, rect);
+    }
+}
+
+/// What of the levels is shown.
+fn header(ui: &mut Ui, state: &mut State) {
+    let settings = &mut state.settings;
+    ui.horizontal_wrapped(|ui| {
+        let choices = [
+            (
+                MapChoice::Strength,
+                "Strength",
+                "How strong a cell's features are: the Euclidean norm over all channels",
+            ),
+            (
+                MapChoice::Objectness,
+                "Objectness",
+                "How likely it is that a box that starts from the cell holds an object",
+            ),
+            (
+                MapChoice::Mean,
+                "Mean",
+                "The mean over all channels (pauses)",
+            ),
+            (
+                MapChoice::Maximum,
+                "Max",
+                "The highest of all channels (pauses)",
+            ),
+        ];
+        for (choice, name, told) in choices {
+            ui.selectable_value(&mut settings.map, choice, name)
+                .on_hover_text(told);
+        }
+        let mut channel = match settings.map {
+            MapChoice::Channel(channel) => channel,
+            _ => 0,
+        };
+        let is_channel = matches!(settings.map, MapChoice::Channel(_));
+        if ui
+            .selectable_label(is_channel, "Channel")
+            .on_hover_text("One channel alone (pauses)")
+            .clicked()
+        {
+            settings.map = MapChoice::Channel(channel);
+        }
+        if is_channel {
+            let value = eframe::egui::DragValue::new(&mut channel).range(0..=4095);
+            if ui
+                .add(value)
+                .on_hover_text("Its number; drag to go through them")
+                .changed()
+            {
+                settings.map = MapChoice::Channel(channel);
+            }
+        }
+        ui.checkbox(&mut settings.beside, "C beside P")
+            .on_hover_text(
+                "The bottom-up maps beside the pyramid's: what the way down adds (pauses)",
+            );
+    });
+}
+
+/// Which strength has which colour.
+fn legend(ui: &mut Ui, state: &mut State, ranges: &[Range]) {
+    ui.horizontal(|ui| {
+        let (rect, _) = ui.allocate_exact_size(vec2(70.0, 10.0), Sense::hover());
+        let painter = ui.painter();
+        for step in 0..35 {
+            let share = step as f32 / 34.0;
+            let left = rect.left() + rect.width() * step as f32 / 35.0;
+            let bar = Rect::from_min_size(
+                pos2(left, rect.top()),
+                vec2(rect.width() / 35.0 + 0.5, 10.0),
+            );
+            painter.rect_filled(bar, 0.0, heat_colour(share));
+        }
+        let before = state.settings.range;
+        eframe::egui::ComboBox::from_id_salt("range")
+            .width(96.0)
+            .selected_text(match before {
+                RangeChoice::Own => "own range".to_owned(),
+                RangeChoice::Shared | RangeChoice::Fixed => match ranges.first() {
+                    Some(range) => format!("{:.2} to {:.2}", range.low, range.high),
+                    None => "shared".to_owned(),
+                },
+            })
+            .show_ui(ui, |ui| {
+                let range = &mut state.settings.range;
+                ui.selectable_value(range, RangeChoice::Own, "own: each level's");
+                ui.selectable_value(range, RangeChoice::Shared, "shared: of all levels");
+                ui.selectable_value(range, RangeChoice::Fixed, "fixed: as it is now");
+            })
+            .response
+            .on_hover_text("Which values become the darkest and the brightest colour")
+            .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Range of colours"));
+        if state.settings.range == RangeChoice::Fixed && state.fixed_range.is_none() {
+            state.fixed_range = together(ranges);
+        }
+        if state.settings.range != RangeChoice::Fixed {
+            state.fixed_range = None;
+        }
+    });
+}
+
+/// Columns, and how wide a tile is, so that all are as large as there is room for.
+fn arrange(tiles: usize, room: Vec2, aspect: f32, in_pairs: bool) -> [f32; 2] {
+    let width = |columns: usize| {
+        let rows = tiles.div_ceil(columns);
+        let across = room.x / columns as f32 - 4.0;
+        let down = (room.y / rows as f32 - TITLE - 4.0) / aspect;
+        across.min(down)
+    };
+    let mut choices = (1..=tiles)
+        .filter(|columns| !in_pairs || *columns == 2)
+        .map(|columns| [columns as f32, width(columns)]);
+    let first = choices.next().unwrap_or([1.0, 40.0]);
+    let best = choices.fold(
+        first,
+        |best, next| if next[1] > best[1] { next } else { best },
+    );
+    [best[0], best[1].max(40.0)]
+}
+
+/// The maps that are to be drawn, finest first.
+fn tiles(state: &State, seen: &Seen) -> Vec<Tile> {
+    let choice = state.settings.map;
+    let inspected = state.inspection();
+    let tile = |map: &FeatureMap, values: Vec<f32>, is_level: bool| Tile {
+        title: map
+            .info
+            .name
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        level: map.info.level,
+        stride: map.info.stride,
+        size: [map.shape[1], map.shape[2]],
+        coverage: map.coverage,
+        values: values.into(),
+        is_level,
+    };
+    let live = |kind: MapKind| {
+        let maps = seen.views.iter().filter(move |map| map.info.kind == kind);
+        maps.map(|map| tile(map, map.values.clone(), true))
+            .collect::<Vec<_>>()
+    };
+    let levels: Vec<Tile> = match (choice, inspected) {
+        (MapChoice::Objectness, _) => live(MapKind::Objectness),
+        (MapChoice::Strength, _) | (_, None) => live(MapKind::Strength),
+        (choice, Some(inspected)) => {
+            let maps = inspected.inspection.maps.iter();
+            let maps = maps.filter(|map| map.info.kind == MapKind::Pyramid);
+            maps.map(|map| tile(map, reduced(map, choice), true))
+                .collect()
+        }
+    };
+    let Some(inspected) = inspected.filter(|_| state.settings.beside) else {
+        return levels;
+    };
+    let bottom_up: Vec<&FeatureMap> = inspected
+        .inspection
+        .maps
+        .iter()
+        .filter(|map| map.info.kind == MapKind::Features)
+        .collect();
+    let choice = match choice {
+        MapChoice::Objectness => MapChoice::Strength,
+        choice => choice,
+    };
+    let mut all = Vec::new();
+    for level in levels {
+        if let Some(map) = bottom_up.iter().find(|map| map.info.stride == level.stride) {
+            all.push(tile(map, reduced(map, choice), false));
+        } else {
+            // No such map: the place stays empty.
+            all.push(Tile {
+                title: "—".to_owned(),
+                values: [].into(),
+                size: [0, 0],
+                is_level: false,
+                ..Tile {
+                    ..tile_like(&level)
+                }
+            });
+        }
+        all.push(level);
+    }
+    all
+}
+
+fn tile_like(level: &Tile) -> Tile {
+    Tile {
+        title: level.title.clone(),
+        level: level.level,
+        stride: level.stride,
+        size: level.size,
+        coverage: level.coverage,
+        values: level.values.clone(),
+        is_level: level.is_level,
+    }
+}
+
+/// A map's channels as one value a cell.
+fn reduced(map: &FeatureMap, choice: MapChoice) -> Vec<f32> {
+    let [channels, height, width] = map.shape;
+    let cells = height * width;
+    let planes = || map.values.chunks_exact(cells.max(1));
+    match choice {
+        MapChoice::Strength | MapChoice::Objectness => map.strength(),
+        MapChoice::Channel(channel) => {
+            let plane = planes().nth(channel.min(channels.saturating_sub(1)));
+            plane.unwrap_or_default().to_vec()
+        }
+        MapChoice::Mean => {
+            let mut sum = vec![0.0; cells];
+            for plane in planes() {
+                sum.iter_mut()
+                    .zip(plane)
+                    .for_each(|(sum, value)| *sum += value);
+            }
+            sum.iter().map(|sum| sum / channels.max(1) as f32).collect()
+        }
+        MapChoice::Maximum => {
+            let mut most = vec![f32::MIN; cells];
+            for plane in planes() {
+                most.iter_mut()
+                    .zip(plane)
+                    .for_each(|(most, value)| *most = most.max(*value));
+            }
+            most
+        }
+    }
+}
+
+fn ranges(state: &State, tiles: &[Tile]) -> Vec<Range> {
+    if state.settings.map == MapChoice::Objectness && !state.settings.beside {
+        // Probabilities.
+        return vec![
+            Range {
+                low: 0.0,
+                high: 1.0
+            };
+            tiles.len()
+        ];
+    }
+    let own: Vec<Range> = tiles.iter().map(|tile| Range::of(&tile.values)).collect();
+    match state.settings.range {
+        RangeChoice::Own => own,
+        RangeChoice::Shared => {
+            let all = together(&own).unwrap_or(Range {
+                low: 0.0,
+                high: 1.0,
+            });
+            vec![all; tiles.len()]
+        }
+        RangeChoice::Fixed => {
+            let fixed = state.fixed_range.or_else(|| together(&own));
+            vec![
+                fixed.unwrap_or(Range {
+                    low: 0.0,
+                    high: 1.0
+                });
+                tiles.len()
+            ]
+        }
+    }
+}
+
+fn together(ranges: &[Range]) -> Option<Range> {
+    ranges.iter().copied().reduce(|a, b| Range {
+        low: a.low.min(b.low),
+        high: a.high.max(b.high),
+    })
+}
+
+fn draw(
+    ui: &Ui,
+    state: &mut State,
+    seen: &Seen,
+    tile: &Tile,
+    range: Range,
+    response: &Response,
+    rect: Rect,
+) {
+    let painter = ui.painter();
+    let (title, map) = rect.split_top_bottom_at_y(rect.top() + TITLE);
+    let colour = match tile.is_level {
+        true => level_colour(tile.level),
+        false => Color32::GRAY,
+    };
+    let came = state
+        .visible(seen)
+        .filter(|(_, found)| tile.is_level && found.level == tile.level);
+    let boxes: Vec<(usize, [f32; 4])> = came.map(|(index, found)| (index, found.bbox)).collect();
+    let told = match (tile.values.is_empty(), tile.is_level) {
+        (true, _) => format!("no C of stride {}", tile.stride),
+        (_, false) => format!("{}  1/{}", tile.title, tile.stride),
+        (_, true) => format!("{}  1/{}  {} found", tile.title, tile.stride, boxes.len()),
+    };
+    let ink = ui.visuals().text_color();
+    painter.rect_filled(
+        Rect::from_min_size(title.min + vec2(0.0, 4.0), Vec2::splat(9.0)),
+        2.0,
+        colour,
+    );
+    painter.text(
+        title.min + vec2(13.0, 1.0),
+        Align2::LEFT_TOP,
+        &told,
+        FontId::proportional(12.5),
+        ink,
+    );
+    let named = told.clone();
+    response.widget_info(move || WidgetInfo::labeled(Role::Image, true, format!("Level {named}")));
+    if tile.values.is_empty() {
+        return;
+    }
+    let place = Place::new(
+        map,
+        [seen.detections.width, seen.detections.height],
+        state.view,
+    );
+    let clipped = ui.painter_at(map);
+    let part = place.part();
+    let [down, across] = tile.coverage;
+    let part = Rect::from_min_max(
+        pos2(part.left() * across, part.top() * down),
+        pos2(part.right() * across, part.bottom() * down),
+    );
+    let heat = Heat {
+        place: slot(&tile.title, tile.is_level),
+        values: tile.values.clone(),
+        size: tile.size,
+        part,
+        range,
+    };
+    clipped.add(heat.shape(map));
+    painter.rect_stroke(map, 0.0, Stroke::new(1.0, colour), StrokeKind::Inside);
+    for (index, bbox) in boxes {
+        let is_emphasized = state.hovered.or(state.selected) == Some(index);
+        let width = if is_emphasized { 2.5 } else { 1.2 };
+        outline(&clipped, place.rect_of(bbox), colour, width);
+    }
+    if tile.is_level
+        && state.settings.ghosts
+        && let Some(inspected) = state.inspection()
+    {
+        for proposal in &inspected.inspection.proposals {
+            if proposal.level == tile.level {
+                draw_faint(
+                    &clipped,
+                    &place,
+                    proposal.bbox,
+                    Color32::from_white_alpha(60),
+                );
+            }
+        }
+    }
+    pointer(ui, state, seen, tile, response, &clipped, &place);
+}
+
+/// The pointer of all levels and the picture is one.
+fn pointer(
+    ui: &Ui,
+    state: &mut State,
+    seen: &Seen,
+    tile: &Tile,
+    response: &Response,
+    painter: &Painter,
+    place: &Place,
+) {
+    let size = [seen.detections.width as f32, seen.detections.height as f32];
+    if let Some(point) = response
+        .hover_pos()
+        .filter(|point| place.bounds.contains(*point))
+    {
+        let pixel = place.pixel(point);
+        state.cursor = Some(pixel);
+        if let Some([y, x]) = cell_at(tile.size, tile.coverage, size, pixel) {
+            let value = tile.values[y * tile.size[1] + x];
+            if tile.is_level {
+                state.cell = Some(Cell {
+                    level: tile.level,
+                    y,
+                    x,
+                });
+            }
+            let told = cell_text(state, tile, [y, x], value);
+            response.clone().on_hover_ui_at_pointer(|ui| {
+                ui.label(told);
+            });
+        }
+        ui.ctx().request_repaint();
+    }
+    let Some(cursor) = state.cursor else {
+        return;
+    };
+    if let Some([y, x]) = cell_at(tile.size, tile.coverage, size, cursor) {
+        let bbox = cell_box(tile.size, tile.coverage, size, [y, x]);
+        let rect = place.rect_of(bbox).expand(1.0);
+        painter.rect_stroke(
+            rect,
+            0.0,
+            Stroke::new(1.5, Color32::WHITE),
+            StrokeKind::Outside,
+        );
+    }
+}
+
+/// What is said of a cell.
+fn cell_text(state: &State, tile: &Tile, [y, x]: [usize; 2], value: f32) -> String {
+    let mut told = format!("{} cell {x}, {y}: {value:.3}", tile.title);
+    let Some(inspected) = state.inspection() else {
+        return told;
+    };
+    let kind = if tile.is_level {
+        MapKind::Pyramid
+    } else {
+        MapKind::Features
+    };
+    let mut maps = inspected.inspection.maps.iter();
+    let map = maps.find(|map| {
+        map.info.kind == kind && map.info.stride == tile.stride && map.shape[1..] == tile.size[..]
+    });
+    if let Some(map) = map {
+        let cells = map.shape[1] * map.shape[2];
+        let at = y * map.shape[2] + x;
+        let mut channels: Vec<(usize, f32)> = (0..map.shape[0])
+            .map(|channel| (channel, map.values[channel * cells + at]))
+            .collect();
+        channels.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+        let strongest: Vec<String> = channels
+            .iter()
+            .take(3)
+            .map(|(channel, value)| format!("{channel} ({value:+.2})"))
+            .collect();
+        told += &format!("\nstrongest channels: {}", strongest.join(", "));
+    }
+    told
+}
+
+/// The cell over a place of the picture.
+fn cell_at(
+    [height, width]: [usize; 2],
+    [down, across]: [f32; 2],
+    [w, h]: [f32; 2],
+    [x, y]: [f32; 2],
+) -> Option<[usize; 2]> {
+    let (across, down) = (x / w * across * width as f32, y / h * down * height as f32);
+    let is_inside =
+        across >= 0.0 && down >= 0.0 && (across as usize) < width && (down as usize) < height;
+    is_inside.then_some([down as usize, across as usize])
+}
+
+/// What a cell covers of the picture.
+fn cell_box(
+    [height, width]: [usize; 2],
+    [down, across]: [f32; 2],
+    [w, h]: [f32; 2],
+    [y, x]: [usize; 2],
+) -> [f32; 4] {
+    let at_x = |x: usize| x as f32 / width as f32 / across * w;
+    let at_y = |y: usize| y as f32 / height as f32 / down * h;
+    [at_x(x), at_y(y), at_x(x + 1), at_y(y + 1)]
+}
+
+/// The cell that the pointer is over in a level, on the picture: its square, and its own anchors.
+pub fn draw_cell(painter: &Painter, state: &State, seen: &Seen, place: &Place) {
+    let Some(cell) = state.cell else {
+        return;
+    };
+    let size = [seen.detections.width as f32, seen.detections.height as f32];
+    let is_level =
+        |map: &&FeatureMap| map.info.level == cell.level && map.info.kind == MapKind::Strength;
+    let Some(map) = seen.views.iter().find(is_level) else {
+        return;
+    };
+    let colour = level_colour(cell.level);
+    let square = cell_box(
+        [map.shape[1], map.shape[2]],
+        map.coverage,
+        size,
+        [cell.y, cell.x],
+    );
+    let anchors = crate::anchors::of_cell(seen, cell);
+    for anchor in anchors {
+        draw_faint(painter, place, anchor, colour);
+    }
+    painter.rect_filled(place.rect_of(square), 0.0, colour.gamma_multiply(0.55));
+    outline(painter, place.rect_of(square), Color32::WHITE, 1.0);
+}
+
+/// Tells a map from others that are drawn in the same frame.
+fn slot(title: &str, is_level: bool) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (title, is_level).hash(&mut hasher);
+    hasher.finish()
+}

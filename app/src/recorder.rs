@@ -1,0 +1,153 @@
+//! What is found, picture by picture, into a file: lines of JSON, or a video with boxes.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+
+use fpn_wgpu::annotate::annotate;
+use fpn_wgpu::video::{Rate, Writer};
+use fpn_wgpu::{Detection, FrameReport, VideoReport};
+use image::DynamicImage;
+
+use crate::engine::Seen;
+use crate::platform;
+
+/// Pictures that may wait to be written.
+const WAITING: usize = 8;
+
+/// Pictures a second that a recorded video says it has: as many as a scene or a usual camera gives.
+const RATE: u32 = 30;
+
+/// A recording that goes on on a thread of its own.
+pub struct Recorder {
+    sender: SyncSender<(Arc<Seen>, Vec<Detection>)>,
+    /// Pictures that could not be written as fast as they came.
+    pub left_out: u64,
+}
+
+impl Recorder {
+    /// Begin a file; its ending says what it holds: `y4m` a video, anything else lines of JSON. `failed` is called
+    /// once if it cannot be written.
+    ///
+    /// # Errors
+    /// If the file cannot be made.
+    pub fn new(path: &Path, failed: impl Fn(String) + Send + 'static) -> Result<Self, String> {
+        let told = |error: &dyn std::fmt::Display| {
+            format!("{} cannot be written: {error}", path.display())
+        };
+        let file = File::create(path).map_err(|error| told(&error))?;
+        let file = BufWriter::new(file);
+        let is_video = path.extension().is_some_and(|ending| ending == "y4m");
+        let mut form: Box<dyn Form> = match is_video {
+            true => Box::new(Video {
+                file: Some(file),
+                writer: None,
+            }),
+            false => Box::new(Lines {
+                file,
+                has_head: false,
+            }),
+        };
+        let (sender, receiver) = sync_channel::<(Arc<Seen>, Vec<Detection>)>(WAITING);
+        let name = path.display().to_string();
+        platform::spawn("recorder", move || {
+            for (seen, visible) in receiver {
+                if let Err(error) = form.write(&seen, &visible) {
+                    failed(format!("{name} cannot be written any further: {error}"));
+                    return;
+                }
+            }
+            if let Err(error) = form.end() {
+                failed(format!("{name} cannot be written to its end: {error}"));
+            }
+        });
+        Ok(Self {
+            sender,
+            left_out: 0,
+        })
+    }
+
+    /// A picture with what is shown in it.
+    pub fn write(&mut self, seen: &Arc<Seen>, visible: Vec<Detection>) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send((seen.clone(), visible)) {
+            self.left_out += 1;
+        }
+    }
+}
+
+type Written = Result<(), Box<dyn std::error::Error>>;
+
+/// A kind of file.
+trait Form: Send {
+    fn write(&mut self, seen: &Seen, visible: &[Detection]) -> Written;
+
+    fn end(&mut self) -> Written;
+}
+
+/// As `fpn detect` writes of a video.
+struct Lines {
+    file: BufWriter<File>,
+    has_head: bool,
+}
+
+impl Form for Lines {
+    fn write(&mut self, seen: &Seen, visible: &[Detection]) -> Written {
+        if !self.has_head {
+            let head = VideoReport {
+                model: seen.model.config.architecture.name(),
+                device: &seen.model.device,
+                file: &seen.frame.name,
+                rate: f64::from(RATE),
+            };
+            serde_json::to_writer(&mut self.file, &head)?;
+            self.file.write_all(b"\n")?;
+            self.has_head = true;
+        }
+        let report = FrameReport {
+            frame: seen.frame.number,
+            time: seen.frame.time,
+            width: seen.detections.width,
+            height: seen.detections.height,
+            detections: visible,
+        };
+        serde_json::to_writer(&mut self.file, &report)?;
+        Ok(self.file.write_all(b"\n")?)
+    }
+
+    fn end(&mut self) -> Written {
+        Ok(self.file.flush()?)
+    }
+}
+
+/// A video of the first picture's size; others are left out.
+struct Video {
+    file: Option<BufWriter<File>>,
+    writer: Option<(Writer<BufWriter<File>>, [u32; 2])>,
+}
+
+impl Form for Video {
+    fn write(&mut self, seen: &Seen, visible: &[Detection]) -> Written {
+        let picture = &seen.frame.picture;
+        let size = [picture.width(), picture.height()];
+        if let Some(file) = self.file.take() {
+            let rate = Rate::new(RATE, 1).ok_or("a rate is above 0")?;
+            self.writer = Some((Writer::new(file, (size[0], size[1]), rate)?, size));
+        }
+        if let Some((writer, expected)) = &mut self.writer
+            && *expected == size
+        {
+            let picture = DynamicImage::from(picture.as_ref().clone());
+            writer.write(&annotate(&picture, visible))?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Written {
+        match self.writer.take() {
+            Some((writer, _)) => Ok(writer.into_inner().flush()?),
+            None => Ok(()),
+        }
+    }
+}

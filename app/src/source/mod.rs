@@ -1,0 +1,75 @@
+//! Where pictures come from: the built-in scene, files, videos, cameras.
+
+mod camera;
+mod pictures;
+mod player;
+mod scene;
+mod video;
+
+use std::sync::Arc;
+
+use fpn_wgpu::data::Object;
+use image::RgbaImage;
+use web_time::Instant;
+
+pub use camera::CameraSource;
+pub use pictures::{PictureSource, is_picture};
+pub use player::{Control, Player};
+pub use scene::{Grip, SceneSource};
+pub use video::VideoSource;
+
+/// A picture on its way.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What was taken, drawn or read; opaque.
+    pub picture: Arc<RgbaImage>,
+    /// Its number in its source; the first has 0.
+    pub number: u64,
+    /// Seconds since the source's first.
+    pub time: f64,
+    /// When the source gave it.
+    pub given: Instant,
+    /// The file it is from, or what the source is called.
+    pub name: Arc<str>,
+    /// What is known to be in it: of the built-in scene alone.
+    pub objects: Arc<[Object]>,
+}
+
+/// How fast a source gives pictures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// Each picture waits until it is taken.
+    Patient,
+    /// As it comes: a picture that nobody took makes room for the next.
+    Live,
+}
+
+/// What goes wrong with a source, in a sentence.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct SourceError(pub String);
+
+/// Something that gives pictures one after the other, on a thread of its own.
+pub trait Source: Send {
+    /// The next picture, waited for; none at the end.
+    ///
+    /// # Errors
+    /// If there is none for another reason. The source may be asked again.
+    fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError>;
+
+    /// How fast it gives pictures.
+    fn pace(&self) -> Pace;
+
+    /// Its name, for people.
+    fn name(&self) -> &str;
+
+    /// How many seconds it lasts, where that is known: then it can be asked for another place.
+    fn length(&self) -> Option<f64> {
+        None
+    }
+
+    /// How many pictures it has, where one is looked at until the next is asked for.
+    fn count(&self) -> Option<usize> {
+        None
+    }
+}

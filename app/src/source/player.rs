@@ -1,0 +1,211 @@
+//! A source on its thread, and the hand that steers it.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::{Frame, Grip, Pace, Source, SourceError};
+use crate::platform;
+
+/// What a source is told, from the window.
+#[derive(Debug, Default)]
+pub struct Control {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    plays: bool,
+    /// Pictures that are given although it does not play.
+    steps: usize,
+    seek: Option<f64>,
+    /// By how many pictures a folder is to go on; back where it is negative.
+    turn: i64,
+    grip: Grip,
+    is_over: bool,
+    slot: Option<Frame>,
+    end: Option<Result<(), SourceError>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            plays: true,
+            steps: 0,
+            seek: None,
+            turn: 0,
+            grip: Grip::new(),
+            is_over: false,
+            slot: None,
+            end: None,
+        }
+    }
+}
+
+impl Control {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic holds the lock")
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state());
+        self.changed.notify_all();
+        changed
+    }
+
+    /// The place to go on from, in seconds, if somebody asked for one since.
+    pub fn take_seek(&self) -> Option<f64> {
+        self.state().seek.take()
+    }
+
+    /// By how many pictures to go on, since this was last asked; back where it is negative.
+    pub fn take_turn(&self) -> i64 {
+        std::mem::take(&mut self.state().turn)
+    }
+
+    /// What is held in the scene.
+    pub fn grip(&self) -> Grip {
+        self.state().grip.clone()
+    }
+
+    /// Whether the source is no longer wanted.
+    pub fn is_over(&self) -> bool {
+        self.state().is_over
+    }
+
+    /// Wait for so long, or until somebody wants something else.
+    pub fn wait(&self, duration: Duration) {
+        let state = self.state();
+        let goes_on = |state: &mut State| !state.is_over && state.seek.is_none() && state.turn == 0;
+        let waited = self.changed.wait_timeout_while(state, duration, goes_on);
+        drop(waited.expect("no panic holds the lock"));
+    }
+
+    /// Wait until a picture is wanted; whether one will be.
+    fn wait_for_turn(&self, pace: Pace) -> bool {
+        let state = self.state();
+        let waits = |state: &mut State| {
+            let is_asked =
+                state.plays || state.steps > 0 || state.seek.is_some() || state.turn != 0;
+            let has_room = pace == Pace::Live || state.slot.is_none();
+            !state.is_over && !(is_asked && has_room)
+        };
+        let state = self.changed.wait_while(state, waits);
+        !state.expect("no panic holds the lock").is_over
+    }
+}
+
+/// A source at work: the newest picture is there to be taken.
+#[derive(Debug)]
+pub struct Player {
+    control: Arc<Control>,
+    name: String,
+    pace: Pace,
+    length: Option<f64>,
+    count: Option<usize>,
+}
+
+impl Player {
+    /// Let a source run; `notify` is called whenever it gave a picture, or stopped.
+    pub fn new(mut source: impl Source + 'static, notify: impl Fn() + Send + 'static) -> Self {
+        let control = Arc::new(Control::default());
+        if source.count().is_some() {
+            // The first is looked at until another is asked for.
+            control.change(|state| (state.plays, state.steps) = (false, 1));
+        }
+        let player = Self {
+            control: control.clone(),
+            name: source.name().to_owned(),
+            pace: source.pace(),
+            length: source.length(),
+            count: source.count(),
+        };
+        platform::spawn("source", move || {
+            while control.wait_for_turn(source.pace()) {
+                let next = source.next(&control);
+                control.change(|state| match next {
+                    Ok(Some(frame)) => {
+                        state.steps = state.steps.saturating_sub(1);
+                        state.slot = Some(frame);
+                    }
+                    Ok(None) => {
+                        (state.plays, state.steps) = (false, 0);
+                        state.end = Some(Ok(()));
+                    }
+                    Err(error) => {
+                        (state.plays, state.steps) = (false, 0);
+                        state.end = Some(Err(error));
+                    }
+                });
+                notify();
+            }
+        });
+        player
+    }
+
+    /// The newest picture, if there is one that was not taken yet.
+    pub fn take(&self) -> Option<Frame> {
+        self.control.change(|state| state.slot.take())
+    }
+
+    /// Whether it came to its end since this was last asked, or failed.
+    pub fn take_end(&self) -> Option<Result<(), SourceError>> {
+        self.control.change(|state| state.end.take())
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How fast it gives pictures.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// See [`Source::length`].
+    pub fn length(&self) -> Option<f64> {
+        self.length
+    }
+
+    /// See [`Source::count`].
+    pub fn count(&self) -> Option<usize> {
+        self.count
+    }
+
+    /// Whether pictures follow each other.
+    pub fn plays(&self) -> bool {
+        self.control.state().plays
+    }
+
+    /// Let pictures follow each other, or not.
+    pub fn play(&self, plays: bool) {
+        self.control.change(|state| state.plays = plays);
+    }
+
+    /// One more picture.
+    pub fn step(&self) {
+        self.control.change(|state| state.steps += 1);
+    }
+
+    /// The picture at a time, in seconds.
+    pub fn seek(&self, time: f64) {
+        self.control.change(|state| state.seek = Some(time));
+    }
+
+    /// So many pictures on, or back.
+    pub fn turn(&self, by: i64) {
+        self.control.change(|state| state.turn += by);
+    }
+
+    /// Hold shapes of the scene.
+    pub fn hold(&self, grip: Grip) {
+        self.control.change(|state| state.grip = grip);
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.control.change(|state| state.is_over = true);
+    }
+}

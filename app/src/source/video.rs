@@ -1,0 +1,134 @@
+//! Videos from files, played by the clock.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fpn_wgpu::video::{Video, VideoError, VideoFrame};
+use web_time::Instant;
+
+use super::{Control, Frame, Pace, Source, SourceError};
+
+/// A video as a source.
+pub struct VideoSource {
+    path: PathBuf,
+    name: String,
+    video: Video,
+    number: u64,
+    /// The picture that is shown next, where it is decoded already.
+    next: Option<VideoFrame>,
+    /// When the video's beginning was, or would have been.
+    began: Option<Instant>,
+}
+
+impl VideoSource {
+    /// The video in a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, SourceError> {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Ok(Self {
+            path: path.to_owned(),
+            name: name.to_string_lossy().into_owned(),
+            video: Video::open(path).map_err(|error| told(path, &error))?,
+            number: 0,
+            next: None,
+            began: None,
+        })
+    }
+
+    fn decoded(&mut self) -> Result<Option<VideoFrame>, SourceError> {
+        if let Some(next) = self.next.take() {
+            return Ok(Some(next));
+        }
+        let frame = self.video.next().transpose();
+        let frame = frame.map_err(|error| told(&self.path, &error))?;
+        self.number += u64::from(frame.is_some());
+        Ok(frame)
+    }
+
+    /// Go to the picture at a time. Pictures lean on those before them, so all up to it are decoded.
+    fn seek(&mut self, time: f64, control: &Control) -> Result<(), SourceError> {
+        let is_behind = self.next.as_ref().is_none_or(|next| next.time > time);
+        if is_behind {
+            self.video = Video::open(&self.path).map_err(|error| told(&self.path, &error))?;
+            (self.number, self.next) = (0, None);
+        }
+        let mut last = None;
+        while let Some(frame) = self.decoded()? {
+            let is_there = frame.time + 0.5 / self.video.rate.per_second() >= time;
+            last = Some(frame);
+            if is_there || control.is_over() {
+                break;
+            }
+        }
+        self.next = last;
+        Ok(())
+    }
+}
+
+fn told(path: &Path, error: &VideoError) -> SourceError {
+    SourceError(format!("{} {error}", path.display()))
+}
+
+impl Source for VideoSource {
+    fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
+        if let Some(time) = control.take_seek() {
+            self.seek(time, control)?;
+            self.began = None;
+        }
+        let Some(mut frame) = self.decoded()? else {
+            // From the beginning, when it is asked for more.
+            self.seek(0.0, control)?;
+            self.began = None;
+            return Ok(None);
+        };
+        let now = Instant::now();
+        let due = |frame: &VideoFrame, began: Instant| {
+            began + Duration::from_secs_f64(frame.time.max(0.0))
+        };
+        let interval = Duration::from_secs_f64(1.0 / self.video.rate.per_second());
+        let start =
+            |frame: &VideoFrame| now.checked_sub(Duration::from_secs_f64(frame.time.max(0.0)));
+        let began = match self.began {
+            // It was paused, or what looks at its pictures is much slower than they come: it goes on from here.
+            Some(began) if now > due(&frame, began) + interval * MOST_LEFT_OUT => None,
+            began => began,
+        };
+        let began = began.or_else(|| start(&frame)).unwrap_or(now);
+        self.began = Some(began);
+        // Pictures whose time is over are left out.
+        while now > due(&frame, began) + interval {
+            match self.decoded()? {
+                Some(later) => frame = later,
+                None => break,
+            }
+        }
+        control.wait(due(&frame, began).saturating_duration_since(now));
+        Ok(Some(Frame {
+            picture: Arc::new(frame.picture),
+            number: self.number - 1,
+            time: frame.time,
+            given: Instant::now(),
+            name: self.path.display().to_string().into(),
+            objects: [].into(),
+        }))
+    }
+
+    fn pace(&self) -> Pace {
+        Pace::Patient
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn length(&self) -> Option<f64> {
+        let count = self.video.count? as f64;
+        Some(count / self.video.rate.per_second())
+    }
+}
+
+/// Pictures that are left out at most to catch up with the clock.
+const MOST_LEFT_OUT: u32 = 15;

@@ -1,0 +1,332 @@
+//! What the window shows, and how.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use fpn_camera::CameraInfo;
+use fpn_wgpu::Detection;
+use fpn_wgpu::models::Stage;
+use serde::{Deserialize, Serialize};
+use web_time::Instant;
+
+use crate::engine::{Choice, Inspected, ModelCard, Seen};
+use crate::history::History;
+use crate::source::{Grip, Player};
+
+/// What is kept from one run to the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// What colours of boxes tell.
+    pub colour_by: ColourBy,
+    /// Whether boxes have their names on them.
+    pub names: bool,
+    /// Whether suppressed boxes are drawn where they are known.
+    pub ghosts: bool,
+    /// What the levels show.
+    pub map: MapChoice,
+    /// Whether bottom-up maps are beside the pyramid's.
+    pub beside: bool,
+    /// Whether a level's colours go from its own weakest to its own strongest cell, or are the same for all.
+    pub range: RangeChoice,
+    /// The panel on the right.
+    pub panel: Panel,
+    /// Whether a camera's pictures are mirrored.
+    pub mirrored: bool,
+    /// Whether the tour was offered already.
+    pub toured: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            colour_by: ColourBy::Level,
+            names: true,
+            ghosts: false,
+            map: MapChoice::Strength,
+            beside: false,
+            range: RangeChoice::Own,
+            panel: Panel::Found,
+            mirrored: true,
+            toured: false,
+        }
+    }
+}
+
+/// What colours of boxes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ColourBy {
+    /// Which level a box started from.
+    Level,
+    /// What it is.
+    Class,
+}
+
+/// What of a level is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MapChoice {
+    /// The Euclidean norm over channels.
+    Strength,
+    /// How likely a cell holds an object.
+    Objectness,
+    /// The mean over channels.
+    Mean,
+    /// The highest of all channels.
+    Maximum,
+    /// One channel.
+    Channel(usize),
+}
+
+impl MapChoice {
+    /// Whether it takes all channels, which are only there where the picture stands still.
+    pub fn needs_channels(self) -> bool {
+        matches!(self, Self::Mean | Self::Maximum | Self::Channel(_))
+    }
+}
+
+/// Which values become which colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RangeChoice {
+    /// Each level's own.
+    Own,
+    /// Those of all levels together, of this picture.
+    Shared,
+    /// As it was when this was chosen.
+    Fixed,
+}
+
+/// The panels on the right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Panel {
+    /// What was found.
+    Found,
+    /// How one box came to be.
+    Story,
+    /// From anchors to detections.
+    Stages,
+    /// The drawn pipeline with its times.
+    Pipeline,
+    /// Which detector.
+    Model,
+}
+
+impl Panel {
+    /// All of them, with their titles.
+    pub const ALL: [(Self, &str); 5] = [
+        (Self::Found, "Found"),
+        (Self::Story, "Story"),
+        (Self::Stages, "Stages"),
+        (Self::Pipeline, "Pipeline"),
+        (Self::Model, "Model"),
+    ];
+}
+
+/// Where a detector stands.
+pub enum ModelState {
+    /// It is being made.
+    Loading { name: String, since: Instant },
+    /// It is there, or the last one is.
+    Ready,
+    /// There is none.
+    None,
+}
+
+/// A cell of a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// 2 for P2.
+    pub level: usize,
+    /// Its row.
+    pub y: usize,
+    /// Its column.
+    pub x: usize,
+}
+
+/// The stages that boxes go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BoxStage {
+    /// Every anchor of every cell.
+    Anchors,
+    /// The best of each level.
+    Chosen,
+    /// Where the head shifted them.
+    Decoded,
+    /// What no better one of the level overlaps: proposals.
+    Proposals,
+    /// Candidates of the box head.
+    Candidates,
+    /// Detections.
+    Final,
+}
+
+impl BoxStage {
+    /// All of them, in their order.
+    pub const ALL: [Self; 6] = [
+        Self::Anchors,
+        Self::Chosen,
+        Self::Decoded,
+        Self::Proposals,
+        Self::Candidates,
+        Self::Final,
+    ];
+}
+
+/// A sentence for the user.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// What it says.
+    pub text: String,
+    /// Whether something went wrong.
+    pub is_error: bool,
+    /// When it came.
+    pub since: Instant,
+}
+
+/// The part of the picture that is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct View {
+    /// How many times as large as it fits.
+    pub zoom: f32,
+    /// The middle, in shares of the picture.
+    pub centre: [f32; 2],
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            zoom: 1.0,
+            centre: [0.5; 2],
+        }
+    }
+}
+
+/// All that the window shows.
+pub struct State {
+    pub settings: Settings,
+    pub player: Option<Arc<Player>>,
+    /// Whether something plays that could be paused.
+    pub plays: bool,
+    pub model: ModelState,
+    pub card: Option<Arc<ModelCard>>,
+    pub choice: Choice,
+    pub adapters: Vec<(String, bool)>,
+    /// The picture that is shown, with what was seen in it.
+    pub shown: Option<Arc<Seen>>,
+    /// How what is shown came to be, where that is known.
+    pub inspected: Option<Arc<Inspected>>,
+    /// Whether that is being found out.
+    pub inspects: bool,
+    /// What the picture is compared with.
+    pub pinned: Option<Arc<Seen>>,
+    pub history: History,
+    pub score: f32,
+    pub nms: f32,
+    /// Labels that are left out.
+    pub hidden: BTreeSet<usize>,
+    /// Which of the shown detections is selected, and over which the pointer is.
+    pub selected: Option<usize>,
+    pub hovered: Option<usize>,
+    /// Where the pointer is on the picture, in its pixels.
+    pub cursor: Option<[f32; 2]>,
+    /// The cell that the pointer is over, in a level.
+    pub cell: Option<Cell>,
+    pub stage: BoxStage,
+    pub view: View,
+    pub grip: Grip,
+    pub messages: VecDeque<Message>,
+    pub help: bool,
+    pub tour: Option<usize>,
+    pub cameras: Vec<CameraInfo>,
+    pub fixed_range: Option<crate::paint::Range>,
+    /// Seconds that each picture took, the newest last.
+    pub times: VecDeque<PictureTimes>,
+    pub records: Option<String>,
+    /// Seconds of each part, where they were measured.
+    pub stage_times: Option<Vec<(Stage, f64)>>,
+    /// Bytes of weights and activations on the GPU, where they were measured.
+    pub gpu_bytes: Option<usize>,
+    /// The part of the pipeline that is selected.
+    pub part: Option<Stage>,
+}
+
+/// Times of a picture that was shown.
+#[derive(Clone, Copy, Debug)]
+pub struct PictureTimes {
+    /// When it was shown.
+    pub shown: Instant,
+    /// Seconds that the detector took.
+    pub detected: f32,
+    /// Seconds from the source to the window.
+    pub latency: f32,
+    /// Seconds that the window took to draw its frame.
+    pub drawn: f32,
+}
+
+impl State {
+    /// Before anything was seen.
+    pub fn new(settings: Settings, choice: Choice) -> Self {
+        Self {
+            settings,
+            player: None,
+            plays: true,
+            model: ModelState::None,
+            card: None,
+            choice,
+            adapters: Vec::new(),
+            shown: None,
+            inspected: None,
+            inspects: false,
+            pinned: None,
+            history: History::default(),
+            score: 0.5,
+            nms: 0.5,
+            hidden: BTreeSet::new(),
+            selected: None,
+            hovered: None,
+            cursor: None,
+            cell: None,
+            stage: BoxStage::Final,
+            view: View::default(),
+            grip: Grip::new(),
+            messages: VecDeque::new(),
+            help: false,
+            tour: None,
+            cameras: Vec::new(),
+            fixed_range: None,
+            times: VecDeque::new(),
+            records: None,
+            stage_times: None,
+            gpu_bytes: None,
+            part: None,
+        }
+    }
+
+    /// The detections that pass the window's threshold, with their indices among all.
+    pub fn visible<'a>(&'a self, seen: &'a Seen) -> impl Iterator<Item = (usize, &'a Detection)> {
+        let items = seen.detections.items.iter().enumerate();
+        items.filter(|(_, item)| item.score >= self.score && !self.hidden.contains(&item.label))
+    }
+
+    /// How what is shown came to be, if it is of that very picture.
+    pub fn inspection(&self) -> Option<&Inspected> {
+        let (shown, inspected) = (self.shown.as_ref()?, self.inspected.as_ref()?);
+        let is_same = Arc::ptr_eq(&shown.frame.picture, &inspected.frame.picture);
+        is_same.then_some(inspected)
+    }
+
+    /// Tell the user something.
+    pub fn tell(&mut self, text: impl Into<String>, is_error: bool) {
+        let text = text.into();
+        self.messages.retain(|message| message.text != text);
+        self.messages.push_back(Message {
+            text,
+            is_error,
+            since: Instant::now(),
+        });
+        while self.messages.len() > MOST_MESSAGES {
+            self.messages.pop_front();
+        }
+    }
+}
+
+const MOST_MESSAGES: usize = 4;

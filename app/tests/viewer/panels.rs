@@ -1,0 +1,149 @@
+//! All panels, in a window as large as usual and in the smallest that is useful: drawn, and left to be looked at.
+
+use eframe::egui::Key;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use fpn_viewer::{Action, Viewer};
+
+use super::support::{folder, open, picture, scene, until_found, until_inspected};
+
+/// Sizes in points, and what pictures of them are called.
+const SIZES: [([f32; 2], &str); 2] = [([1280.0, 720.0], "large"), ([900.0, 600.0], "small")];
+
+/// A viewer that looks at a picture, and knows how its boxes came to be.
+fn inspected(size: [f32; 2]) -> (Harness<'static, Viewer>, tempfile::TempDir) {
+    let folder = folder();
+    let path = scene(&folder, 3);
+    let mut viewer = open(size, Some(&path));
+    until_found(&mut viewer);
+    until_inspected(&mut viewer);
+    (viewer, folder)
+}
+
+/// How many colours there are, of every fourth pixel: a picture of nothing has few.
+fn colours(drawn: &image::RgbaImage) -> usize {
+    let pixels = drawn.pixels().step_by(4);
+    pixels
+        .map(|pixel| pixel.0)
+        .collect::<std::collections::HashSet<_>>()
+        .len()
+}
+
+#[test]
+fn every_panel_is_drawn() {
+    for (size, name) in SIZES {
+        let (mut viewer, _folder) = inspected(size);
+        for panel in ["Found", "Story", "Stages", "Pipeline", "Model"] {
+            viewer.get_by_label(panel).click();
+            viewer.run_steps(4);
+            let drawn = picture(&mut viewer, &format!("{panel}_{name}").to_lowercase());
+            assert_eq!([drawn.width() as f32, drawn.height() as f32], size);
+            assert!(
+                colours(&drawn) > 500,
+                "{panel}: {} colours",
+                colours(&drawn)
+            );
+        }
+    }
+}
+
+#[test]
+fn levels_show_what_is_chosen() {
+    let (mut viewer, _folder) = inspected([1280.0, 720.0]);
+    let mut drawn = Vec::new();
+    for choice in ["Strength", "Objectness", "Mean", "Max", "Channel"] {
+        viewer.get_by_label(choice).click();
+        viewer.run_steps(4);
+        drawn.push(picture(
+            &mut viewer,
+            &format!("levels_{choice}").to_lowercase(),
+        ));
+    }
+    viewer.get_by_label("C beside P").click();
+    viewer.run_steps(4);
+    drawn.push(picture(&mut viewer, "levels_beside"));
+    for (index, one) in drawn.iter().enumerate() {
+        assert!(
+            drawn[index + 1..].iter().all(|other| one != other),
+            "{index} looks like another"
+        );
+    }
+}
+
+#[test]
+fn stages_are_gone_through_by_keys() {
+    let (mut viewer, _folder) = inspected([1280.0, 720.0]);
+    let keys = [
+        Key::Num1,
+        Key::Num2,
+        Key::Num3,
+        Key::Num4,
+        Key::Num5,
+        Key::Num6,
+    ];
+    for (number, key) in keys.into_iter().enumerate() {
+        viewer.key_press(key);
+        viewer.run_steps(3);
+        picture(&mut viewer, &format!("stage{}", number + 1));
+    }
+}
+
+#[test]
+fn a_box_in_the_list_tells_its_story() {
+    let (mut viewer, _folder) = inspected([1280.0, 720.0]);
+    let state = viewer.state().state();
+    let seen = state.shown.clone().expect("a picture is shown");
+    let (_, best) = state.visible(&seen).next().expect("something is found");
+    let row = format!("{}  {:.3}  P{}", best.name, best.score, best.level);
+    viewer.get_by_label(&row).click();
+    viewer.run_steps(4);
+    viewer.get_by_label("2  Anchor");
+    viewer.get_by_label("4  Proposal");
+    picture(&mut viewer, "story_of_the_best");
+}
+
+#[test]
+fn ghosts_help_and_the_tour_are_drawn() {
+    let (mut viewer, _folder) = inspected([1280.0, 720.0]);
+    viewer.key_press(Key::G);
+    viewer.run_steps(3);
+    picture(&mut viewer, "ghosts");
+    viewer.key_press(Key::F1);
+    viewer.run_steps(3);
+    picture(&mut viewer, "help");
+    viewer.key_press(Key::Escape);
+    viewer.get_by_label("Tour").click();
+    viewer.run_steps(3);
+    picture(&mut viewer, "tour");
+    let mut steps = 1;
+    while viewer.query_by_label("Next").is_some() {
+        viewer.get_by_label("Next").click();
+        viewer.run_steps(3);
+        steps += 1;
+        assert!(steps <= 12);
+    }
+    assert_eq!(steps, 12);
+    viewer.get_by_label("Done").click();
+    viewer.run_steps(3);
+    assert!(viewer.query_by_label("Done").is_none());
+}
+
+#[test]
+fn a_pinned_picture_is_beside_the_next() {
+    let folder = folder();
+    scene(&folder, 1);
+    scene(&folder, 2);
+    let mut viewer = open([1280.0, 720.0], Some(folder.path()));
+    until_found(&mut viewer);
+    viewer.state_mut().apply(Action::Pin(true));
+    viewer.state_mut().apply(Action::Step(1));
+    super::support::until(&mut viewer, "the next picture", |state| {
+        state
+            .shown
+            .as_ref()
+            .is_some_and(|seen| seen.frame.name.contains("scene2"))
+    });
+    let pinned = viewer.state().state().pinned.clone().expect("it is pinned");
+    assert!(pinned.frame.name.contains("scene1"));
+    picture(&mut viewer, "pinned");
+}
