@@ -196,21 +196,27 @@ pub fn suppress(
     limit: usize,
 ) -> Vec<Fate> {
     let mut kept: Vec<usize> = Vec::new();
-    let fate = |(index, &candidate): (usize, &BBox)| {
+    let mut fates = Vec::with_capacity(boxes.len());
+    for (index, &candidate) in boxes.iter().enumerate() {
         if kept.len() == limit {
-            return Fate::Dropped(Reason::Limit);
+            break;
         }
-        let mut rivals = kept.iter().filter(|&&k| group(k) == group(index));
-        let suppressor = rivals.find_map(|&by| {
-            let overlap = edges.iou(boxes[by], candidate);
-            (overlap > threshold).then_some(Fate::Suppressed { by, overlap })
+        let stronger = kept
+            .iter()
+            .find(|&&k| group(k) == group(index) && edges.iou(boxes[k], candidate) > threshold);
+        fates.push(match stronger {
+            Some(&by) => Fate::Suppressed {
+                by,
+                overlap: edges.iou(boxes[by], candidate),
+            },
+            None => {
+                kept.push(index);
+                Fate::Kept(kept.len() - 1)
+            }
         });
-        suppressor.unwrap_or_else(|| {
-            kept.push(index);
-            Fate::Kept(kept.len() - 1)
-        })
-    };
-    boxes.iter().enumerate().map(fate).collect()
+    }
+    fates.resize(boxes.len(), Fate::Dropped(Reason::Limit));
+    fates
 }
 
 /// The indices of the boxes that [`suppress`] keeps, in order.
