@@ -177,65 +177,6 @@ pub fn draw(painter: &Painter, state: &State, place: &Place) {
                 place.bounds,
             );
         }
-        BoxStage::Proposals => inspection.proposals.len(),
-        BoxStage::Candidates => inspection
-            .candidates
-            .iter()
-            .filter(|candidate| candidate.score >= state.score)
-            .count(),
-        BoxStage::Final => inspection
-            .detections
-            .items
-            .iter()
-            .filter(|found| found.score >= state.score)
-            .count(),
-    }
-}
-
-/// The boxes of the stage that is shown.
-pub fn draw(painter: &Painter, state: &State, place: &Place) {
-    let Some(inspected) = state.inspection() else {
-        return;
-    };
-    let inspection = &inspected.inspection;
-    let one = |bbox: [f32; 4], colour: Color32| {
-        let rect = place.rect_of(bbox);
-        painter.rect_stroke(
-            rect,
-            0.0,
-            egui::Stroke::new(1.0, colour),
-            egui::StrokeKind::Middle,
-        );
-    };
-    let faint = |level: usize| level_colour(level).gamma_multiply(0.6);
-    match state.stage {
-        // One cell's anchors say more than all: those of the cell in the middle of each level.
-        BoxStage::Anchors => {
-            for level in &inspection.anchors {
-                let colour = level_colour(level.level);
-                for bbox in level.of_cell(level.cells.map(|side| side / 2)) {
-                    outline(painter, place.rect_of(bbox), colour, 1.5);
-                }
-            }
-            let told = "the anchors of one cell of each level; every other cell has its own";
-            label(
-                painter,
-                told,
-                place.bounds.left_bottom(),
-                Color32::from_gray(235),
-                place.bounds,
-            );
-        }
-        BoxStage::Chosen => inspection
-            .starts
-            .iter()
-            .take(MOST_DRAWN)
-            .for_each(|start| one(start.anchor_box, faint(start.level))),
-        BoxStage::Decoded => inspection
-            .starts
-            .iter()
-            .take(MOST_DRAWN)
-            .for_each(|start| one(start.bbox, faint(start.level))),
         BoxStage::Proposals => inspection
             .proposals
             .iter()

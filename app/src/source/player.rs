@@ -88,7 +88,7 @@ impl Control {
             let is_asked =
                 state.plays || state.steps > 0 || state.seek.is_some() || state.turn != 0;
             let has_room = pace == Pace::Live || state.slot.is_none();
-            !state.is_over && !(is_asked && has_room)
+            !(state.is_over || is_asked && has_room)
         };
         let state = self.changed.wait_while(state, waits);
         !state.expect("no panic holds the lock").is_over
