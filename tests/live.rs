@@ -236,3 +236,34 @@ fn an_overlap_that_is_set_later_is_as_one_that_was_built_with() {
         assert_eq!(all(&detector), usual);
     }
 }
+
+/// The coarsest level that a bottom-up map makes has nothing handed down to it; all finer ones have.
+#[test]
+fn levels_without_the_way_down_are_made_of_their_own_maps_alone() {
+    let picture = DynamicImage::from(weights::picture(1, 160, 128));
+    let dense = dense_detector::RETINANET_RESNET50_FPN;
+    for architecture in [PYRAMID_TINY, dense] {
+        let config = ModelConfig::of(architecture);
+        for gpu in [None, Some(open())] {
+            let detector = Detector::builder(weights::seeded(&config, 1))
+                .min_size(128)
+                .max_size(160)
+                .gpu(gpu)
+                .map_kinds([MapKind::Pyramid, MapKind::Alone])
+                .maps_alone()
+                .build()
+                .expect("seeded weights fit");
+            let maps = detector.maps(&picture).expect("it is looked at");
+            let of = |kind: MapKind| maps.iter().filter(move |map| map.info.kind == kind);
+            let coarsest = of(MapKind::Alone).count() - 1;
+            assert!(coarsest >= 2, "{architecture}");
+            for (index, (alone, level)) in of(MapKind::Alone).zip(of(MapKind::Pyramid)).enumerate()
+            {
+                assert_eq!(alone.shape, level.shape);
+                assert_eq!(alone.info.name, format!("{} alone", level.info.name));
+                let is_same = alone.values == level.values;
+                assert_eq!(is_same, index == coarsest, "{}", alone.info.name);
+            }
+        }
+    }
+}

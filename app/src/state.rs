@@ -4,13 +4,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use fpn_camera::CameraInfo;
-use fpn_wgpu::Detection;
 use fpn_wgpu::models::Stage;
+use fpn_wgpu::{Detection, FeatureMap};
+use image::RgbaImage;
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
 use crate::engine::{Choice, Inspected, ModelCard, Seen};
 use crate::history::History;
+use crate::panels::levels::tiles::Tiles;
 use crate::source::{Grip, Player};
 
 /// What is kept from one run to the next.
@@ -25,8 +27,8 @@ pub struct Settings {
     pub ghosts: bool,
     /// What the levels show.
     pub map: MapChoice,
-    /// Whether bottom-up maps are beside the pyramid's.
-    pub beside: bool,
+    /// What is beside the pyramid's levels.
+    pub beside: Beside,
     /// Whether a level's colours go from its own weakest to its own strongest cell, or are the same for all.
     pub range: RangeChoice,
     /// The panel on the right.
@@ -44,7 +46,7 @@ impl Default for Settings {
             names: true,
             ghosts: false,
             map: MapChoice::Strength,
-            beside: false,
+            beside: Beside::Nothing,
             range: RangeChoice::Own,
             panel: Panel::Found,
             mirrored: true,
@@ -81,6 +83,28 @@ impl MapChoice {
     /// Whether it takes all channels, which are only there where the picture stands still.
     pub fn needs_channels(self) -> bool {
         matches!(self, Self::Mean | Self::Maximum | Self::Channel(_))
+    }
+}
+
+/// What is beside the pyramid's levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Beside {
+    /// They are alone.
+    Nothing,
+    /// The bottom-up maps.
+    BottomUp,
+    /// The same levels if nothing were handed down to them.
+    Alone,
+}
+
+impl Beside {
+    /// The one after it.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Nothing => Self::BottomUp,
+            Self::BottomUp => Self::Alone,
+            Self::Alone => Self::Nothing,
+        }
     }
 }
 
@@ -214,6 +238,10 @@ pub struct State {
     pub shown: Option<Arc<Seen>>,
     /// How what is shown came to be, where that is known.
     pub inspected: Option<Arc<Inspected>>,
+    /// The levels if nothing were handed down, and of which picture.
+    pub alone: Option<(Arc<RgbaImage>, Vec<FeatureMap>)>,
+    /// What is drawn of the levels.
+    pub tiles: Option<Tiles>,
     /// Whether that is being found out.
     pub inspects: bool,
     /// What the picture is compared with.
@@ -275,6 +303,8 @@ impl State {
             adapters: Vec::new(),
             shown: None,
             inspected: None,
+            alone: None,
+            tiles: None,
             inspects: false,
             pinned: None,
             history: History::default(),
@@ -312,6 +342,12 @@ impl State {
         let (shown, inspected) = (self.shown.as_ref()?, self.inspected.as_ref()?);
         let is_same = Arc::ptr_eq(&shown.frame.picture, &inspected.frame.picture);
         is_same.then_some(inspected)
+    }
+
+    /// The levels if nothing were handed down, if they are of that very picture.
+    pub fn alone(&self) -> Option<&[FeatureMap]> {
+        let (shown, (picture, maps)) = (self.shown.as_ref()?, self.alone.as_ref()?);
+        Arc::ptr_eq(&shown.frame.picture, picture).then_some(maps)
     }
 
     /// Tell the user something.

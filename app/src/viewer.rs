@@ -25,7 +25,9 @@ use crate::recorder::Recorder;
 use crate::source::{
     CameraSource, PictureSource, Player, SceneSource, Source, VideoSource, is_picture,
 };
-use crate::state::{BoxStage, MapChoice, ModelState, Panel, PictureTimes, Settings, State, View};
+use crate::state::{
+    Beside, BoxStage, MapChoice, ModelState, Panel, PictureTimes, Settings, State, View,
+};
 use crate::window;
 
 /// Pictures whose times are kept.
@@ -60,6 +62,8 @@ pub struct Viewer {
     ),
     /// Which picture's ways are being found out.
     asked: Option<Arc<image::RgbaImage>>,
+    /// Of which the levels without the way down are.
+    asked_alone: Option<Arc<image::RgbaImage>>,
 }
 
 struct Texture {
@@ -92,6 +96,7 @@ impl Viewer {
             receiver,
             problems: std::sync::mpsc::channel(),
             asked: None,
+            asked_alone: None,
         };
         viewer.apply(Action::Load(start.choice));
         match start.source {
@@ -338,7 +343,7 @@ impl Viewer {
             && !self.state.plays
         {
             self.engine.again(seen.frame.clone());
-            self.asked = None;
+            (self.asked, self.asked_alone) = (None, None);
         }
     }
 
@@ -372,6 +377,14 @@ impl Viewer {
             Event::Inspected(inspected) => {
                 self.state.inspects = false;
                 self.state.inspected = Some(Arc::new(inspected));
+            }
+            Event::Alone(frame, maps) => {
+                if maps.is_empty() {
+                    let told = "This model hands down otherwise: its levels cannot be had without";
+                    self.state.tell(told, true);
+                    self.state.settings.beside = Beside::Nothing;
+                }
+                self.state.alone = Some((frame.picture, maps));
             }
             Event::Measured(measured) => {
                 self.state.gpu_bytes = Some(measured.bytes);
@@ -433,7 +446,8 @@ impl Viewer {
                 .player
                 .as_ref()
                 .is_some_and(|player| player.count().is_some());
-        let needs_channels = state.settings.map.needs_channels() || state.settings.beside;
+        let needs_channels =
+            state.settings.map.needs_channels() || state.settings.beside != Beside::Nothing;
         if !stands && needs_channels {
             self.play(false);
             return;
@@ -441,6 +455,15 @@ impl Viewer {
         let Some(seen) = state.shown.as_ref().filter(|_| stands) else {
             return;
         };
+        if state.settings.beside == Beside::Alone
+            && self
+                .asked_alone
+                .as_ref()
+                .is_none_or(|asked| !Arc::ptr_eq(asked, &seen.frame.picture))
+        {
+            self.asked_alone = Some(seen.frame.picture.clone());
+            self.engine.alone(seen.frame.clone());
+        }
         let picture = &seen.frame.picture;
         if self
             .asked
@@ -577,15 +600,17 @@ impl Viewer {
         let state = &mut self.state;
         context.input(|input| {
             let pressed = |key: Key| input.key_pressed(key) && input.modifiers.is_none();
-            let toggles: [(Key, &mut bool); 3] = [
+            let toggles: [(Key, &mut bool); 2] = [
                 (Key::N, &mut state.settings.names),
                 (Key::G, &mut state.settings.ghosts),
-                (Key::B, &mut state.settings.beside),
             ];
             for (key, value) in toggles {
                 if pressed(key) {
                     *value = !*value;
                 }
+            }
+            if pressed(Key::B) {
+                state.settings.beside = state.settings.beside.next();
             }
             if pressed(Key::Space) {
                 actions.push(Action::Play(!state.plays));
@@ -750,7 +775,7 @@ impl App for Viewer {
                 choice if choice.needs_channels() => MapChoice::Strength,
                 choice => choice,
             },
-            beside: false,
+            beside: Beside::Nothing,
             ..self.state.settings.clone()
         };
         eframe::set_value(storage, SETTINGS, &settings);

@@ -194,6 +194,10 @@ impl DenseDetector {
         let first = self.first_level;
         let features = self.bottom_up(image);
         outputs.levels(MapKind::Features, first, &features, |n| format!("C{n}"));
+        if request.asks_for(MapKind::Alone) {
+            let alone = self.backbone.fpn.levels_alone(features.clone());
+            outputs.levels(MapKind::Alone, first, &alone, |n| format!("P{n} alone"));
+        }
         let pyramid = self.pyramid(features);
         outputs.levels(MapKind::Pyramid, first, &pyramid, |n| format!("P{n}"));
         if !request.needs_heads() {

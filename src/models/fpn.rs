@@ -129,6 +129,15 @@ impl FeaturePyramid {
         levels
     }
 
+    /// The same where nothing is handed down: each level is made of its own map, and none lies behind the coarsest.
+    pub fn levels_alone(&self, features: Vec<Tensor<4>>) -> Vec<Tensor<4>> {
+        let levels = features.into_iter().enumerate();
+        let alone = |(level, map): (usize, Tensor<4>)| {
+            self.layer_blocks[level].forward(self.lateral(level, map))
+        };
+        levels.map(alone).collect()
+    }
+
     /// The lateral of a level, 0 the finest.
     pub fn lateral(&self, level: usize, map: Tensor<4>) -> Tensor<4> {
         self.inner_blocks[level].forward(map)

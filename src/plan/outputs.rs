@@ -15,6 +15,9 @@ pub enum MapKind {
     Features,
     /// The pyramid's levels, P2…P6.
     Pyramid,
+    /// The pyramid's levels as they would be if nothing were handed down to them: each made of its own bottom-up map
+    /// alone. Of the pyramids of Faster R-CNN, RetinaNet and FCOS; other models give none.
+    Alone,
     /// The heads' raw maps.
     Heads,
     /// How strong each cell of a pyramid's level is, `[1, H, W]`: the Euclidean norm over its channels.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use fpn_wgpu::gpu::{Gpu, adapters};
-use fpn_wgpu::models::Architecture;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
+use fpn_wgpu::models::{Architecture, Selection};
 use fpn_wgpu::plan::MapKind;
 use fpn_wgpu::weights::{self, Checkpoint};
-use fpn_wgpu::{BuildError, Detector};
+use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 use web_time::Instant;
 
 use super::{Choice, DeviceChoice, InputSize, ModelCard, WeightsChoice};
@@ -59,34 +59,55 @@ impl Loader {
     }
 
     async fn make(&mut self, choice: &Choice, pause: impl AsyncFn()) -> Result<Detector, String> {
+        let (builder, selection) = self.builder(choice, &pause).await?;
+        let name = choice.weights.name();
+        let selection = selection.map_err(|architecture| {
+            format!("{name} is for {architecture}, which gives feature maps and finds no objects")
+        })?;
+        let builder = builder
+            .score_threshold(selection.score_threshold.min(LOWEST_SCORE))
+            .map_kinds([MapKind::Strength, MapKind::Objectness])
+            .inspectable();
+        let built = builder.build_async(pause).await;
+        built.map_err(|error| misbuilt(error, &name))
+    }
+
+    /// The same model for the maps that its levels would be if nothing were handed down.
+    ///
+    /// # Errors
+    /// As it was when the detector was made, in a sentence.
+    pub async fn make_alone(&mut self, choice: &Choice) -> Result<Detector, String> {
+        let pause = async || {};
+        let (builder, _) = self.builder(choice, &pause).await?;
+        let built = builder.map_kinds([MapKind::Alone]).maps_alone().build();
+        built.map_err(|error| misbuilt(error, &choice.weights.name()))
+    }
+
+    /// What both are made of, and what the model selects by; the model itself where it finds nothing.
+    async fn builder(
+        &mut self,
+        choice: &Choice,
+        pause: &impl AsyncFn(),
+    ) -> Result<(DetectorBuilder, Result<Selection, Architecture>), String> {
         let name = choice.weights.name();
         pause().await;
         let checkpoint = open(choice)?;
         let gpu = self.gpu(&choice.device).await?;
-        let mut builder = Detector::builder(checkpoint).gpu(gpu);
+        let mut builder = Detector::builder(checkpoint)
+            .gpu(gpu)
+            .precision(choice.precision);
         if let Some(architecture) = choice.architecture {
             builder = builder.architecture(architecture);
         }
         let config = builder.config().map_err(|error| misbuilt(error, &name))?;
         let architecture = config.architecture;
-        let Some(selection) = architecture.selection() else {
-            return Err(format!(
-                "{name} is for {architecture}, which gives feature maps and finds no objects"
-            ));
-        };
-        builder = builder
-            .score_threshold(selection.score_threshold.min(LOWEST_SCORE))
-            .precision(choice.precision)
-            .map_kinds([MapKind::Strength, MapKind::Objectness])
-            .inspectable();
         if let InputSize::Short(side) = choice.size {
             builder = match architecture.transform().resizer.is_warp() {
                 true => builder.min_size(side),
                 false => builder.min_size(side).max_size(2 * side),
             };
         }
-        let built = builder.build_async(pause).await;
-        built.map_err(|error| misbuilt(error, &name))
+        Ok((builder, architecture.selection().ok_or(architecture)))
     }
 
     async fn gpu(&mut self, device: &DeviceChoice) -> Result<Option<Arc<Gpu>>, String> {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
-use fpn_wgpu::Detector;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::Stage;
+use fpn_wgpu::{Detector, FeatureMap};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use web_time::Instant;
 
@@ -40,6 +40,8 @@ enum Command {
     Again(Frame),
     /// What the parts of the pipeline take for this picture.
     Measure(Frame),
+    /// The levels of this picture if nothing were handed down.
+    Alone(Frame),
 }
 
 /// What the engine tells.
@@ -56,6 +58,8 @@ pub enum Event {
     Inspected(Inspected),
     /// What a picture takes on the GPU.
     Measured(Measured),
+    /// The levels of a picture if nothing were handed down.
+    Alone(Frame, Vec<FeatureMap>),
     /// A picture could not be looked at: why.
     Failed(String),
 }
@@ -85,6 +89,7 @@ impl Engine {
             loader: load::Loader { window, gpu: None },
             player: None,
             ready: None,
+            alone: None,
             nms_threshold: None,
         };
         platform::spawn("detector", move || platform::run(worker.work()));
@@ -142,6 +147,11 @@ impl Engine {
         self.send(Command::Measure(frame));
     }
 
+    /// Find out what the levels of a picture would be if nothing were handed down.
+    pub fn alone(&self, frame: Frame) {
+        self.send(Command::Alone(frame));
+    }
+
     fn send(&self, command: Command) {
         // It works for as long as the window is there.
         self.commands.unbounded_send(command).ok();
@@ -170,6 +180,8 @@ struct Worker {
     loader: load::Loader,
     player: Option<Arc<Player>>,
     ready: Option<(Detector, Arc<ModelCard>)>,
+    /// The same model without the way down, made when it is first asked for.
+    alone: Option<Detector>,
     nms_threshold: Option<f32>,
 }
 
@@ -189,6 +201,7 @@ impl Worker {
                 Command::Inspect(frame) => self.inspect(&frame).await,
                 Command::Again(frame) => self.look(frame).await,
                 Command::Measure(frame) => self.measure(&frame),
+                Command::Alone(frame) => self.look_alone(frame).await,
             }
             self.look_at_newest().await;
         }
@@ -205,7 +218,7 @@ impl Worker {
             Some(Err(told)) => self.outbox.send(Event::NotLoaded(told)),
             Some(Ok((detector, card))) => {
                 let card = Arc::new(card);
-                self.ready = Some((detector, card.clone()));
+                (self.ready, self.alone) = (Some((detector, card.clone())), None);
                 self.apply_threshold();
                 self.outbox.send(Event::Loaded(card));
             }
@@ -282,6 +295,24 @@ impl Worker {
                 inspection,
             })),
             Err(error) => self.fail(format!("{}: {error}", frame.name)),
+        }
+    }
+
+    async fn look_alone(&mut self, frame: Frame) {
+        let Some((_, card)) = &self.ready else {
+            return;
+        };
+        if self.alone.is_none() {
+            match self.loader.make_alone(&card.choice).await {
+                Ok(detector) => self.alone = Some(detector),
+                Err(told) => return self.fail(told),
+            }
+        }
+        let picture = image::DynamicImage::from(frame.picture.as_ref().clone());
+        match self.alone.as_ref().map(|detector| detector.maps(&picture)) {
+            Some(Ok(maps)) => self.outbox.send(Event::Alone(frame, maps)),
+            Some(Err(error)) => self.fail(format!("{}: {error}", frame.name)),
+            None => {}
         }
     }
 

@@ -70,6 +70,7 @@ pub struct Times {
 }
 
 /// A picture with all that led to its detections.
+#[derive(Debug)]
 pub struct Inspected {
     /// The picture.
     pub frame: Frame,

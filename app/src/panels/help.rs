@@ -21,7 +21,10 @@ const KEYS: [(&str, &str); 15] = [
     ("L", "colours tell the level, or the class"),
     ("N", "names and scores on boxes, or not"),
     ("G", "ghosts of suppressed boxes, or not"),
-    ("B", "bottom-up maps beside the pyramid's, or not"),
+    (
+        "B",
+        "beside the levels: bottom-up maps, levels without the way down, nothing",
+    ),
     ("P", "pin this picture to compare with it, or no longer"),
     ("+  −  0", "enlarge, reduce, all of the picture"),
     ("O", "open a picture, a video or a checkpoint"),

@@ -3,7 +3,7 @@
 use eframe::egui::{self, Align2, Context, Frame, Id, Ui, vec2};
 
 use crate::action::Action;
-use crate::state::{BoxStage, ColourBy, MapChoice, Panel, RangeChoice, State, View};
+use crate::state::{Beside, BoxStage, ColourBy, MapChoice, Panel, RangeChoice, State, View};
 
 /// A step: its title, its text, and what it does to the window.
 struct Step {
@@ -25,7 +25,7 @@ const STEPS: [Step; 12] = [
             state.settings.panel = Panel::Found;
             state.settings.map = MapChoice::Strength;
             state.settings.range = RangeChoice::Own;
-            state.settings.beside = false;
+            state.settings.beside = Beside::Nothing;
             state.stage = BoxStage::Final;
             state.view = View::default();
         },
@@ -95,12 +95,12 @@ const STEPS: [Step; 12] = [
     },
     Step {
         title: "What the way down adds",
-        text: "C maps come from the bottom-up network: fine ones are sharp, but know little. P maps also know what the \
-               coarse levels know, handed down. Compare C2 with P2.",
+        text: "Each level again, on its left as it would be if nothing were handed down from the coarser ones. Fine levels \
+               alone are sharp, but know little. “C beside P” shows what the bottom-up network gave.",
         prepare: |state, actions| {
             actions.push(Action::Play(false));
             state.settings.ghosts = false;
-            state.settings.beside = true;
+            state.settings.beside = Beside::Alone;
         },
     },
     Step {
@@ -109,7 +109,7 @@ const STEPS: [Step; 12] = [
                are named. Some like edges, some fillings, some nothing that has a word.",
         prepare: |state, actions| {
             actions.push(Action::Play(false));
-            state.settings.beside = false;
+            state.settings.beside = Beside::Nothing;
             state.settings.map = MapChoice::Channel(0);
         },
     },

@@ -155,6 +155,11 @@ impl FasterRcnn {
         };
         let features = self.bottom_up(image);
         tell(MapKind::Features, &features, |n| format!("C{n}"));
+        // EFPN's finest level has no convolution of its own.
+        if request.asks_for(MapKind::Alone) && self.backbone.ftt.is_none() {
+            let alone = self.backbone.fpn.levels_alone(features.clone());
+            tell(MapKind::Alone, &alone, |n| format!("P{n} alone"));
+        }
         let Pyramid { levels, textured } = self.textured_pyramid(features);
         tell(MapKind::Pyramid, &levels, |n| format!("P{n}"));
         if let Some(map) = textured {

@@ -1,7 +1,8 @@
 //! The pyramid's levels side by side, as heat maps, with what came from each.
 
+pub mod tiles;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use eframe::egui::{
     Align2, Color32, FontId, Painter, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2,
@@ -10,27 +11,14 @@ use eframe::egui::{
 use fpn_wgpu::FeatureMap;
 use fpn_wgpu::plan::MapKind;
 
+use self::tiles::Tile;
 use super::picture::{Place, draw_faint};
 use crate::engine::Seen;
 use crate::paint::{Heat, Range, heat_colour, level_colour, outline};
-use crate::state::{Cell, MapChoice, RangeChoice, State};
+use crate::state::{Beside, Cell, MapChoice, RangeChoice, State};
 
 /// Height of a level's title, in points.
 const TITLE: f32 = 18.0;
-
-/// One map that is drawn.
-struct Tile {
-    title: String,
-    level: usize,
-    stride: usize,
-    /// Rows and columns.
-    size: [usize; 2],
-    /// The part of it that lies over the picture, down and across.
-    coverage: [f32; 2],
-    values: Arc<[f32]>,
-    /// Whether its cells are those that boxes start from.
-    is_level: bool,
-}
 
 /// The levels of what is shown.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -38,7 +26,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     let Some(seen) = state.shown.clone() else {
         return;
     };
-    let tiles = tiles(state, &seen);
+    let tiles = tiles::of(state, &seen);
     if tiles.is_empty() {
         ui.weak("No maps yet");
         return;
@@ -47,7 +35,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     legend(ui, state, &ranges);
     let bounds = ui.available_rect_before_wrap();
     let aspect = seen.detections.height.max(1) as f32 / seen.detections.width.max(1) as f32;
-    let columns_of_two = state.settings.beside && tiles.iter().any(|tile| !tile.is_level);
+    let columns_of_two = tiles.iter().any(|tile| !tile.is_level);
     let [columns, width] = arrange(tiles.len(), bounds.size(), aspect, columns_of_two);
     let columns = columns as usize;
     let size = vec2(width, width * aspect + TITLE);
@@ -113,10 +101,20 @@ fn header(ui: &mut Ui, state: &mut State) {
                 settings.map = MapChoice::Channel(channel);
             }
         }
-        ui.checkbox(&mut settings.beside, "C beside P")
-            .on_hover_text(
-                "The bottom-up maps beside the pyramid's: what the way down adds (pauses)",
-            );
+        let choices = [
+            (Beside::BottomUp, "C beside P", "The bottom-up maps beside the pyramid's (pauses)"),
+            (
+                Beside::Alone,
+                "Without the way down",
+                "What the levels would be if nothing were handed down, beside what they are (pauses)",
+            ),
+        ];
+        for (choice, name, told) in choices {
+            let mut is_chosen = settings.beside == choice;
+            if ui.checkbox(&mut is_chosen, name).on_hover_text(told).changed() {
+                settings.beside = if is_chosen { choice } else { Beside::Nothing };
+            }
+        }
     });
 }
 
@@ -181,120 +179,8 @@ fn arrange(tiles: usize, room: Vec2, aspect: f32, in_pairs: bool) -> [f32; 2] {
     [best[0], best[1].max(40.0)]
 }
 
-/// The maps that are to be drawn, finest first.
-fn tiles(state: &State, seen: &Seen) -> Vec<Tile> {
-    let choice = state.settings.map;
-    let inspected = state.inspection();
-    let tile = |map: &FeatureMap, values: Vec<f32>, is_level: bool| Tile {
-        title: map
-            .info
-            .name
-            .split(' ')
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        level: map.info.level,
-        stride: map.info.stride,
-        size: [map.shape[1], map.shape[2]],
-        coverage: map.coverage,
-        values: values.into(),
-        is_level,
-    };
-    let live = |kind: MapKind| {
-        let maps = seen.views.iter().filter(move |map| map.info.kind == kind);
-        maps.map(|map| tile(map, map.values.clone(), true))
-            .collect::<Vec<_>>()
-    };
-    let levels: Vec<Tile> = match (choice, inspected) {
-        (MapChoice::Objectness, _) => live(MapKind::Objectness),
-        (MapChoice::Strength, _) | (_, None) => live(MapKind::Strength),
-        (choice, Some(inspected)) => {
-            let maps = inspected.inspection.maps.iter();
-            let maps = maps.filter(|map| map.info.kind == MapKind::Pyramid);
-            maps.map(|map| tile(map, reduced(map, choice), true))
-                .collect()
-        }
-    };
-    let Some(inspected) = inspected.filter(|_| state.settings.beside) else {
-        return levels;
-    };
-    let bottom_up: Vec<&FeatureMap> = inspected
-        .inspection
-        .maps
-        .iter()
-        .filter(|map| map.info.kind == MapKind::Features)
-        .collect();
-    let choice = match choice {
-        MapChoice::Objectness => MapChoice::Strength,
-        choice => choice,
-    };
-    let mut all = Vec::new();
-    for level in levels {
-        if let Some(map) = bottom_up.iter().find(|map| map.info.stride == level.stride) {
-            all.push(tile(map, reduced(map, choice), false));
-        } else {
-            // No such map: the place stays empty.
-            all.push(Tile {
-                title: "—".to_owned(),
-                values: [].into(),
-                size: [0, 0],
-                is_level: false,
-                ..Tile {
-                    ..tile_like(&level)
-                }
-            });
-        }
-        all.push(level);
-    }
-    all
-}
-
-fn tile_like(level: &Tile) -> Tile {
-    Tile {
-        title: level.title.clone(),
-        level: level.level,
-        stride: level.stride,
-        size: level.size,
-        coverage: level.coverage,
-        values: level.values.clone(),
-        is_level: level.is_level,
-    }
-}
-
-/// A map's channels as one value a cell.
-fn reduced(map: &FeatureMap, choice: MapChoice) -> Vec<f32> {
-    let [channels, height, width] = map.shape;
-    let cells = height * width;
-    let planes = || map.values.chunks_exact(cells.max(1));
-    match choice {
-        MapChoice::Strength | MapChoice::Objectness => map.strength(),
-        MapChoice::Channel(channel) => {
-            let plane = planes().nth(channel.min(channels.saturating_sub(1)));
-            plane.unwrap_or_default().to_vec()
-        }
-        MapChoice::Mean => {
-            let mut sum = vec![0.0; cells];
-            for plane in planes() {
-                sum.iter_mut()
-                    .zip(plane)
-                    .for_each(|(sum, value)| *sum += value);
-            }
-            sum.iter().map(|sum| sum / channels.max(1) as f32).collect()
-        }
-        MapChoice::Maximum => {
-            let mut most = vec![f32::MIN; cells];
-            for plane in planes() {
-                most.iter_mut()
-                    .zip(plane)
-                    .for_each(|(most, value)| *most = most.max(*value));
-            }
-            most
-        }
-    }
-}
-
 fn ranges(state: &State, tiles: &[Tile]) -> Vec<Range> {
-    if state.settings.map == MapChoice::Objectness && !state.settings.beside {
+    if state.settings.map == MapChoice::Objectness && state.settings.beside == Beside::Nothing {
         // Probabilities.
         return vec![
             Range {
@@ -304,7 +190,7 @@ fn ranges(state: &State, tiles: &[Tile]) -> Vec<Range> {
             tiles.len()
         ];
     }
-    let own: Vec<Range> = tiles.iter().map(|tile| Range::of(&tile.values)).collect();
+    let own: Vec<Range> = tiles.iter().map(|tile| tile.range).collect();
     match state.settings.range {
         RangeChoice::Own => own,
         RangeChoice::Shared => {
