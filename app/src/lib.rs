@@ -7,6 +7,7 @@ mod action;
 mod anchors;
 mod engine;
 mod history;
+mod measure;
 mod paint;
 mod panels;
 mod platform;

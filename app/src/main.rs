@@ -38,6 +38,10 @@ struct Arguments {
     /// Resize a picture's short side to this many pixels
     #[arg(long, value_name = "N")]
     min_size: Option<usize>,
+
+    /// Measure so many pictures after a warm-up, write the times as JSON, and close
+    #[arg(long, value_name = "N")]
+    measure: Option<usize>,
 }
 
 fn precision(name: &str) -> Result<Precision, String> {
@@ -67,6 +71,7 @@ impl Arguments {
                 size: self.min_size.map_or(InputSize::Usual, InputSize::Short),
             },
             source: self.source,
+            measure: self.measure,
         }
     }
 }
@@ -98,7 +103,10 @@ fn main() -> ExitCode {
     match opened {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: no window can be opened: {error}");
+            let told = error.to_string();
+            // Behind the system's words on where in its code.
+            let reason = told.rsplit(": ").next().unwrap_or(&told);
+            eprintln!("error: no window can be opened: {reason}");
             ExitCode::FAILURE
         }
     }

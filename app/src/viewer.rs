@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, ColorImage, Context, Event as Input, Id, Key, Panel as Side, TextureHandle,
-    TextureOptions, Ui,
+    self, ColorImage, Context, Event as Input, Key, Panel as Side, TextureHandle, TextureOptions,
+    Ui,
 };
 use eframe::{App, CreationContext, Frame as EframeFrame, Storage};
 use fpn_wgpu::annotate::annotate;
@@ -18,6 +18,7 @@ use web_time::Instant;
 use crate::action::Action;
 use crate::engine::{Choice, Engine, Event, Seen, WeightsChoice};
 use crate::history::History;
+use crate::measure::Measurement;
 use crate::paint::HeatMaps;
 use crate::panels;
 use crate::platform::{self, Dialog};
@@ -43,6 +44,8 @@ pub struct Start {
     pub choice: Choice,
     /// What to look at: a file, a folder, a camera's path; the built-in scene where none is given.
     pub source: Option<String>,
+    /// Write to standard output what so many pictures took, and close.
+    pub measure: Option<usize>,
 }
 
 /// The program in its window.
@@ -53,6 +56,9 @@ pub struct Viewer {
     /// The picture that is shown, and the pinned one, on the window's device.
     textures: [Option<Texture>; 2],
     recorder: Option<Recorder>,
+    measurement: Option<Measurement>,
+    /// Seconds that the window took to draw its last frame.
+    drawn: f32,
     /// What comes from dialogs and recordings, which have threads of their own.
     sender: std::sync::mpsc::Sender<Action>,
     receiver: std::sync::mpsc::Receiver<Action>,
@@ -92,6 +98,8 @@ impl Viewer {
             context,
             textures: [None, None],
             recorder: None,
+            drawn: 0.0,
+            measurement: start.measure.map(Measurement::new),
             sender,
             receiver,
             problems: std::sync::mpsc::channel(),
@@ -420,15 +428,21 @@ impl Viewer {
         if has_history && !is_same {
             state.history.push(seen.clone());
         }
-        state.times.push_back(PictureTimes {
+        let times = PictureTimes {
             shown: Instant::now(),
             detected: seen.times.detected.as_secs_f32(),
             latency: seen.frame.given.elapsed().as_secs_f32(),
-            drawn: self
-                .context
-                .data(|data| data.get_temp(Id::unique("drawn")))
-                .unwrap_or(0.0),
-        });
+            drawn: self.drawn,
+        };
+        state.times.push_back(times);
+        if let Some(measured) = self.measurement.as_mut().and_then(|all| all.saw(times)) {
+            self.measurement = None;
+            match serde_json::to_string(&measured) {
+                Ok(text) => println!("{text}"),
+                Err(error) => state.tell(error.to_string(), true),
+            }
+            self.context.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
         if state.times.len() > MOST_TIMES {
             state.times.pop_front();
         }
@@ -722,8 +736,11 @@ impl App for Viewer {
         self.find_out();
         self.upload();
         if let Some(seconds) = frame.info().cpu_usage {
-            self.context
-                .data_mut(|data| data.insert_temp(Id::unique("drawn"), seconds));
+            self.drawn = seconds;
+            if let Some(measurement) = &mut self.measurement {
+                measurement.drew(seconds);
+                self.context.request_repaint();
+            }
         }
     }
 

@@ -92,7 +92,7 @@ impl Engine {
             alone: None,
             nms_threshold: None,
         };
-        platform::spawn("detector", move || platform::run(worker.work()));
+        platform::spawn_behind("detector", move || platform::run(worker.work()));
         Self {
             commands,
             events,
@@ -238,6 +238,8 @@ impl Worker {
             && let Some(frame) = self.player.as_ref().and_then(|player| player.take())
         {
             self.look(frame).await;
+            // The next is made when it is asked for; what was sent meanwhile comes first.
+            self.commands.unbounded_send(Command::Look).ok();
         }
     }
 

@@ -18,6 +18,21 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
     spawned.unwrap_or_else(|error| panic!("no thread for the {name}: {error}"));
 }
 
+/// The same where the window comes first: all threads that are begun there, such as a software adapter's, stand back
+/// too.
+pub fn spawn_behind(name: &str, work: impl FnOnce() + Send + 'static) {
+    spawn(name, || {
+        // Elsewhere this would be the whole program's.
+        #[cfg(target_os = "linux")]
+        rustix::process::nice(BEHIND).ok();
+        work();
+    });
+}
+
+/// How far threads stand back that may take all of the processor.
+#[cfg(target_os = "linux")]
+const BEHIND: i32 = 10;
+
 /// Wait on a thread of one's own.
 pub fn sleep(duration: Duration) {
     std::thread::sleep(duration);
@@ -127,4 +142,12 @@ pub fn save_picture(path: &Path, picture: &DynamicImage) -> Result<(), String> {
 /// Look which cameras this machine has: on a thread of its own, since the user may have to allow it first.
 pub fn find_cameras(found: impl FnOnce(Vec<CameraInfo>) + Send + 'static) {
     spawn("cameras", move || found(fpn_camera::cameras()));
+}
+
+/// Resident memory of this program, where the system tells.
+pub fn resident_bytes() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
 }

@@ -38,7 +38,7 @@ pub struct Frame {
 /// How fast a source gives pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// Each picture waits until it is taken.
+    /// A picture is made when somebody looks for one, so that it is no older than need be.
     Patient,
     /// As it comes: a picture that nobody took makes room for the next.
     Live,

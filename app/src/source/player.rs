@@ -23,6 +23,8 @@ struct State {
     turn: i64,
     grip: Grip,
     is_over: bool,
+    /// Whether somebody looked for a picture and found none.
+    is_wanted: bool,
     slot: Option<Frame>,
     end: Option<Result<(), SourceError>>,
 }
@@ -36,6 +38,7 @@ impl Default for State {
             turn: 0,
             grip: Grip::new(),
             is_over: false,
+            is_wanted: false,
             slot: None,
             end: None,
         }
@@ -87,7 +90,7 @@ impl Control {
         let waits = |state: &mut State| {
             let is_asked =
                 state.plays || state.steps > 0 || state.seek.is_some() || state.turn != 0;
-            let has_room = pace == Pace::Live || state.slot.is_none();
+            let has_room = pace == Pace::Live || (state.is_wanted && state.slot.is_none());
             !(state.is_over || is_asked && has_room)
         };
         let state = self.changed.wait_while(state, waits);
@@ -145,7 +148,11 @@ impl Player {
 
     /// The newest picture, if there is one that was not taken yet.
     pub fn take(&self) -> Option<Frame> {
-        self.control.change(|state| state.slot.take())
+        self.control.change(|state| {
+            let frame = state.slot.take();
+            state.is_wanted = frame.is_none();
+            frame
+        })
     }
 
     /// Whether it came to its end since this was last asked, or failed.

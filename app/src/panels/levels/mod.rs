@@ -303,12 +303,11 @@ fn draw(
             }
         }
     }
-    pointer(ui, state, seen, tile, response, &clipped, &place);
+    pointer(state, seen, tile, response, &clipped, &place);
 }
 
 /// The pointer of all levels and the picture is one.
 fn pointer(
-    ui: &Ui,
     state: &mut State,
     seen: &Seen,
     tile: &Tile,
@@ -337,7 +336,6 @@ fn pointer(
                 ui.label(told);
             });
         }
-        ui.ctx().request_repaint();
     }
     let Some(cursor) = state.cursor else {
         return;
