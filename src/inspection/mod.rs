@@ -12,6 +12,25 @@
 //! engine's own. What became of other boxes is decided by the functions that the CPU engine selects with, over the
 //! maps and rows that the engine read back; where it is a GPU, whose numbers differ from the host's in the last bits, a
 //! decision that hung on them is told as [`Reason::Rounding`].
+//!
+//! ```
+//! use fpn_wgpu::models::ModelConfig;
+//! use fpn_wgpu::models::retinaface::MOBILENET025;
+//! use fpn_wgpu::{Detector, weights};
+//!
+//! let checkpoint = weights::seeded(&ModelConfig::of(MOBILENET025), 1);
+//! let detector = Detector::builder(checkpoint).inspectable().build()?;
+//! let told = detector.inspect(&weights::picture(1, 96, 64).into())?;
+//! for (index, found) in told.detections.items.iter().enumerate() {
+//!     if let Some(story) = told.story(index) {
+//!         let start = &told.starts[story.start];
+//!         println!("{:?} was the anchor {:?} of P{}", found.bbox, start.anchor_box, start.level);
+//!     }
+//! }
+//! println!("{:?}", told.counts());
+//! # assert!(told.counts().detections > 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod anchors;
 mod calls;

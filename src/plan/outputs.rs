@@ -20,7 +20,8 @@ pub enum MapKind {
     Alone,
     /// The heads' raw maps.
     Heads,
-    /// How strong each cell of a pyramid's level is, `[1, H, W]`: the Euclidean norm over its channels.
+    /// How strong each cell of a pyramid's level is, `[1, H, W]`: the Euclidean norm over its channels. Where maps are
+    /// stored in 16 bits, a value beyond ±255 makes its cell's infinite.
     Strength,
     /// How likely a cell of a level holds an object, `[1, H, W]`: the highest probability of any of its anchors and
     /// classes, the background's left out.
