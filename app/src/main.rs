@@ -103,9 +103,16 @@ fn main() -> ExitCode {
     match opened {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let told = error.to_string();
-            // Behind the system's words on where in its code.
-            let reason = told.rsplit(": ").next().unwrap_or(&told);
+            let told = match pollster::block_on(adapters::best()) {
+                Ok(_) => error.to_string(),
+                // It says what to install.
+                Err(none) => none.to_string(),
+            };
+            let reason = match &error {
+                // Behind the system's words on where in its code.
+                eframe::Error::WinitEventLoop(_) => told.rsplit(": ").next().unwrap_or(&told),
+                _ => &told,
+            };
             eprintln!("error: no window can be opened: {reason}");
             ExitCode::FAILURE
         }

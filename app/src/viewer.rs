@@ -770,7 +770,7 @@ impl App for Viewer {
         let textures =
             [0, 1].map(|index| self.textures[index].as_ref().map(|texture| &texture.handle));
         egui::CentralPanel::default()
-            .frame(egui::Frame::new().fill(egui::Color32::from_gray(18)))
+            .frame(egui::Frame::NONE)
             .show(ui, |ui| {
                 panels::picture::show(ui, state, textures, &mut actions)
             });

@@ -103,6 +103,7 @@ pub fn show(
     zoom_and_pan(ui, state, &response, &place);
     let place = Place::new(bounds, size_of(&seen), state.view);
     let painter = ui.painter_at(bounds);
+    draw_around(&painter, place.rect, bounds);
     if let Some(texture) = texture {
         draw_texture(&painter, texture, place.rect);
     }
@@ -124,6 +125,7 @@ pub fn show(
     if let Some((pinned, texture, bounds)) = beside {
         let place = Place::new(bounds, size_of(&pinned), state.view);
         let painter = ui.painter_at(bounds);
+        draw_around(&painter, place.rect, bounds);
         draw_texture(&painter, texture, place.rect);
         for (_, found) in state.visible(&pinned) {
             let colour = colour_of(state, found);
@@ -152,6 +154,8 @@ fn size_of(seen: &Seen) -> [usize; 2] {
 
 /// While there is no picture yet.
 fn waiting(ui: &mut Ui, state: &State) {
+    let all = ui.available_rect_before_wrap();
+    ui.painter().rect_filled(all, 0.0, Color32::from_gray(18));
     ui.centered_and_justified(|ui| match &state.model {
         crate::state::ModelState::Loading { .. } => ui.spinner(),
         crate::state::ModelState::Ready => ui.weak("Waiting for a picture"),
@@ -162,6 +166,19 @@ fn waiting(ui: &mut Ui, state: &State) {
 fn draw_texture(painter: &Painter, texture: &TextureHandle, rect: Rect) {
     let all = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
     painter.image(texture.id(), rect, all, Color32::WHITE);
+}
+
+/// What the picture leaves of its place. Below the picture nothing is drawn: where the window is drawn by software,
+/// that would cost as much as the picture.
+fn draw_around(painter: &Painter, rect: Rect, bounds: Rect) {
+    let rect = rect.intersect(bounds);
+    let (above, rest) = bounds.split_top_bottom_at_y(rect.top());
+    let (_, below) = rest.split_top_bottom_at_y(rect.bottom());
+    let (left, rest) = rest.split_left_right_at_x(rect.left());
+    let (_, right) = rest.split_left_right_at_x(rect.right());
+    for strip in [above, below, left, right] {
+        painter.rect_filled(strip, 0.0, Color32::from_gray(18));
+    }
 }
 
 /// The wheel zooms about the pointer, dragging pans, a double click shows all.
