@@ -11,7 +11,7 @@ use crate::compile::{CompileError, capture};
 use crate::cpu::CpuEngine;
 use crate::detections::{Detection, Detections, FeatureMap};
 use crate::error::{BuildError, DetectError};
-use crate::gpu::{GpuEngine, Submitted};
+use crate::gpu::{GpuEngine, KeptMaps, Submitted};
 use crate::inspection::{self, Inspection, Observed};
 use crate::masks::Rle;
 use crate::models::{ModelConfig, Request, Rules};
@@ -300,6 +300,30 @@ impl Detector {
     pub fn start_with_maps(&self, picture: &RgbaImage) -> Result<Pending<'_>, DetectError> {
         self.check_finds()?;
         self.begin(picture, &Reading::Maps(self.maps.clone()))
+    }
+
+    /// As [`start`](Self::start), and keep the maps that the detector was built to give on its GPU, for a program that
+    /// draws there: nothing of them is read back. None on the CPU engine, which has them in memory:
+    /// [`start_with_maps`](Self::start_with_maps).
+    ///
+    /// # Errors
+    /// As [`detect`](Self::detect).
+    pub fn start_keeping_maps(
+        &self,
+        picture: &RgbaImage,
+    ) -> Result<(Pending<'_>, Option<KeptMaps>), DetectError> {
+        let Engine::Gpu(engine) = &self.engine else {
+            return Ok((self.start(picture)?, None));
+        };
+        self.check_finds()?;
+        let frame = self.frame_of(picture)?;
+        let (submitted, kept) = engine.start_keeping(picture, &self.maps)?;
+        let pending = Pending {
+            detector: self,
+            frame,
+            work: Work::Sent(submitted),
+        };
+        Ok((pending, kept))
     }
 
     fn begin(&self, picture: &RgbaImage, reading: &Reading) -> Result<Pending<'_>, DetectError> {

@@ -3,6 +3,9 @@
 
 mod adapter;
 
+use fpn_wgpu::compile::Precision;
+use fpn_wgpu::gpu::Gpu;
+use fpn_wgpu::kernels::Dtype;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::models::retinaface::MOBILENET025;
 use fpn_wgpu::models::{Architecture, ModelConfig, dense_detector, faster_rcnn_c4, nanodet};
@@ -263,6 +266,84 @@ fn levels_without_the_way_down_are_made_of_their_own_maps_alone() {
                 assert_eq!(alone.info.name, format!("{} alone", level.info.name));
                 let is_same = alone.values == level.values;
                 assert_eq!(is_same, index == coarsest, "{}", alone.info.name);
+            }
+        }
+    }
+}
+
+/// A buffer's bytes in the host's memory.
+fn bytes_of(gpu: &Gpu, buffer: &wgpu::Buffer) -> Vec<u8> {
+    let device = gpu.device();
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+    gpu.queue().submit([encoder.finish()]);
+    staging.map_async(wgpu::MapMode::Read, .., |mapped| {
+        mapped.expect("it can be read")
+    });
+    gpu.wait().expect("the device works");
+    let view = staging.get_mapped_range(..).expect("it is mapped");
+    view.to_vec()
+}
+
+#[test]
+fn maps_that_are_kept_on_the_device_are_those_that_would_be_read() {
+    let config = ModelConfig::of(PYRAMID_TINY);
+    let gpu = open();
+    for precision in [Precision::F32, Precision::F16Storage] {
+        let detector = Detector::builder(weights::seeded(&config, 1))
+            .gpu(gpu.clone())
+            .precision(precision)
+            .map_kinds(SMALL)
+            .build()
+            .expect("seeded weights fit");
+        let picture = weights::picture(1, 160, 128);
+        let looked = detector.start_with_maps(&picture).expect("it is sent");
+        let (expected, maps) = looked.wait_with_maps().expect("it is looked at");
+        let mut made = None;
+        for frame in 0..6 {
+            let sent = detector.start_keeping_maps(&picture).expect("it is sent");
+            let (pending, Some(kept)) = sent else {
+                panic!("a GPU keeps maps")
+            };
+            assert_eq!(pending.wait().expect("it is looked at"), expected);
+            // Of the three buffers each was made once.
+            match made {
+                Some(made) => assert_eq!(gpu.counters().made(), made, "{frame}"),
+                None if frame == 2 => made = Some(gpu.counters().made()),
+                None => {}
+            }
+            let bytes = bytes_of(&gpu, &kept.buffer);
+            assert_eq!(kept.maps.len(), maps.len());
+            for (kept, map) in kept.maps.iter().zip(&maps) {
+                assert_eq!(
+                    (&kept.info, kept.shape, kept.coverage),
+                    (&map.info, map.shape, map.coverage)
+                );
+                let cells = map.values.len();
+                let bytes = &bytes[kept.offset..];
+                let values: Vec<f32> = match kept.dtype {
+                    Dtype::F32 => {
+                        let floats = bytes.as_chunks::<4>().0.iter().step_by(4);
+                        floats
+                            .take(cells)
+                            .map(|bytes| f32::from_le_bytes(*bytes))
+                            .collect()
+                    }
+                    Dtype::F16 => {
+                        let halves = bytes.as_chunks::<2>().0.iter().step_by(4);
+                        let halves = halves
+                            .take(cells)
+                            .map(|bytes| half::f16::from_le_bytes(*bytes));
+                        halves.map(half::f16::to_f32).collect()
+                    }
+                };
+                assert_eq!(values, map.values, "{} of frame {frame}", map.info.name);
             }
         }
     }

@@ -1,20 +1,10 @@
 // A map of single values as colours: a cell is a block, as the detector has it.
 
-struct Heat {
-    // Of the whole rectangle, in clip space: left, top, right, bottom.
-    rect: vec4<f32>,
-    // The part of the map that is shown, in shares of it: left, top, right, bottom.
-    part: vec4<f32>,
-    // The values that become the first and the last colour.
-    range: vec2<f32>,
-    // Columns and rows.
-    size: vec2<u32>,
-    // Colours at even steps.
-    colours: array<vec4<f32>, 16>,
-}
+#HEAT
 
-@group(0) @binding(0) var<uniform> heat: Heat;
-@group(0) @binding(1) var<storage, read> values: array<f32>;
+@group(0) @binding(1) var<storage, read> words: array<u32>;
+// The values that become the first and the last colour.
+@group(0) @binding(2) var<uniform> range: vec4<f32>;
 
 struct Corner {
     @builtin(position) position: vec4<f32>,
@@ -30,8 +20,8 @@ fn corner(@builtin(vertex_index) index: u32) -> Corner {
 }
 
 fn colour_of(value: f32) -> vec3<f32> {
-    let span = max(heat.range.y - heat.range.x, 1e-20);
-    let step = clamp((value - heat.range.x) / span, 0.0, 1.0) * 15.0;
+    let span = max(range.y - range.x, 1e-20);
+    let step = clamp((value - range.x) / span, 0.0, 1.0) * 15.0;
     let first = u32(step);
     let second = min(first + 1u, 15u);
     return mix(heat.colours[first].rgb, heat.colours[second].rgb, fract(step));
@@ -44,5 +34,5 @@ fn colour(corner: Corner) -> @location(0) vec4<f32> {
         return vec4<f32>(0.0, 0.0, 0.0, 0.0);
     }
     let cell = min(vec2<u32>(place * vec2<f32>(heat.size)), heat.size - 1u);
-    return vec4<f32>(colour_of(values[cell.y * heat.size.x + cell.x]), 1.0);
+    return vec4<f32>(colour_of(value_of(cell.y * heat.size.x + cell.x)), 1.0);
 }

@@ -8,11 +8,8 @@ use crate::state::Cell;
 /// The anchors of a cell, `[x1, y1, x2, y2]` in the picture's pixels; none of a level that no boxes start from.
 pub fn of_cell(seen: &Seen, cell: Cell) -> Vec<[f32; 4]> {
     let architecture = seen.model.config.architecture;
-    let maps = seen
-        .views
-        .iter()
-        .filter(|map| map.info.kind == MapKind::Strength);
-    let sizes: Vec<[usize; 2]> = maps.map(|map| [map.shape[1], map.shape[2]]).collect();
+    let maps = seen.views.outlines(MapKind::Strength);
+    let sizes: Vec<[usize; 2]> = maps.iter().map(|(_, size, _)| *size).collect();
     let grid = architecture
         .anchors()
         .grid(architecture.first_level(), seen.sizes.padded, &sizes);

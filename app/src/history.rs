@@ -52,6 +52,5 @@ impl History {
 }
 
 fn bytes(seen: &Seen) -> usize {
-    let views = seen.views.iter().map(|view| 4 * view.values.len());
-    seen.frame.picture.as_raw().len() + views.sum::<usize>()
+    seen.frame.picture.as_raw().len() + seen.views.bytes()
 }

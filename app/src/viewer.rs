@@ -16,7 +16,7 @@ use image::DynamicImage;
 use web_time::Instant;
 
 use crate::action::Action;
-use crate::engine::{Choice, Engine, Event, Seen, WeightsChoice};
+use crate::engine::{Choice, Engine, Event, Seen, Views, WeightsChoice};
 use crate::history::History;
 use crate::measure::Measurement;
 use crate::paint::HeatMaps;
@@ -120,6 +120,11 @@ impl Viewer {
     /// What is shown.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Close all messages.
+    pub fn dismiss_messages(&mut self) {
+        self.state.messages.clear();
     }
 
     /// Show detections from this score on.
@@ -333,6 +338,10 @@ impl Viewer {
 
     fn show(&mut self, seen: Arc<Seen>) {
         (self.state.selected, self.state.hovered) = (None, None);
+        // What was on the device has been written over.
+        if let Views::Device(_) = seen.views {
+            self.engine.again(seen.frame.clone());
+        }
         self.state.shown = Some(seen);
     }
 

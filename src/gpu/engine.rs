@@ -1,6 +1,6 @@
 //! A model on a GPU: pictures in, candidates out, plans made for each size as it comes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use wgpu::{Buffer, PollType, SubmissionIndex};
 
 use super::Gpu;
 use super::device::Count;
+use super::kept::{KeptMaps, Ring};
 use super::memory::{Memory, Needs};
 use super::profile::Profile;
 use super::readback::{Mapped, ReadBack, map, readable};
@@ -19,7 +20,7 @@ use crate::compile::{CompileError, ConvTable, Precision, Target, compile_in_slic
 use crate::error::{BuildError, DetectError, GpuError};
 use crate::kernels::FrameUniform;
 use crate::models::{ModelConfig, Request};
-use crate::plan::Plan;
+use crate::plan::{MapKind, Plan};
 use crate::results::{Computed, Reading};
 use crate::transform::{Frame, Transform};
 use crate::weights::{self, Checkpoint};
@@ -47,6 +48,8 @@ pub struct GpuEngine {
 #[derive(Debug, Default)]
 struct State {
     memory: Option<Arc<Memory>>,
+    /// Of frames that keep their maps.
+    ring: Ring,
     sessions: HashMap<[usize; 2], Arc<Session>>,
 }
 
@@ -173,22 +176,52 @@ impl GpuEngine {
     /// If the size does not fit the device, or what is to be read is more than one buffer holds, or the
     /// device has failed.
     pub fn start(&self, picture: &RgbaImage, reading: &Reading) -> Result<Submitted, DetectError> {
+        let (submitted, _) = self.send(picture, reading, None)?;
+        Ok(submitted)
+    }
+
+    /// Send a picture, read detections back alone, and keep maps of these kinds on the device for somebody who draws
+    /// there. Nothing is made for a frame of a size that was seen before.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_keeping(
+        &self,
+        picture: &RgbaImage,
+        kinds: &BTreeSet<MapKind>,
+    ) -> Result<(Submitted, Option<KeptMaps>), DetectError> {
+        self.send(picture, &Reading::Detections, Some(kinds))
+    }
+
+    fn send(
+        &self,
+        picture: &RgbaImage,
+        reading: &Reading,
+        keeps: Option<&BTreeSet<MapKind>>,
+    ) -> Result<(Submitted, Option<KeptMaps>), DetectError> {
         self.gpu.check()?;
         let frame = self.frame(picture);
         // One thread at a time: what is written below belongs to the submission that follows it.
-        let (_state, session, memory) = self.ready(&frame)?;
+        let (mut state, session, memory) = self.ready(&frame)?;
         let read_back = ReadBack::new(&session.plan, reading.clone());
         let bytes = read_back.bytes();
         self.check_read_back(&frame, bytes)?;
         let staging = memory.take_staging(&self.gpu, bytes)?;
+        let place = |kinds| state.ring.place(&self.gpu, &session.plan, kinds, &frame);
+        let kept = keeps.map(place).transpose()?;
         let (submission, mapped) = self.gpu.watched(|| {
             self.upload(&memory, picture, &frame);
-            let submission = session.submit(&self.gpu, &memory, &read_back, &staging);
+            let submission = session.submit(&self.gpu, &memory, |encoder| {
+                read_back.copy(&memory, &staging, encoder);
+                if let Some(kept) = &kept {
+                    kept.copy(&memory, encoder);
+                }
+            });
             (submission, map(&staging, bytes))
         });
         self.gpu.check()?;
         self.gpu.counters().add(Count::ReadBack);
-        Ok(Submitted {
+        let submitted = Submitted {
             gpu: self.gpu.clone(),
             mapped,
             staging,
@@ -196,7 +229,8 @@ impl GpuEngine {
             session,
             memory,
             submission,
-        })
+        };
+        Ok((submitted, kept))
     }
 
     /// The session for a frame's size, with memory large enough for it; nobody else writes there

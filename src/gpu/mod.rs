@@ -4,6 +4,7 @@ pub mod adapters;
 mod device;
 mod engine;
 mod faults;
+mod kept;
 mod memory;
 mod network;
 pub mod peaks;
@@ -19,6 +20,7 @@ mod tune;
 
 pub use device::{Counters, Gpu};
 pub use engine::{GpuEngine, Submitted};
+pub use kept::{KeptMap, KeptMaps};
 pub use network::{Network, NetworkError};
 pub use pipelines::{ShaderText, compose};
 pub use probe::probe;

@@ -264,7 +264,9 @@ impl Network {
                         self.upload(&memory, slot, tensor);
                     }
                 }
-                let submission = session.submit(&self.gpu, &memory, &read_back, &staging);
+                let submission = session.submit(&self.gpu, &memory, |encoder| {
+                    read_back.copy(&memory, &staging, encoder);
+                });
                 (submission, map(&staging, bytes))
             })
         };

@@ -13,7 +13,6 @@ use super::device::Count;
 use super::memory::{FRAME_BYTES, Memory, buffer};
 use super::pipelines::CompiledKernel;
 use super::profile::{Profile, medians};
-use super::readback::ReadBack;
 use super::store::Store;
 use super::timestamps::TimestampQueries;
 use crate::error::GpuError;
@@ -176,14 +175,14 @@ impl Session {
         gpu.queue.submit([encoder.finish()]);
     }
 
-    /// Send the plan's steps, and the copy of what is read back into `staging`.
+    /// Send the plan's steps, and `copies` of what they leave behind.
     pub fn submit(
         &self,
         gpu: &Gpu,
         memory: &Memory,
-        read_back: &ReadBack,
-        staging: &Buffer,
+        copies: impl FnOnce(&mut CommandEncoder),
     ) -> SubmissionIndex {
+        let mut copies = Some(copies);
         let mut last = None;
         for (index, steps) in self.submissions.iter().enumerate() {
             let mut encoder = gpu
@@ -196,8 +195,10 @@ impl Session {
                 let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
                 self.dispatch_all(steps.clone(), &mut pass);
             }
-            if index + 1 == self.submissions.len() {
-                read_back.copy(memory, staging, &mut encoder);
+            if index + 1 == self.submissions.len()
+                && let Some(copies) = copies.take()
+            {
+                copies(&mut encoder);
             }
             gpu.counters().add(Count::Submission);
             last = Some(gpu.queue.submit([encoder.finish()]));

@@ -16,7 +16,7 @@ use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use web_time::Instant;
 
 pub use choice::{Choice, DeviceChoice, InputSize, WeightsChoice};
-pub use seen::{Inspected, Measured, ModelCard, Seen, Times};
+pub use seen::{Inspected, Measured, ModelCard, Outline, Seen, Times, Views};
 
 use crate::platform;
 use crate::source::{Frame, Player};
@@ -254,11 +254,23 @@ impl Worker {
             Ok(sizes) => sizes,
             Err(error) => return self.fail(format!("{}: {error}", frame.name)),
         };
-        let looked = match detector.start_with_maps(&frame.picture) {
-            Ok(pending) => {
-                let gpu = detector.gpu_engine().map(|engine| engine.gpu());
-                platform::finish(pending, gpu).await
-            }
+        let gpu = detector.gpu_engine().map(|engine| engine.gpu());
+        // What is on the window's device is drawn from there.
+        let is_windows = match (gpu, &self.loader.window) {
+            (Some(gpu), Some(window)) => Arc::ptr_eq(gpu, window),
+            _ => false,
+        };
+        let sent = match is_windows {
+            true => detector.start_keeping_maps(&frame.picture),
+            false => detector
+                .start_with_maps(&frame.picture)
+                .map(|pending| (pending, None)),
+        };
+        let looked = match sent {
+            Ok((pending, kept)) => platform::finish(pending, gpu).await.map(|(found, maps)| {
+                let views = kept.map_or(Views::Host(maps), Views::Device);
+                (found, views)
+            }),
             Err(error) => Err(error),
         };
         match looked {

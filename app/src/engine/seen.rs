@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fpn_wgpu::gpu::KeptMaps;
 use fpn_wgpu::inspection::Inspection;
 use fpn_wgpu::models::{ModelConfig, Stage};
+use fpn_wgpu::plan::{MapInfo, MapKind};
 use fpn_wgpu::transform::Frame as Sizes;
 use fpn_wgpu::{Detections, FeatureMap};
 use web_time::Instant;
@@ -53,9 +55,51 @@ pub struct Seen {
     /// Best first, down to a low score.
     pub detections: Detections,
     /// How strong each level's features are, and how likely each of its cells holds an object.
-    pub views: Vec<FeatureMap>,
+    pub views: Views,
     /// What it took.
     pub times: Times,
+}
+
+/// Maps of a value a cell.
+#[derive(Clone, Debug)]
+pub enum Views {
+    /// In memory.
+    Host(Vec<FeatureMap>),
+    /// On the window's device, until two more pictures were seen.
+    Device(KeptMaps),
+}
+
+/// A map's name, size, and the part of it that lies over the picture.
+pub type Outline<'a> = (&'a MapInfo, [usize; 2], [f32; 2]);
+
+impl Views {
+    /// The maps of a kind, finest level first.
+    pub fn outlines(&self, kind: MapKind) -> Vec<Outline<'_>> {
+        let of = |[_, height, width]: [usize; 3]| [height, width];
+        let all: Vec<Outline<'_>> = match self {
+            Self::Host(maps) => {
+                let maps = maps.iter();
+                maps.map(|map| (&map.info, of(map.shape), map.coverage))
+                    .collect()
+            }
+            Self::Device(kept) => {
+                let maps = kept.maps.iter();
+                maps.map(|map| (&map.info, of(map.shape), map.coverage))
+                    .collect()
+            }
+        };
+        all.into_iter()
+            .filter(|(info, ..)| info.kind == kind)
+            .collect()
+    }
+
+    /// Bytes of memory that they take.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Host(maps) => maps.iter().map(|map| 4 * map.values.len()).sum(),
+            Self::Device(_) => 0,
+        }
+    }
 }
 
 /// Times of one picture.

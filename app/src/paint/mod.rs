@@ -6,4 +6,4 @@ mod heat;
 
 pub use boxes::{dashed, label, outline};
 pub use colours::{class_colour, heat_colour, ink_on, level_colour};
-pub use heat::{Heat, HeatMaps, Range};
+pub use heat::{Heat, HeatMaps, Range, Values};

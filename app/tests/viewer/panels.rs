@@ -3,9 +3,9 @@
 use eframe::egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use fpn_viewer::{Action, Viewer};
+use fpn_viewer::{Action, DeviceChoice, Viewer};
 
-use super::support::{folder, open, picture, scene, until_found, until_inspected};
+use super::support::{folder, on, open, picture, scene, until_found, until_inspected};
 
 /// Sizes in points, and what pictures of them are called.
 const SIZES: [([f32; 2], &str); 2] = [([1280.0, 720.0], "large"), ([900.0, 600.0], "small")];
@@ -146,4 +146,40 @@ fn a_pinned_picture_is_beside_the_next() {
     let pinned = viewer.state().state().pinned.clone().expect("it is pinned");
     assert!(pinned.frame.name.contains("scene1"));
     picture(&mut viewer, "pinned");
+}
+
+/// What is drawn from where a detector left it on the window's device, beside what is drawn from memory: ranges of
+/// colours are found otherwise there, to a 256th.
+#[test]
+fn levels_look_the_same_from_the_windows_device() {
+    let folder = folder();
+    let path = scene(&folder, 3);
+    let [cpu, window] =
+        [(DeviceChoice::Cpu, "cpu"), (DeviceChoice::Window, "window")].map(|(device, name)| {
+            let mut viewer = on(device, [900.0, 600.0], Some(&path));
+            until_found(&mut viewer);
+            // What is told of the device, of times and to newcomers differs.
+            viewer.state_mut().dismiss_messages();
+            viewer.run_steps(3);
+            picture(&mut viewer, &format!("levels_from_{name}"))
+        });
+    let [left, top, right, bottom] = levels_of(&cpu);
+    let mut sum = 0.0;
+    for y in top..bottom {
+        for x in left..right {
+            let [a, b] = [&cpu, &window].map(|drawn| drawn.get_pixel(x, y).0.map(f64::from));
+            sum += (0..3)
+                .map(|channel| (a[channel] - b[channel]).abs())
+                .sum::<f64>()
+                / 3.0;
+        }
+    }
+    let mean = sum / f64::from((right - left) * (bottom - top));
+    assert!(mean < 2.0, "they differ by {mean} of 255 in the mean");
+}
+
+/// Where the levels are in a window of 900×600.
+fn levels_of(drawn: &image::RgbaImage) -> [u32; 4] {
+    let [width, height] = [drawn.width(), drawn.height()];
+    [width * 2 / 5, height / 5, width * 3 / 5, height * 4 / 5]
 }

@@ -8,13 +8,12 @@ use eframe::egui::{
     Align2, Color32, FontId, Painter, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2,
     WidgetInfo, pos2, vec2,
 };
-use fpn_wgpu::FeatureMap;
 use fpn_wgpu::plan::MapKind;
 
 use self::tiles::Tile;
 use super::picture::{Place, draw_faint};
 use crate::engine::Seen;
-use crate::paint::{Heat, Range, heat_colour, level_colour, outline};
+use crate::paint::{Heat, Range, Values, heat_colour, level_colour, outline};
 use crate::state::{Beside, Cell, MapChoice, RangeChoice, State};
 
 /// Height of a level's title, in points.
@@ -119,7 +118,7 @@ fn header(ui: &mut Ui, state: &mut State) {
 }
 
 /// Which strength has which colour.
-fn legend(ui: &mut Ui, state: &mut State, ranges: &[Range]) {
+fn legend(ui: &mut Ui, state: &mut State, ranges: &[Option<Range>]) {
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(70.0, 10.0), Sense::hover());
         let painter = ui.painter();
@@ -137,7 +136,8 @@ fn legend(ui: &mut Ui, state: &mut State, ranges: &[Range]) {
             .width(96.0)
             .selected_text(match before {
                 RangeChoice::Own => "own range".to_owned(),
-                RangeChoice::Shared | RangeChoice::Fixed => match ranges.first() {
+                RangeChoice::Shared | RangeChoice::Fixed => match ranges.first().copied().flatten()
+                {
                     Some(range) => format!("{:.2} to {:.2}", range.low, range.high),
                     None => "shared".to_owned(),
                 },
@@ -179,42 +179,30 @@ fn arrange(tiles: usize, room: Vec2, aspect: f32, in_pairs: bool) -> [f32; 2] {
     [best[0], best[1].max(40.0)]
 }
 
-fn ranges(state: &State, tiles: &[Tile]) -> Vec<Range> {
+/// What becomes which colour in each tile; none for a range that is found where the values are.
+fn ranges(state: &State, tiles: &[Tile]) -> Vec<Option<Range>> {
+    const PROBABILITIES: Range = Range {
+        low: 0.0,
+        high: 1.0,
+    };
     if state.settings.map == MapChoice::Objectness && state.settings.beside == Beside::Nothing {
-        // Probabilities.
-        return vec![
-            Range {
-                low: 0.0,
-                high: 1.0
-            };
-            tiles.len()
-        ];
+        return vec![Some(PROBABILITIES); tiles.len()];
     }
-    let own: Vec<Range> = tiles.iter().map(|tile| tile.range).collect();
-    match state.settings.range {
-        RangeChoice::Own => own,
-        RangeChoice::Shared => {
-            let all = together(&own).unwrap_or(Range {
-                low: 0.0,
-                high: 1.0,
-            });
-            vec![all; tiles.len()]
-        }
-        RangeChoice::Fixed => {
-            let fixed = state.fixed_range.or_else(|| together(&own));
-            vec![
-                fixed.unwrap_or(Range {
-                    low: 0.0,
-                    high: 1.0
-                });
-                tiles.len()
-            ]
-        }
+    let own: Vec<Option<Range>> = tiles.iter().map(|tile| tile.range).collect();
+    let shared = match state.settings.range {
+        RangeChoice::Own => None,
+        RangeChoice::Shared => together(&own),
+        RangeChoice::Fixed => state.fixed_range.or_else(|| together(&own)),
+    };
+    match shared {
+        Some(shared) => vec![Some(shared); tiles.len()],
+        None => own,
     }
 }
 
-fn together(ranges: &[Range]) -> Option<Range> {
-    ranges.iter().copied().reduce(|a, b| Range {
+/// What holds all ranges that are known.
+fn together(ranges: &[Option<Range>]) -> Option<Range> {
+    ranges.iter().flatten().copied().reduce(|a, b| Range {
         low: a.low.min(b.low),
         high: a.high.max(b.high),
     })
@@ -225,7 +213,7 @@ fn draw(
     state: &mut State,
     seen: &Seen,
     tile: &Tile,
-    range: Range,
+    range: Option<Range>,
     response: &Response,
     rect: Rect,
 ) {
@@ -239,7 +227,7 @@ fn draw(
         .visible(seen)
         .filter(|(_, found)| tile.is_level && found.level == tile.level);
     let boxes: Vec<(usize, [f32; 4])> = came.map(|(index, found)| (index, found.bbox)).collect();
-    let told = match (tile.values.is_empty(), tile.is_level) {
+    let told = match (tile.values.is_none(), tile.is_level) {
         (true, _) => format!("no C of stride {}", tile.stride),
         (_, false) => format!("{}  1/{}", tile.title, tile.stride),
         (_, true) => format!("{}  1/{}  {} found", tile.title, tile.stride, boxes.len()),
@@ -259,9 +247,9 @@ fn draw(
     );
     let named = told.clone();
     response.widget_info(move || WidgetInfo::labeled(Role::Image, true, format!("Level {named}")));
-    if tile.values.is_empty() {
+    let Some(values) = tile.values.clone() else {
         return;
-    }
+    };
     let place = Place::new(
         map,
         [seen.detections.width, seen.detections.height],
@@ -276,7 +264,7 @@ fn draw(
     );
     let heat = Heat {
         place: slot(&tile.title, tile.is_level),
-        values: tile.values.clone(),
+        values,
         size: tile.size,
         part,
         range,
@@ -323,7 +311,6 @@ fn pointer(
         let pixel = place.pixel(point);
         state.cursor = Some(pixel);
         if let Some([y, x]) = cell_at(tile.size, tile.coverage, size, pixel) {
-            let value = tile.values[y * tile.size[1] + x];
             if tile.is_level {
                 state.cell = Some(Cell {
                     level: tile.level,
@@ -331,7 +318,7 @@ fn pointer(
                     x,
                 });
             }
-            let told = cell_text(state, tile, [y, x], value);
+            let told = cell_text(state, tile, [y, x]);
             response.clone().on_hover_ui_at_pointer(|ui| {
                 ui.label(told);
             });
@@ -353,8 +340,12 @@ fn pointer(
 }
 
 /// What is said of a cell.
-fn cell_text(state: &State, tile: &Tile, [y, x]: [usize; 2], value: f32) -> String {
-    let mut told = format!("{} cell {x}, {y}: {value:.3}", tile.title);
+fn cell_text(state: &State, tile: &Tile, [y, x]: [usize; 2]) -> String {
+    let mut told = format!("{} cell {x}, {y}", tile.title);
+    // What is on the device stays there.
+    if let Some(Values::Host(values)) = &tile.values {
+        told += &format!(": {:.3}", values[y * tile.size[1] + x]);
+    }
     let Some(inspected) = state.inspection() else {
         return told;
     };
@@ -415,18 +406,13 @@ pub fn draw_cell(painter: &Painter, state: &State, seen: &Seen, place: &Place) {
         return;
     };
     let size = [seen.detections.width as f32, seen.detections.height as f32];
-    let is_level =
-        |map: &&FeatureMap| map.info.level == cell.level && map.info.kind == MapKind::Strength;
-    let Some(map) = seen.views.iter().find(is_level) else {
+    let levels = seen.views.outlines(MapKind::Strength);
+    let level = levels.iter().find(|(info, ..)| info.level == cell.level);
+    let Some(&(_, cells, coverage)) = level else {
         return;
     };
     let colour = level_colour(cell.level);
-    let square = cell_box(
-        [map.shape[1], map.shape[2]],
-        map.coverage,
-        size,
-        [cell.y, cell.x],
-    );
+    let square = cell_box(cells, coverage, size, [cell.y, cell.x]);
     let anchors = crate::anchors::of_cell(seen, cell);
     for anchor in anchors {
         draw_faint(painter, place, anchor, colour);

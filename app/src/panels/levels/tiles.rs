@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use fpn_wgpu::FeatureMap;
+use fpn_wgpu::gpu::{KeptMap, KeptMaps};
+use fpn_wgpu::kernels::Dtype;
 use fpn_wgpu::plan::MapKind;
 
-use crate::engine::{Inspected, Seen};
-use crate::paint::Range;
+use crate::engine::{Inspected, Outline, Seen, Views};
+use crate::paint::{Range, Values};
 use crate::state::{Beside, MapChoice, State};
 
 /// One map that is drawn.
@@ -22,31 +24,48 @@ pub struct Tile {
     pub size: [usize; 2],
     /// The part of it that lies over the picture, down and across.
     pub coverage: [f32; 2],
-    /// A value a cell, row by row; none where there is no such map.
-    pub values: Arc<[f32]>,
-    /// Its own weakest and strongest values.
-    pub range: Range,
+    /// A value a cell; none where there is no such map.
+    pub values: Option<Values>,
+    /// Its own weakest and strongest values, where they are in memory.
+    pub range: Option<Range>,
     /// Whether its cells are those that boxes start from.
     pub is_level: bool,
 }
 
 impl Tile {
-    fn new(map: &FeatureMap, values: Vec<f32>, is_level: bool) -> Self {
+    fn new((info, size, coverage): Outline<'_>, is_level: bool) -> Self {
         Self {
-            title: map
-                .info
-                .name
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-            level: map.info.level,
-            stride: map.info.stride,
-            size: [map.shape[1], map.shape[2]],
-            coverage: map.coverage,
-            range: Range::of(&values),
-            values: values.into(),
+            title: info.name.split(' ').next().unwrap_or_default().to_owned(),
+            level: info.level,
+            stride: info.stride,
+            size,
+            coverage,
+            range: None,
+            values: None,
             is_level,
+        }
+    }
+
+    /// Of a map in memory.
+    fn of(map: &FeatureMap, values: Vec<f32>, is_level: bool) -> Self {
+        let [_, height, width] = map.shape;
+        Self {
+            range: Some(Range::of(&values)),
+            values: Some(Values::Host(values.into())),
+            ..Self::new((&map.info, [height, width], map.coverage), is_level)
+        }
+    }
+
+    /// Of a level's map on the window's device.
+    fn on_device(kept: &KeptMaps, map: &KeptMap) -> Self {
+        let [_, height, width] = map.shape;
+        Self {
+            values: Some(Values::Device {
+                buffer: kept.buffer.clone(),
+                offset: map.offset,
+                is_half: map.dtype == Dtype::F16,
+            }),
+            ..Self::new((&map.info, [height, width], map.coverage), true)
         }
     }
 
@@ -54,7 +73,8 @@ impl Tile {
     fn none(level: &Self) -> Self {
         Self {
             title: String::new(),
-            values: [].into(),
+            values: None,
+            range: None,
             is_level: false,
             ..*level
         }
@@ -107,10 +127,16 @@ pub fn of(state: &mut State, seen: &Arc<Seen>) -> Arc<[Tile]> {
 
 /// The levels, finest first. All their channels are there only where it was found out how boxes came to be.
 fn levels(state: &State, seen: &Seen) -> Vec<Tile> {
-    let live = |kind: MapKind| {
-        let maps = seen.views.iter().filter(|map| map.info.kind == kind);
-        maps.map(|map| Tile::new(map, map.values.clone(), true))
-            .collect()
+    let live = |kind: MapKind| match &seen.views {
+        Views::Host(maps) => {
+            let maps = maps.iter().filter(|map| map.info.kind == kind);
+            maps.map(|map| Tile::of(map, map.values.clone(), true))
+                .collect()
+        }
+        Views::Device(kept) => {
+            let maps = kept.maps.iter().filter(|map| map.info.kind == kind);
+            maps.map(|map| Tile::on_device(kept, map)).collect()
+        }
     };
     match (state.settings.map, state.inspection()) {
         (MapChoice::Objectness, _) => live(MapKind::Objectness),
@@ -118,7 +144,7 @@ fn levels(state: &State, seen: &Seen) -> Vec<Tile> {
         (choice, Some(inspected)) => {
             let maps = inspected.inspection.maps.iter();
             let maps = maps.filter(|map| map.info.kind == MapKind::Pyramid);
-            maps.map(|map| Tile::new(map, reduced(map, choice), true))
+            maps.map(|map| Tile::of(map, reduced(map, choice), true))
                 .collect()
         }
     }
@@ -145,7 +171,7 @@ fn with_others(levels: Vec<Tile>, others: &[&FeatureMap], choice: MapChoice) -> 
     let pair = |level: Tile| {
         let other = others.iter().find(|map| map.info.stride == level.stride);
         let other = match other {
-            Some(map) => Tile::new(map, reduced(map, choice), false),
+            Some(map) => Tile::of(map, reduced(map, choice), false),
             None => Tile::none(&level),
         };
         [other, level]
