@@ -1,0 +1,205 @@
+//! The program in a real window, on a display in memory (Xvfb): it starts, draws, and takes another size. Screenshots stay
+//! in target/viewer, to be looked at.
+#![cfg(target_os = "linux")]
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use tempfile::TempDir;
+use x11rb::connection::Connection;
+use x11rb::protocol::xproto::{AtomEnum, ConfigureWindowAux, ConnectionExt, Window};
+
+/// How long anything may take on a slow machine that does something else besides.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A display in memory; ended when it is dropped.
+struct Display {
+    server: Child,
+    name: String,
+    folder: TempDir,
+}
+
+impl Display {
+    /// None where the program is missing that makes one.
+    fn open() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let server = Command::new("Xvfb")
+            .args(["-screen", "0", "1400x900x24", "-displayfd", "1", "-fbdir"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut server) = server else {
+            println!("not run: the window, for which there is no Xvfb (Debian's package xvfb)");
+            return None;
+        };
+        let mut number = String::new();
+        let told = server.stdout.take().expect("it was piped");
+        BufReader::new(told).read_line(&mut number).expect("Xvfb tells its number");
+        Some(Self {
+            server,
+            name: format!(":{}", number.trim()),
+            folder,
+        })
+    }
+
+    /// What is on it: an X window dump that the server keeps up to date.
+    fn picture(&self) -> Option<RgbImage> {
+        let bytes = std::fs::read(self.folder.path().join("Xvfb_screen0")).ok()?;
+        let field = |index: usize| {
+            let word = bytes.get(4 * index..4 * index + 4)?;
+            Some(u32::from_be_bytes(word.try_into().ok()?) as usize)
+        };
+        let (header, width, height) = (field(0)?, field(4)?, field(5)?);
+        let (line, colours) = (field(12)?, field(19)?);
+        let pixels = bytes.get(header + 12 * colours..)?;
+        // Blue, green, red, and a byte that means nothing.
+        let pixel = |x: u32, y: u32| {
+            let at = y as usize * line + 4 * x as usize;
+            image::Rgb([2, 1, 0].map(|channel| pixels[at + channel]))
+        };
+        (pixels.len() >= height * line)
+            .then(|| RgbImage::from_fn(width as u32, height as u32, pixel))
+    }
+
+    /// Start the viewer on it.
+    fn viewer(&self, arguments: &[&str]) -> Program {
+        let program = Command::new(env!("CARGO_BIN_EXE_fpn-viewer"))
+            .args(["--device", "cpu"])
+            .args(arguments)
+            .env("DISPLAY", &self.name)
+            .env_remove("WAYLAND_DISPLAY")
+            .env("XDG_DATA_HOME", self.folder.path())
+            .stderr(Stdio::null())
+            .spawn();
+        Program(program.expect("the viewer was built"))
+    }
+
+    /// Wait until what is on it is so; left in target/viewer.
+    fn until(&self, name: &str, is_so: impl Fn(&RgbImage) -> bool) {
+        let began = Instant::now();
+        loop {
+            std::thread::sleep(Duration::from_millis(200));
+            let drawn = self.picture().filter(&is_so);
+            if let Some(drawn) = drawn {
+                let folder = screenshots();
+                std::fs::create_dir_all(&folder).expect("a folder can be made");
+                drawn.save(folder.join(name)).expect("a picture can be written");
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{name}: not within {PATIENCE:?}");
+        }
+    }
+
+    /// Give the viewer's window another size.
+    fn resize(&self, width: u32, height: u32) {
+        let (connection, screen) = x11rb::connect(Some(&self.name)).expect("the display is open");
+        let root = connection.setup().roots[screen].root;
+        let window = named(&connection, root, "fpn viewer").expect("the viewer has a window");
+        let size = ConfigureWindowAux::new().width(width).height(height);
+        connection.configure_window(window, &size).expect("it is sent");
+        connection.flush().expect("it is sent");
+    }
+}
+
+/// The window of that name below another.
+fn named(connection: &impl Connection, below: Window, name: &str) -> Option<Window> {
+    let children = connection.query_tree(below).ok()?.reply().ok()?.children;
+    children.into_iter().find(|window| {
+        let told = connection.get_property(false, *window, AtomEnum::WM_NAME, AtomEnum::ANY, 0, 64);
+        let told = told.ok().and_then(|told| told.reply().ok());
+        told.is_some_and(|told| told.value == name.as_bytes())
+    })
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.server.kill().ok();
+        self.server.wait().ok();
+    }
+}
+
+/// A viewer at work; ended when it is dropped.
+struct Program(Child);
+
+impl Program {
+    fn is_running(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn screenshots() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../viewer")
+}
+
+/// How many colours there are, of every fourth pixel.
+fn colours(drawn: &RgbImage) -> usize {
+    drawn.pixels().step_by(4).collect::<HashSet<_>>().len()
+}
+
+/// Whether something is drawn at a place.
+fn is_lit(drawn: &RgbImage, x: u32, y: u32) -> bool {
+    drawn.get_pixel(x, y).0 != [0; 3]
+}
+
+#[test]
+fn it_opens_with_the_scene_and_takes_another_size() {
+    let Some(display) = Display::open() else {
+        return;
+    };
+    let mut viewer = display.viewer(&[]);
+    // The scene's picture, and heat maps beside it.
+    display.until("window.png", |drawn| colours(drawn) > 1500 && is_lit(drawn, 1270, 700));
+    display.resize(900, 600);
+    display.until("window_small.png", |drawn| {
+        colours(drawn) > 1000 && is_lit(drawn, 890, 590) && !is_lit(drawn, 1000, 700)
+    });
+    assert!(viewer.is_running());
+}
+
+#[test]
+fn what_cannot_be_looked_at_does_not_end_it() {
+    let Some(display) = Display::open() else {
+        return;
+    };
+    for (source, name) in [("/dev/video99", "window_no_camera.png"), ("nothing.png", "window_no_file.png")] {
+        let mut viewer = display.viewer(&[source]);
+        // A message's red ground.
+        let is_told = |drawn: &RgbImage| drawn.pixels().filter(|pixel| pixel.0 == [120, 28, 28]).count() > 2000;
+        display.until(name, is_told);
+        assert!(viewer.is_running());
+    }
+}
+
+#[test]
+fn without_a_display_it_says_so() {
+    let output = Command::new(env!("CARGO_BIN_EXE_fpn-viewer"))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("WAYLAND_SOCKET")
+        .output()
+        .expect("the viewer was built");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    let last = told.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: no window can be opened"), "{told}");
+}
+
+#[test]
+fn an_unknown_device_is_a_usage_error() {
+    let viewer = Command::new(env!("CARGO_BIN_EXE_fpn-viewer")).args(["--device", "no such"]).output();
+    let output = viewer.expect("the viewer was built");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no such"));
+}
