@@ -151,7 +151,7 @@ impl DetectorBuilder {
     }
 
     /// Overlap (intersection over union, 0 to 1) above which the weaker of two detections of a class falls. By
-    /// default 0.5 for Faster R-CNN, 0.4 for RetinaFace. [`Detector::set_nms_threshold`] changes it later.
+    /// default the model's own, 0.3 to 0.6. [`Detector::set_nms_threshold`] changes it later.
     pub fn nms_threshold(mut self, threshold: f32) -> Self {
         self.nms_threshold = Some(threshold);
         self
@@ -391,7 +391,7 @@ impl DetectorBuilder {
     /// What an engine is asked for, so that it gives what its user asked for, and an inspection what that takes.
     fn with_inspection(&self, asked: &Request) -> Request {
         let mut request = asked.clone();
-        if self.inspectable {
+        if self.inspectable && asked.selection.is_some() {
             let kinds = [MapKind::Features, MapKind::Pyramid, MapKind::Heads];
             request.maps.extend(kinds);
             request.proposals = true;

@@ -195,7 +195,8 @@ impl Detector {
 
     /// Let the weaker of two detections of a class fall where they overlap by more than this (intersection over
     /// union, 0 to 1), from the next picture on: as if it had been built with that
-    /// [`nms_threshold`](crate::DetectorBuilder::nms_threshold), but in milliseconds. Nothing changes of a model
+    /// [`nms_threshold`](crate::DetectorBuilder::nms_threshold), but in some milliseconds for each size of pictures that was
+    /// seen. Nothing changes of a model
     /// that finds no objects.
     ///
     /// # Errors
@@ -455,7 +456,7 @@ impl Detector {
     /// The sizes that a picture of `width × height` pixels goes through.
     ///
     /// # Errors
-    /// If it has no pixels or too many.
+    /// If it has no pixels or too many, or is resized too far.
     pub fn frame(&self, width: usize, height: usize) -> Result<Frame, DetectError> {
         if pixels(width, height)? == 0 {
             return Err(DetectError::NoPixels { width, height });

@@ -231,9 +231,9 @@ pub enum DetectError {
         /// Name of the adapter.
         adapter: String,
     },
-    /// Maps that are more, together, than the GPU can hand back at once.
+    /// Maps that are more, together, than the GPU can hand back, or keep, at once.
     #[error(
-        "the maps of an input of {width}×{height} pixels take {needed} bytes to read back, and {adapter} \
+        "the maps of an input of {width}×{height} pixels take {needed} bytes, and {adapter} \
          allows {allowed} in one buffer: ask for fewer maps, or resize the picture before"
     )]
     MapsTooLarge {

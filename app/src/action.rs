@@ -16,6 +16,8 @@ pub enum Action {
     Scene,
     /// Look through a camera, by its id; in a size of those that it offers, width and height in pixels.
     Camera(String, Option<[u32; 2]>),
+    /// Mirror a camera's pictures, or not.
+    Mirror(bool),
     /// Look which cameras there are.
     ListCameras,
     /// Those that there are.
@@ -50,8 +52,13 @@ pub enum Action {
     CopyJson,
     /// Copy a text.
     Copy(String),
-    /// Save the picture with its boxes; or as it is.
-    Save { path: PathBuf, annotated: bool },
+    /// Save the picture.
+    Save {
+        /// Where; its ending tells the format.
+        path: PathBuf,
+        /// With its boxes, or as it is.
+        annotated: bool,
+    },
     /// Write what is found in each picture from now on: lines of JSON, or an annotated video; by the file's ending.
     Record(PathBuf),
     /// No longer.

@@ -7,12 +7,11 @@ use crate::state::Cell;
 
 /// The anchors of a cell, `[x1, y1, x2, y2]` in the picture's pixels; none of a level that no boxes start from.
 pub fn of_cell(seen: &Seen, cell: Cell) -> Vec<[f32; 4]> {
-    let architecture = seen.model.config.architecture;
+    let config = &seen.model.config;
     let maps = seen.views.outlines(MapKind::Strength);
     let sizes: Vec<[usize; 2]> = maps.iter().map(|(_, size, _)| *size).collect();
-    let grid = architecture
-        .anchors()
-        .grid(architecture.first_level(), seen.sizes.padded, &sizes);
+    let first = config.architecture.first_level();
+    let grid = config.anchors().grid(first, seen.sizes.padded, &sizes);
     let Some(level) = cell.level.checked_sub(grid.first_level) else {
         return Vec::new();
     };

@@ -30,9 +30,14 @@ impl History {
         }
     }
 
-    /// Forget all.
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    /// Put what was seen in the place of what was seen in the same picture before; whether there was any.
+    pub fn renew(&mut self, seen: &Arc<Seen>) -> bool {
+        let Some(at) = self.position(seen) else {
+            return false;
+        };
+        self.bytes = self.bytes - bytes(&self.seen[at]) + bytes(seen);
+        self.seen[at] = seen.clone();
+        true
     }
 
     /// How many there are.
@@ -45,9 +50,10 @@ impl History {
         self.seen.get(index)
     }
 
-    /// Which one that is.
-    pub fn position(&self, seen: &Arc<Seen>) -> Option<usize> {
-        self.seen.iter().rposition(|other| Arc::ptr_eq(other, seen))
+    /// Which one is of the same picture.
+    pub fn position(&self, seen: &Seen) -> Option<usize> {
+        let mut all = self.seen.iter();
+        all.rposition(|other| other.frame.is_same(&seen.frame))
     }
 }
 

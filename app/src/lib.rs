@@ -1,7 +1,7 @@
 //! A feature-pyramid detector at work, in a window.
 //!
-//! A [source](source) gives pictures, the [engine] looks at them beside the window, and [panels] draw what it saw and
-//! tell what the user wants, as [actions](action). Threads, files and dialogs are the business of `platform` alone.
+//! A `source` gives pictures, the `engine` looks at them beside the window, and `panels` draw what it saw and tell what
+//! the user wants, as `action`s. Threads, files and dialogs are the business of `platform` alone.
 
 mod action;
 mod anchors;

@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long, value_name = "NAME")]
     model: Option<Architecture>,
 
-    /// Where to compute: auto, cpu, window (the adapter that draws the window), or a part of an adapter's name
+    /// Where to compute: auto, gpu, cpu, window (the adapter that draws the window), or a part of an adapter's name
     #[arg(long, value_name = "NAME", default_value = "auto")]
     device: String,
 
@@ -64,6 +64,7 @@ impl Arguments {
                 device: match self.device.as_str() {
                     "auto" => DeviceChoice::Auto,
                     "cpu" => DeviceChoice::Cpu,
+                    "gpu" => DeviceChoice::Gpu,
                     "window" => DeviceChoice::Window,
                     name => DeviceChoice::Adapter(name.to_owned()),
                 },

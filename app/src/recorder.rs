@@ -1,10 +1,13 @@
 //! What is found, picture by picture, into a file: lines of JSON, or a video with boxes.
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
 
 use fpn_wgpu::annotate::annotate;
 use fpn_wgpu::video::{Rate, Writer};
@@ -23,27 +26,30 @@ const RATE: u32 = 30;
 /// A recording that goes on on a thread of its own.
 pub struct Recorder {
     sender: SyncSender<(Arc<Seen>, Vec<Detection>)>,
+    thread: JoinHandle<()>,
     /// Pictures that could not be written as fast as they came.
-    pub left_out: u64,
+    left_out: Arc<AtomicU64>,
 }
 
+/// The name of what was recorded, and how many pictures it is without; or why it is not whole.
+pub type Ended = Result<(String, u64), String>;
+
 impl Recorder {
-    /// Begin a file; its ending says what it holds: `y4m` a video, anything else lines of JSON. `failed` is called
-    /// once if it cannot be written.
+    /// Begin a file; its ending says what it holds: `y4m` a video, anything else lines of JSON. `ended` is called once,
+    /// when it is written to its end or cannot be.
     ///
     /// # Errors
     /// If the file cannot be made.
-    pub fn new(path: &Path, failed: impl Fn(String) + Send + 'static) -> Result<Self, String> {
-        let told = |error: &dyn std::fmt::Display| {
-            format!("{} cannot be written: {error}", path.display())
-        };
-        let file = File::create(path).map_err(|error| told(&error))?;
+    pub fn new(path: &Path, ended: impl FnOnce(Ended) + Send + 'static) -> Result<Self, String> {
+        let told = |error| format!("{} cannot be written: {error}", path.display());
+        let file = File::create(path).map_err(told)?;
         let file = BufWriter::new(file);
         let is_video = path.extension().is_some_and(|ending| ending == "y4m");
         let mut form: Box<dyn Form> = match is_video {
             true => Box::new(Video {
                 file: Some(file),
                 writer: None,
+                left_out: 0,
             }),
             false => Box::new(Lines {
                 file,
@@ -52,38 +58,54 @@ impl Recorder {
         };
         let (sender, receiver) = sync_channel::<(Arc<Seen>, Vec<Detection>)>(WAITING);
         let name = path.display().to_string();
-        platform::spawn("recorder", move || {
-            for (seen, visible) in receiver {
-                if let Err(error) = form.write(&seen, &visible) {
-                    failed(format!("{name} cannot be written any further: {error}"));
-                    return;
+        let left_out = Arc::new(AtomicU64::new(0));
+        let missing = left_out.clone();
+        let thread = platform::spawn("recorder", move || {
+            let write = move || -> Result<u64, Box<dyn Error>> {
+                for (seen, visible) in receiver {
+                    form.write(&seen, &visible)?;
                 }
-            }
-            if let Err(error) = form.end() {
-                failed(format!("{name} cannot be written to its end: {error}"));
-            }
+                form.end()
+            };
+            ended(match write() {
+                Ok(left_out) => Ok((name, left_out + missing.load(Ordering::Relaxed))),
+                Err(error) => Err(format!("{name} cannot be written to its end: {error}")),
+            });
         });
         Ok(Self {
             sender,
-            left_out: 0,
+            thread,
+            left_out,
         })
+    }
+
+    /// No more pictures; what is waiting is still written.
+    pub fn end(self) {
+        drop(self.sender);
+    }
+
+    /// The same, and wait until it is.
+    pub fn end_and_wait(self) {
+        drop(self.sender);
+        self.thread.join().ok();
     }
 
     /// A picture with what is shown in it.
     pub fn write(&mut self, seen: &Arc<Seen>, visible: Vec<Detection>) {
         if let Err(TrySendError::Full(_)) = self.sender.try_send((seen.clone(), visible)) {
-            self.left_out += 1;
+            self.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-type Written = Result<(), Box<dyn std::error::Error>>;
+type Written = Result<(), Box<dyn Error>>;
 
 /// A kind of file.
 trait Form: Send {
     fn write(&mut self, seen: &Seen, visible: &[Detection]) -> Written;
 
-    fn end(&mut self) -> Written;
+    /// Write what is left; how many pictures it is without.
+    fn end(&mut self) -> Result<u64, Box<dyn Error>>;
 }
 
 /// As `fpn detect` writes of a video.
@@ -116,8 +138,9 @@ impl Form for Lines {
         Ok(self.file.write_all(b"\n")?)
     }
 
-    fn end(&mut self) -> Written {
-        Ok(self.file.flush()?)
+    fn end(&mut self) -> Result<u64, Box<dyn Error>> {
+        self.file.flush()?;
+        Ok(0)
     }
 }
 
@@ -125,6 +148,7 @@ impl Form for Lines {
 struct Video {
     file: Option<BufWriter<File>>,
     writer: Option<(Writer<BufWriter<File>>, [u32; 2])>,
+    left_out: u64,
 }
 
 impl Form for Video {
@@ -135,19 +159,20 @@ impl Form for Video {
             let rate = Rate::new(RATE, 1).ok_or("a rate is above 0")?;
             self.writer = Some((Writer::new(file, (size[0], size[1]), rate)?, size));
         }
-        if let Some((writer, expected)) = &mut self.writer
-            && *expected == size
-        {
-            let picture = DynamicImage::from(picture.as_ref().clone());
-            writer.write(&annotate(&picture, visible))?;
+        match &mut self.writer {
+            Some((writer, expected)) if *expected == size => {
+                let picture = DynamicImage::from(picture.as_ref().clone());
+                writer.write(&annotate(&picture, visible))?;
+            }
+            _ => self.left_out += 1,
         }
         Ok(())
     }
 
-    fn end(&mut self) -> Written {
-        match self.writer.take() {
-            Some((writer, _)) => Ok(writer.into_inner().flush()?),
-            None => Ok(()),
+    fn end(&mut self) -> Result<u64, Box<dyn Error>> {
+        if let Some((writer, _)) = self.writer.take() {
+            writer.into_inner().flush()?;
         }
+        Ok(self.left_out)
     }
 }

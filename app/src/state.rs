@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use eframe::egui::Color32;
 use fpn_camera::CameraInfo;
 use fpn_wgpu::models::Stage;
 use fpn_wgpu::{Detection, FeatureMap};
@@ -12,6 +13,7 @@ use web_time::Instant;
 
 use crate::engine::{Choice, Inspected, ModelCard, Seen};
 use crate::history::History;
+use crate::paint::{Range, class_colour, level_colour};
 use crate::panels::levels::tiles::Tiles;
 use crate::source::{Grip, Player};
 
@@ -52,6 +54,21 @@ impl Default for Settings {
             mirrored: true,
             toured: false,
         }
+    }
+}
+
+impl Settings {
+    /// Whether what is chosen can only be shown of a picture that stands still.
+    pub fn needs_standing(&self) -> bool {
+        self.map.needs_channels() || self.beside != Beside::Nothing
+    }
+
+    /// Choose nothing that could not be shown live.
+    pub fn let_go(&mut self) {
+        if self.map.needs_channels() {
+            self.map = MapChoice::Strength;
+        }
+        self.beside = Beside::Nothing;
     }
 }
 
@@ -148,7 +165,12 @@ impl Panel {
 /// Where a detector stands.
 pub enum ModelState {
     /// It is being made.
-    Loading { name: String, since: Instant },
+    Loading {
+        /// What its weights are called.
+        name: String,
+        /// When that began.
+        since: Instant,
+    },
     /// It is there, or the last one is.
     Ready,
     /// There is none.
@@ -226,48 +248,69 @@ impl Default for View {
 
 /// All that the window shows.
 pub struct State {
+    /// What is kept from one run to the next.
     pub settings: Settings,
+    /// What gives pictures.
     pub player: Option<Arc<Player>>,
-    /// Whether something plays that could be paused.
+    /// Whether pictures follow each other.
     pub plays: bool,
+    /// Where the detector stands.
     pub model: ModelState,
+    /// The detector that is there.
     pub card: Option<Arc<ModelCard>>,
+    /// The detector that is chosen in the panel Model.
     pub choice: Choice,
+    /// The adapters of this machine, best first, and whether each computes on the CPU.
     pub adapters: Vec<(String, bool)>,
     /// The picture that is shown, with what was seen in it.
     pub shown: Option<Arc<Seen>>,
-    /// How what is shown came to be, where that is known.
+    /// How the boxes of some picture came to be.
     pub inspected: Option<Arc<Inspected>>,
+    /// Whether that is being found out.
+    pub inspects: bool,
     /// The levels if nothing were handed down, and of which picture.
     pub alone: Option<(Arc<RgbaImage>, Vec<FeatureMap>)>,
     /// What is drawn of the levels.
     pub tiles: Option<Tiles>,
-    /// Whether that is being found out.
-    pub inspects: bool,
     /// What the picture is compared with.
     pub pinned: Option<Arc<Seen>>,
+    /// The last seconds.
     pub history: History,
+    /// The score from which on detections are shown.
     pub score: f32,
+    /// The overlap above which the weaker of two boxes falls.
     pub nms: f32,
     /// Labels that are left out.
     pub hidden: BTreeSet<usize>,
-    /// Which of the shown detections is selected, and over which the pointer is.
+    /// Which of the detections is selected.
     pub selected: Option<usize>,
+    /// Which the pointer is over, on the picture or in the list.
     pub hovered: Option<usize>,
+    /// Which the pointer is over in the list.
+    pub listed: Option<usize>,
     /// Where the pointer is on the picture, in its pixels.
     pub cursor: Option<[f32; 2]>,
     /// The cell that the pointer is over, in a level.
     pub cell: Option<Cell>,
+    /// The boxes that are shown.
     pub stage: BoxStage,
+    /// The part of the picture that is shown.
     pub view: View,
+    /// Where shapes of the scene are held.
     pub grip: Grip,
+    /// What the user is told.
     pub messages: VecDeque<Message>,
+    /// Whether the keys are listed.
     pub help: bool,
+    /// The tour's step, if it goes on.
     pub tour: Option<usize>,
+    /// The cameras that were found.
     pub cameras: Vec<CameraInfo>,
-    pub fixed_range: Option<crate::paint::Range>,
-    /// Seconds that each picture took, the newest last.
+    /// The colours' range that was fixed, and of what.
+    pub fixed_range: Option<(MapChoice, Beside, Range)>,
+    /// Of the pictures that were shown last, the newest at the end.
     pub times: VecDeque<PictureTimes>,
+    /// The file that is recorded into.
     pub records: Option<String>,
     /// Seconds of each part, where they were measured.
     pub stage_times: Option<Vec<(Stage, f64)>>,
@@ -313,6 +356,7 @@ impl State {
             hidden: BTreeSet::new(),
             selected: None,
             hovered: None,
+            listed: None,
             cursor: None,
             cell: None,
             stage: BoxStage::Final,
@@ -337,11 +381,42 @@ impl State {
         items.filter(|(_, item)| item.score >= self.score && !self.hidden.contains(&item.label))
     }
 
-    /// How what is shown came to be, if it is of that very picture.
+    /// Whether pictures are looked at one by one, for as long as it takes.
+    pub fn stands_by_picture(&self) -> bool {
+        let player = self.player.as_ref();
+        player.is_some_and(|player| player.count().is_some())
+    }
+
+    /// Whether the picture stands still.
+    pub fn stands(&self) -> bool {
+        !self.plays || self.stands_by_picture()
+    }
+
+    /// The stages that the detector's boxes go through.
+    pub fn stages(&self) -> Vec<BoxStage> {
+        let card = self.card.as_ref();
+        let is_two_stage = card.is_none_or(|card| card.config.architecture.is_two_stage());
+        let of_two = [BoxStage::Decoded, BoxStage::Proposals];
+        let all = BoxStage::ALL.into_iter();
+        all.filter(|stage| is_two_stage || !of_two.contains(stage))
+            .collect()
+    }
+
+    /// The colour of a box from a level, of a class.
+    pub fn colour_of(&self, level: usize, label: usize) -> Color32 {
+        match self.settings.colour_by {
+            ColourBy::Level => level_colour(level),
+            ColourBy::Class => class_colour(label),
+        }
+    }
+
+    /// How what is shown came to be, if it is of that very picture and those very boxes.
     pub fn inspection(&self) -> Option<&Inspected> {
         let (shown, inspected) = (self.shown.as_ref()?, self.inspected.as_ref()?);
-        let is_same = Arc::ptr_eq(&shown.frame.picture, &inspected.frame.picture);
-        is_same.then_some(inspected)
+        let is_it = shown.frame.is_same(&inspected.frame)
+            && Arc::ptr_eq(&shown.model, &inspected.model)
+            && shown.detections == inspected.inspection.detections;
+        is_it.then_some(inspected)
     }
 
     /// The levels if nothing were handed down, if they are of that very picture.

@@ -27,7 +27,7 @@ fn best(all: &[Adapter], surface: Option<&Surface<'_>>) -> Result<Adapter, Strin
 fn descriptor(adapter: &Adapter) -> DeviceDescriptor<'static> {
     Gpu::descriptor(adapter).unwrap_or_else(|_| DeviceDescriptor {
         label: Some("window"),
-        // It is enough for the window; the detector has another adapter, or the CPU.
+        // It is enough for the window, but for heat maps; the detector has another adapter, or the CPU.
         required_limits: Limits::downlevel_webgl2_defaults().using_resolution(adapter.limits()),
         ..DeviceDescriptor::default()
     })

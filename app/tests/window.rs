@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use tempfile::TempDir;
 use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{AtomEnum, ConfigureWindowAux, ConnectionExt, Window};
+use x11rb::protocol::xproto::{
+    AtomEnum, ChangeWindowAttributesAux, ConfigureWindowAux, ConnectionExt, Window,
+};
 
 /// How long anything may take on a slow machine that does something else besides.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -39,7 +41,9 @@ impl Display {
         };
         let mut number = String::new();
         let told = server.stdout.take().expect("it was piped");
-        BufReader::new(told).read_line(&mut number).expect("Xvfb tells its number");
+        BufReader::new(told)
+            .read_line(&mut number)
+            .expect("Xvfb tells its number");
         Some(Self {
             server,
             name: format!(":{}", number.trim()),
@@ -88,10 +92,15 @@ impl Display {
             if let Some(drawn) = drawn {
                 let folder = screenshots();
                 std::fs::create_dir_all(&folder).expect("a folder can be made");
-                drawn.save(folder.join(name)).expect("a picture can be written");
+                drawn
+                    .save(folder.join(name))
+                    .expect("a picture can be written");
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "{name}: not within {PATIENCE:?}");
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{name}: not within {PATIENCE:?}"
+            );
         }
     }
 
@@ -101,7 +110,17 @@ impl Display {
         let root = connection.setup().roots[screen].root;
         let window = named(&connection, root, "fpn viewer").expect("the viewer has a window");
         let size = ConfigureWindowAux::new().width(width).height(height);
-        connection.configure_window(window, &size).expect("it is sent");
+        connection
+            .configure_window(window, &size)
+            .expect("it is sent");
+        // What the window leaves is not painted over by itself.
+        let black = ChangeWindowAttributesAux::new().background_pixel(0);
+        connection
+            .change_window_attributes(root, &black)
+            .expect("it is sent");
+        connection
+            .clear_area(false, root, 0, 0, 0, 0)
+            .expect("it is sent");
         connection.flush().expect("it is sent");
     }
 }
@@ -160,7 +179,9 @@ fn it_opens_with_the_scene_and_takes_another_size() {
     };
     let mut viewer = display.viewer(&[]);
     // The scene's picture, and heat maps beside it.
-    display.until("window.png", |drawn| colours(drawn) > 1500 && is_lit(drawn, 1270, 700));
+    display.until("window.png", |drawn| {
+        colours(drawn) > 1500 && is_lit(drawn, 1270, 700)
+    });
     display.resize(900, 600);
     display.until("window_small.png", |drawn| {
         colours(drawn) > 1000 && is_lit(drawn, 890, 590) && !is_lit(drawn, 1000, 700)
@@ -173,10 +194,19 @@ fn what_cannot_be_looked_at_does_not_end_it() {
     let Some(display) = Display::open() else {
         return;
     };
-    for (source, name) in [("/dev/video99", "window_no_camera.png"), ("nothing.png", "window_no_file.png")] {
+    for (source, name) in [
+        ("/dev/video99", "window_no_camera.png"),
+        ("nothing.png", "window_no_file.png"),
+    ] {
         let mut viewer = display.viewer(&[source]);
         // A message's red ground.
-        let is_told = |drawn: &RgbImage| drawn.pixels().filter(|pixel| pixel.0 == [120, 28, 28]).count() > 2000;
+        let is_told = |drawn: &RgbImage| {
+            drawn
+                .pixels()
+                .filter(|pixel| pixel.0 == [120, 28, 28])
+                .count()
+                > 2000
+        };
         display.until(name, is_told);
         assert!(viewer.is_running());
     }
@@ -198,7 +228,9 @@ fn without_a_display_it_says_so() {
 
 #[test]
 fn an_unknown_device_is_a_usage_error() {
-    let viewer = Command::new(env!("CARGO_BIN_EXE_fpn-viewer")).args(["--device", "no such"]).output();
+    let viewer = Command::new(env!("CARGO_BIN_EXE_fpn-viewer"))
+        .args(["--device", "no such"])
+        .output();
     let output = viewer.expect("the viewer was built");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no such"));

@@ -278,9 +278,14 @@ impl Gpu {
         self.faults.watched(&self.device, work)
     }
 
+    /// Whether another program opened the device, and uses it too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.faults.is_shared
+    }
+
     /// Longest that a submission may take, in seconds.
     pub(super) fn longest_submission(&self) -> f64 {
-        match self.faults.is_shared {
+        match self.is_shared() {
             true => SHARED_DEVICE,
             false => OWN_DEVICE,
         }
@@ -306,7 +311,7 @@ impl Gpu {
     /// which would stand still while somebody waits.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// If the device is lost or has failed.
     pub fn look(&self) -> Result<(), GpuError> {
         self.poll(PollType::Poll)
     }

@@ -10,7 +10,7 @@ use wgpu::{Buffer, PollType, SubmissionIndex};
 
 use super::Gpu;
 use super::device::Count;
-use super::kept::{KeptMaps, Ring};
+use super::kept::{KeptMaps, Ring, kept_bytes};
 use super::memory::{Memory, Needs};
 use super::profile::Profile;
 use super::readback::{Mapped, ReadBack, map, readable};
@@ -181,7 +181,8 @@ impl GpuEngine {
     }
 
     /// Send a picture, read detections back alone, and keep maps of these kinds on the device for somebody who draws
-    /// there. Nothing is made for a frame of a size that was seen before.
+    /// there. Nothing is made for a frame of a size that was seen
+    /// before, but for the three buffers that frames take turns in.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -205,10 +206,17 @@ impl GpuEngine {
         let (mut state, session, memory) = self.ready(&frame)?;
         let read_back = ReadBack::new(&session.plan, reading.clone());
         let bytes = read_back.bytes();
-        self.check_read_back(&frame, bytes)?;
+        self.check_fits(&frame, bytes, self.gpu.device.limits().max_buffer_size)?;
+        let kept = match keeps {
+            None => None,
+            Some(kinds) => {
+                let bytes = kept_bytes(&session.plan, kinds);
+                self.check_fits(&frame, bytes, binding_limit(&self.gpu) as u64)?;
+                let ring = &mut state.ring;
+                Some(ring.place(&self.gpu, &session.plan, kinds, &frame)?)
+            }
+        };
         let staging = memory.take_staging(&self.gpu, bytes)?;
-        let place = |kinds| state.ring.place(&self.gpu, &session.plan, kinds, &frame);
-        let kept = keeps.map(place).transpose()?;
         let (submission, mapped) = self.gpu.watched(|| {
             self.upload(&memory, picture, &frame);
             let submission = session.submit(&self.gpu, &memory, |encoder| {
@@ -306,7 +314,7 @@ impl GpuEngine {
             None => needs,
         };
         // The old buffers go before the new ones come; the sessions hold them too.
-        *state = State::default();
+        (state.memory, state.sessions) = (None, HashMap::new());
         let memory = self.gpu.guarded(|| Memory::new(&self.gpu, needs))?;
         let memory = Arc::new(memory);
         state.memory = Some(memory.clone());
@@ -331,9 +339,8 @@ impl GpuEngine {
     }
 
     /// # Errors
-    /// If no buffer can be as large as what is to be read back.
-    fn check_read_back(&self, frame: &Frame, needed: usize) -> Result<(), DetectError> {
-        let allowed = self.gpu.device.limits().max_buffer_size;
+    /// If no buffer can be as large as what a frame leaves.
+    fn check_fits(&self, frame: &Frame, needed: usize, allowed: u64) -> Result<(), DetectError> {
         let [height, width] = frame.padded;
         match needed as u64 > allowed {
             true => Err(DetectError::MapsTooLarge {

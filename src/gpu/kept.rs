@@ -42,6 +42,12 @@ pub struct KeptMap {
     range: Range,
 }
 
+/// Bytes of the maps of these kinds that a plan leaves behind.
+pub(super) fn kept_bytes(plan: &Plan, kinds: &BTreeSet<MapKind>) -> usize {
+    let kept = plan.maps().filter(|(info, _)| kinds.contains(&info.kind));
+    kept.map(|(_, slot)| slot.range.size).sum()
+}
+
 impl KeptMaps {
     /// Copy them there, behind the plan's steps.
     pub(super) fn copy(&self, memory: &Memory, encoder: &mut CommandEncoder) {

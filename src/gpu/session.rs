@@ -1,6 +1,7 @@
 //! A plan made ready on a device: everything that a frame needs is there before the first one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
@@ -34,7 +35,7 @@ pub(super) struct Session {
     /// Of all steps.
     params: Buffer,
     steps: Vec<(Arc<CompiledKernel>, BindGroup)>,
-    /// The steps of each submission: one, but for slow adapters.
+    /// The steps of each submission: one, but on slow adapters and on those that others share.
     submissions: Vec<std::ops::Range<usize>>,
 }
 
@@ -182,28 +183,36 @@ impl Session {
         memory: &Memory,
         copies: impl FnOnce(&mut CommandEncoder),
     ) -> SubmissionIndex {
-        let mut copies = Some(copies);
-        let mut last = None;
-        for (index, steps) in self.submissions.iter().enumerate() {
-            let mut encoder = gpu
-                .device
-                .create_command_encoder(&CommandEncoderDescriptor::default());
-            if index == 0 {
-                clear_header(memory, &mut encoder);
-            }
-            {
-                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-                self.dispatch_all(steps.clone(), &mut pass);
-            }
-            if index + 1 == self.submissions.len()
-                && let Some(copies) = copies.take()
-            {
-                copies(&mut encoder);
-            }
-            gpu.counters().add(Count::Submission);
-            last = Some(gpu.queue.submit([encoder.finish()]));
+        let (last, others) = self.submissions.split_last().expect("a plan has steps");
+        let mut pace = Pace::default();
+        for steps in others {
+            self.send(gpu, memory, steps, |_| {});
+            pace.keep(gpu);
         }
-        last.expect("a plan has steps")
+        self.send(gpu, memory, last, copies)
+    }
+
+    /// Steps and copies in one submission.
+    fn send(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        steps: &std::ops::Range<usize>,
+        copies: impl FnOnce(&mut CommandEncoder),
+    ) -> SubmissionIndex {
+        let mut encoder = gpu
+            .device
+            .create_command_encoder(&CommandEncoderDescriptor::default());
+        if steps.start == 0 {
+            clear_header(memory, &mut encoder);
+        }
+        {
+            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+            self.dispatch_all(steps.clone(), &mut pass);
+        }
+        copies(&mut encoder);
+        gpu.counters().add(Count::Submission);
+        gpu.queue.submit([encoder.finish()])
     }
 
     fn dispatch_all(&self, steps: std::ops::Range<usize>, pass: &mut ComputePass<'_>) {
@@ -305,6 +314,42 @@ impl Session {
         steps
             .map(|step| step.bindings.iter().map(bytes).sum())
             .collect()
+    }
+}
+
+/// How fast submissions follow each other on a device that other programs share: a queue does what it is given in order,
+/// so that a window's frame would wait for all that was sent before it.
+#[derive(Default)]
+struct Pace {
+    /// Whether what was sent last is done.
+    last: Option<Arc<AtomicBool>>,
+}
+
+impl Pace {
+    /// Between two looks at the device.
+    #[cfg(not(target_arch = "wasm32"))]
+    const BETWEEN: std::time::Duration = std::time::Duration::from_micros(200);
+
+    /// After a submission: wait until the one before it is done, so that the device has no more than one to do
+    /// before somebody else's turn. In browsers, where nothing may wait, nothing does.
+    fn keep(&mut self, gpu: &Gpu) {
+        if !gpu.is_shared() || cfg!(target_arch = "wasm32") {
+            return;
+        }
+        let done = Arc::new(AtomicBool::new(false));
+        let told = done.clone();
+        gpu.queue
+            .on_submitted_work_done(move || told.store(true, Ordering::Release));
+        let Some(earlier) = self.last.replace(done) else {
+            return;
+        };
+        // Whoever waits for the frame is told that the device is lost.
+        #[cfg(not(target_arch = "wasm32"))]
+        while !earlier.load(Ordering::Acquire) && gpu.look().is_ok() {
+            std::thread::sleep(Self::BETWEEN);
+        }
+        #[cfg(target_arch = "wasm32")]
+        drop(earlier);
     }
 }
 

@@ -79,7 +79,7 @@ impl Cropping {
     pub fn crop(&self, maps: &[FeatureMap], index: usize) -> Option<Crop> {
         let bbox = *self.rois.get(index)?;
         let level = self.level_of(bbox);
-        let source = &maps[self.maps[level]];
+        let source = maps.get(self.maps[level])?;
         let map = Map {
             values: &source.values,
             shape: source.shape,

@@ -192,7 +192,7 @@ impl Inspection {
             Origin::Proposal(proposal) => Story {
                 candidate,
                 proposal: Some(proposal),
-                start: self.proposals[proposal].start,
+                start: self.proposals.get(proposal)?.start,
             },
             Origin::Start(start) => Story {
                 candidate,

@@ -7,6 +7,9 @@ use crate::boxes::{Fate, Reason};
 use crate::ops::candidates::Candidate;
 use crate::ops::select::{self, SelectDetections, SelectOptions, SelectRois};
 
+/// Pixels by which a box that the host does not keep, or keeps elsewhere, may be off to be the engine's all the same.
+const REACH: f32 = 1.0;
+
 /// The stories of candidates, in the order of their decoding, best first; before each is its index in that order.
 /// `origin` tells what the one of an index was decoded from.
 pub(super) fn tell(
@@ -29,7 +32,7 @@ pub(super) fn tell(
         bbox: found.bbox,
     });
     let (found, known): (Vec<_>, Vec<_>) = (found.collect(), known.collect());
-    settle(&found, &known, &mut fates);
+    settle(&found, &known, &mut fates, REACH);
     let stories = order.into_iter().zip(fates).map(|(index, fate)| {
         let candidate = &decoded[index];
         let story = CandidateStory {

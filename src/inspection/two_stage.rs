@@ -33,7 +33,7 @@ pub(super) fn tell(observed: &Observed<'_>, calls: &Calls<'_>) -> Option<Told> {
     });
     let found: Vec<Grouped> = found.collect();
     let mut fates: Vec<Fate> = chosen.iter().map(|anchor| anchor.fate).collect();
-    let origins = settle(&found, &known, &mut fates);
+    let origins = settle(&found, &known, &mut fates, f32::INFINITY);
 
     let place = observed.place();
     let starts = chosen.iter().zip(fates).map(|(anchor, fate)| Start {

@@ -72,7 +72,8 @@ impl Request {
         match kind {
             MapKind::Input | MapKind::Heads => is_needed,
             MapKind::Pyramid => is_needed || self.asks_for(MapKind::Strength),
-            MapKind::Features | MapKind::Alone | MapKind::Strength | MapKind::Objectness => false,
+            MapKind::Alone => self.asks_for(kind),
+            MapKind::Features | MapKind::Strength | MapKind::Objectness => false,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Which detector is wanted.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::models::Architecture;
@@ -40,8 +39,6 @@ pub enum WeightsChoice {
     BuiltIn,
     /// A checkpoint, PyTorch's or safetensors.
     File(PathBuf),
-    /// A checkpoint in memory, by its name.
-    Bytes(String, Arc<[u8]>),
 }
 
 impl WeightsChoice {
@@ -50,7 +47,6 @@ impl WeightsChoice {
         match self {
             Self::BuiltIn => "built-in weights".to_owned(),
             Self::File(path) => path.display().to_string(),
-            Self::Bytes(name, _) => name.clone(),
         }
     }
 }
@@ -65,6 +61,8 @@ pub enum DeviceChoice {
     Window,
     /// The CPU engine.
     Cpu,
+    /// The best adapter, software included.
+    Gpu,
     /// The best adapter whose name contains this.
     Adapter(String),
 }

@@ -29,6 +29,7 @@ pub async fn adapters() -> Vec<(String, bool)> {
 }
 
 /// What detectors that follow each other have in common.
+#[derive(Default)]
 pub struct Loader {
     /// The window's device, if a detector can share it.
     pub window: Option<Arc<Gpu>>,
@@ -133,6 +134,10 @@ impl Loader {
                 None => return Ok(None),
                 Some(adapter) => adapter,
             },
+            DeviceChoice::Gpu => {
+                let adapter = adapters::best().await;
+                adapter.map_err(|error| error.to_string())?
+            }
             DeviceChoice::Adapter(name) => {
                 let adapter = adapters::by_name(name).await;
                 adapter.map_err(|error| error.to_string())?
@@ -156,9 +161,6 @@ fn open(choice: &Choice) -> Result<Checkpoint, String> {
         }
         WeightsChoice::File(path) => {
             Checkpoint::open(path).map_err(|error| format!("{} {error}", path.display()))
-        }
-        WeightsChoice::Bytes(name, bytes) => {
-            Checkpoint::from_bytes(bytes.to_vec()).map_err(|error| format!("{name} {error}"))
         }
     }
 }

@@ -5,9 +5,13 @@ mod load;
 mod seen;
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
+use std::task::Poll;
+use std::time::Duration;
 
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::Stage;
@@ -24,20 +28,25 @@ use crate::source::{Frame, Player};
 /// How often a picture is measured; of the times the medians are told.
 const MEASUREMENTS: usize = 5;
 
+/// Between two pictures that are looked at while another detector is made.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
 /// What the engine is asked for.
 enum Command {
     /// There may be a picture to look at.
     Look,
+    /// Nobody wants anything any more.
+    End,
     /// From now on, these pictures.
     Watch(Arc<Player>),
     /// Another detector, made as the number'th.
     Load(Choice, u64),
     /// Another overlap above which the weaker of two boxes falls.
     NmsThreshold(f32),
-    /// How the detections of this picture came to be.
-    Inspect(Frame),
-    /// Look at this picture again.
-    Again(Frame),
+    /// How the detections of this picture came to be, asked as the number'th.
+    Inspect(Frame, u64),
+    /// Look at this picture again, asked as the number'th.
+    Again(Frame, u64),
     /// What the parts of the pipeline take for this picture.
     Measure(Frame),
     /// The levels of this picture if nothing were handed down.
@@ -60,6 +69,8 @@ pub enum Event {
     Measured(Measured),
     /// The levels of a picture if nothing were handed down.
     Alone(Frame, Vec<FeatureMap>),
+    /// That could not be found out: why.
+    NotInspected(String),
     /// A picture could not be looked at: why.
     Failed(String),
 }
@@ -70,6 +81,16 @@ pub struct Engine {
     events: Receiver<Event>,
     /// The number of the detector that is wanted: earlier ones need not be finished.
     wanted: Arc<AtomicU64>,
+    newest: Arc<Newest>,
+}
+
+/// The numbers of what was asked for last: what was asked before need not be answered any more.
+#[derive(Default)]
+struct Newest {
+    inspection: AtomicU64,
+    again: AtomicU64,
+    /// Whether levels are read back although they are on the window's device.
+    reads_back: AtomicBool,
 }
 
 impl Engine {
@@ -78,6 +99,7 @@ impl Engine {
         let (commands, inbox) = unbounded();
         let (sender, events) = std::sync::mpsc::channel();
         let wanted = Arc::new(AtomicU64::new(0));
+        let newest = Arc::new(Newest::default());
         let worker = Worker {
             inbox,
             commands: commands.clone(),
@@ -86,17 +108,19 @@ impl Engine {
                 notify: Arc::new(notify),
             },
             wanted: wanted.clone(),
+            newest: newest.clone(),
+            window: window.clone(),
             loader: load::Loader { window, gpu: None },
             player: None,
             ready: None,
             alone: None,
-            nms_threshold: None,
         };
         platform::spawn_behind("detector", move || platform::run(worker.work()));
         Self {
             commands,
             events,
             wanted,
+            newest,
         }
     }
 
@@ -134,12 +158,20 @@ impl Engine {
 
     /// Find out how the detections of a picture came to be.
     pub fn inspect(&self, frame: Frame) {
-        self.send(Command::Inspect(frame));
+        let number = self.newest.inspection.fetch_add(1, Ordering::SeqCst) + 1;
+        self.send(Command::Inspect(frame, number));
     }
 
     /// Look at a picture again.
     pub fn again(&self, frame: Frame) {
-        self.send(Command::Again(frame));
+        let number = self.newest.again.fetch_add(1, Ordering::SeqCst) + 1;
+        let given = Instant::now();
+        self.send(Command::Again(Frame { given, ..frame }, number));
+    }
+
+    /// Read levels back although they are on the window's device, or not.
+    pub fn read_back(&self, reads_back: bool) {
+        self.newest.reads_back.store(reads_back, Ordering::SeqCst);
     }
 
     /// Find out what the parts of the pipeline take for a picture.
@@ -155,6 +187,13 @@ impl Engine {
     fn send(&self, command: Command) {
         // It works for as long as the window is there.
         self.commands.unbounded_send(command).ok();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.cancel();
+        self.send(Command::End);
     }
 }
 
@@ -177,12 +216,14 @@ struct Worker {
     commands: UnboundedSender<Command>,
     outbox: Outbox,
     wanted: Arc<AtomicU64>,
+    newest: Arc<Newest>,
+    /// The window's device, if a detector can share it.
+    window: Option<Arc<Gpu>>,
     loader: load::Loader,
     player: Option<Arc<Player>>,
     ready: Option<(Detector, Arc<ModelCard>)>,
     /// The same model without the way down, made when it is first asked for.
     alone: Option<Detector>,
-    nms_threshold: Option<f32>,
 }
 
 impl Worker {
@@ -192,14 +233,20 @@ impl Worker {
         while let Ok(command) = self.inbox.recv().await {
             match command {
                 Command::Look => {}
+                Command::End => return,
                 Command::Watch(player) => self.player = Some(player),
                 Command::Load(choice, number) => self.load(&choice, number).await,
-                Command::NmsThreshold(threshold) => {
-                    self.nms_threshold = Some(threshold);
-                    self.apply_threshold();
+                Command::NmsThreshold(threshold) => self.set_threshold(threshold),
+                Command::Inspect(frame, number) => {
+                    if self.newest.inspection.load(Ordering::SeqCst) == number {
+                        self.inspect(&frame);
+                    }
                 }
-                Command::Inspect(frame) => self.inspect(&frame).await,
-                Command::Again(frame) => self.look(frame).await,
+                Command::Again(frame, number) => {
+                    if self.newest.again.load(Ordering::SeqCst) == number {
+                        self.look(frame).await;
+                    }
+                }
                 Command::Measure(frame) => self.measure(&frame),
                 Command::Alone(frame) => self.look_alone(frame).await,
             }
@@ -213,20 +260,36 @@ impl Worker {
         if !is_wanted() {
             return;
         }
-        match self.loader.load(choice, &is_wanted).await {
+        // The last detector goes on meanwhile.
+        let mut loader = std::mem::take(&mut self.loader);
+        let outcome = {
+            let mut made = pin!(loader.load(choice, &is_wanted));
+            let mut looked = Instant::now();
+            loop {
+                let polled = poll_fn(|context| Poll::Ready(made.as_mut().poll(context))).await;
+                if let Poll::Ready(outcome) = polled {
+                    break outcome;
+                }
+                if looked.elapsed() > BETWEEN_LOOKS {
+                    self.look_at_newest().await;
+                    looked = Instant::now();
+                }
+            }
+        };
+        self.loader = loader;
+        match outcome {
             None => {}
             Some(Err(told)) => self.outbox.send(Event::NotLoaded(told)),
             Some(Ok((detector, card))) => {
                 let card = Arc::new(card);
                 (self.ready, self.alone) = (Some((detector, card.clone())), None);
-                self.apply_threshold();
                 self.outbox.send(Event::Loaded(card));
             }
         }
     }
 
-    fn apply_threshold(&mut self) {
-        if let (Some((detector, _)), Some(threshold)) = (&mut self.ready, self.nms_threshold)
+    fn set_threshold(&mut self, threshold: f32) {
+        if let Some((detector, _)) = &mut self.ready
             && let Err(error) = detector.set_nms_threshold(threshold)
         {
             self.outbox.send(Event::Failed(error.to_string()));
@@ -256,11 +319,12 @@ impl Worker {
         };
         let gpu = detector.gpu_engine().map(|engine| engine.gpu());
         // What is on the window's device is drawn from there.
-        let is_windows = match (gpu, &self.loader.window) {
+        let is_windows = match (gpu, &self.window) {
             (Some(gpu), Some(window)) => Arc::ptr_eq(gpu, window),
             _ => false,
         };
-        let sent = match is_windows {
+        let reads_back = self.newest.reads_back.load(Ordering::SeqCst);
+        let sent = match is_windows && !reads_back {
             true => detector.start_keeping_maps(&frame.picture),
             false => detector
                 .start_with_maps(&frame.picture)
@@ -280,9 +344,7 @@ impl Worker {
             }
             Ok((detections, views)) => {
                 let times = Times {
-                    waited: began.duration_since(frame.given),
                     detected: began.elapsed(),
-                    done: Instant::now(),
                 };
                 let seen = Seen {
                     frame,
@@ -297,7 +359,7 @@ impl Worker {
         }
     }
 
-    async fn inspect(&mut self, frame: &Frame) {
+    fn inspect(&mut self, frame: &Frame) {
         let Some((detector, card)) = &self.ready else {
             return;
         };
@@ -308,7 +370,10 @@ impl Worker {
                 model: card.clone(),
                 inspection,
             })),
-            Err(error) => self.fail(format!("{}: {error}", frame.name)),
+            Err(error) => {
+                let told = format!("{}: {error}", frame.name);
+                self.outbox.send(Event::NotInspected(told));
+            }
         }
     }
 
@@ -356,7 +421,7 @@ impl Worker {
         }
     }
 
-    /// Say so. On a device that is lost the detector is made anew, once.
+    /// Say so. On a device that is lost the detector is made anew, unless another is wanted by then.
     fn fail(&mut self, told: String) {
         let is_lost = self.ready.take_if(|(detector, _)| {
             let gpu = detector.gpu_engine().map(|engine| engine.gpu());

@@ -9,7 +9,6 @@ use fpn_wgpu::models::{ModelConfig, Stage};
 use fpn_wgpu::plan::{MapInfo, MapKind};
 use fpn_wgpu::transform::Frame as Sizes;
 use fpn_wgpu::{Detections, FeatureMap};
-use web_time::Instant;
 
 use super::Choice;
 use crate::source::Frame;
@@ -105,12 +104,8 @@ impl Views {
 /// Times of one picture.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// From when the source gave it to when the detector began.
-    pub waited: Duration,
-    /// The detector, from the picture to boxes.
+    /// The detector's, from the picture to boxes.
     pub detected: Duration,
-    /// When it was done.
-    pub done: Instant,
 }
 
 /// A picture with all that led to its detections.

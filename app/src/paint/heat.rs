@@ -138,8 +138,14 @@ fn shader(device: &wgpu::Device, label: &'static str, text: &str) -> wgpu::Shade
 }
 
 impl HeatMaps {
-    /// Make ready to draw heat maps in a window.
+    /// Make ready to draw heat maps in a window; not on a device below WebGPU's limits, where they stay empty.
     pub fn install(window: &RenderState) {
+        let limits = window.device.limits();
+        if limits.max_storage_buffers_per_shader_stage < 2
+            || limits.max_compute_invocations_per_workgroup < 256
+        {
+            return;
+        }
         let maps = Self::new(&window.device, window.target_format);
         window.renderer.write().callback_resources.insert(maps);
     }

@@ -77,7 +77,10 @@ fn sources(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         if ui.button("Look again").clicked() {
             actions.push(Action::ListCameras);
         }
-        ui.checkbox(&mut state.settings.mirrored, "Mirrored");
+        let mut is_mirrored = state.settings.mirrored;
+        if ui.checkbox(&mut is_mirrored, "Mirrored").changed() {
+            actions.push(Action::Mirror(is_mirrored));
+        }
     });
     if menu.response.clicked() {
         actions.push(Action::ListCameras);

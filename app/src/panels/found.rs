@@ -3,8 +3,8 @@
 use eframe::egui::{self, Color32, RichText, ScrollArea, Sense, Slider, Ui, vec2};
 
 use crate::action::Action;
-use crate::paint::{class_colour, level_colour};
-use crate::state::{ColourBy, State};
+use crate::paint::class_colour;
+use crate::state::State;
 
 /// Thresholds, classes, and the detections.
 pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
@@ -38,10 +38,7 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         .auto_shrink([false; 2])
         .show(ui, |ui| {
             for (index, name, score, level, label) in rows {
-                let colour = match state.settings.colour_by {
-                    ColourBy::Level => level_colour(level),
-                    ColourBy::Class => class_colour(label),
-                };
+                let colour = state.colour_of(level, label);
                 let is_selected = state.selected == Some(index) || state.hovered == Some(index);
                 let told = format!("{name}  {score:.3}  P{level}");
                 let row = ui.horizontal(|ui| {
@@ -60,9 +57,7 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
                 }
             }
         });
-    if hovered.is_some() {
-        state.hovered = hovered;
-    }
+    state.listed = hovered;
 }
 
 /// The thresholds of the score and of suppression.

@@ -97,7 +97,10 @@ fn choice<T: PartialEq + Clone>(
     ui.horizontal(|ui| {
         let all: Vec<(T, String)> = all.into_iter().collect();
         let shown = all.iter().find(|(value, _)| value == now);
-        let shown = shown.map_or_else(String::new, |(_, told)| told.clone());
+        let shown = shown.map_or_else(
+            || "as told at the start".to_owned(),
+            |(_, told)| told.clone(),
+        );
         let told = format!("{name}: {shown}");
         ComboBox::from_id_salt(name)
             .width(170.0)
@@ -167,6 +170,7 @@ fn device(ui: &mut Ui, state: &mut State) {
     let general = [
         (DeviceChoice::Auto, "best GPU, or else the CPU".to_owned()),
         (DeviceChoice::Cpu, "CPU".to_owned()),
+        (DeviceChoice::Gpu, "best GPU, software included".to_owned()),
         (DeviceChoice::Window, "the window's own".to_owned()),
     ];
     let all: Vec<_> = general.into_iter().chain(adapters).collect();

@@ -9,13 +9,13 @@ use fpn_wgpu::data::scenes::Hold;
 
 use crate::action::Action;
 use crate::engine::Seen;
-use crate::paint::{class_colour, dashed, label, level_colour, outline};
-use crate::state::{BoxStage, ColourBy, State, View};
+use crate::paint::{dashed, label, outline};
+use crate::state::{BoxStage, State, View};
 
 use super::{levels, stages, story};
 
 /// Most that a picture is enlarged.
-const MOST_ZOOM: f32 = 40.0;
+pub const MOST_ZOOM: f32 = 40.0;
 
 /// Size of the handle that resizes a shape, in points.
 const HANDLE: f32 = 7.0;
@@ -128,7 +128,7 @@ pub fn show(
         draw_around(&painter, place.rect, bounds);
         draw_texture(&painter, texture, place.rect);
         for (_, found) in state.visible(&pinned) {
-            let colour = colour_of(state, found);
+            let colour = state.colour_of(found.level, found.label);
             outline(&painter, place.rect_of(found.bbox), colour, 1.5);
         }
         let told = format!(
@@ -245,7 +245,11 @@ fn grab(
     let handle = |bbox: [f32; 4]| {
         Rect::from_center_size(place.point([bbox[2], bbox[3]]), Vec2::splat(2.0 * HANDLE))
     };
-    let pointer = response.hover_pos();
+    let starts = response.drag_started_by(PointerButton::Primary);
+    let pressed = ui
+        .input(|input| input.pointer.press_origin())
+        .filter(|_| starts);
+    let pointer = pressed.or(response.hover_pos());
     let under = pointer.and_then(|pointer| {
         // The smallest, which is drawn on top.
         let near = objects.iter().filter(|object| {
@@ -297,7 +301,15 @@ fn grab(
     {
         let [x, y] = place.pixel(pointer);
         match offset {
-            Some([across, down]) => hold.centre = [x + across, y + down],
+            Some([across, down]) => {
+                // Beyond the picture it could not be fetched back.
+                let size = [seen.detections.width, seen.detections.height];
+                let [width, height] = size.map(|side| side as f32);
+                hold.centre = [
+                    (x + across).clamp(0.0, width),
+                    (y + down).clamp(0.0, height),
+                ];
+            }
             None => {
                 let reach = (x - hold.centre[0]).max(y - hold.centre[1]);
                 let most = seen.detections.width.max(seen.detections.height) as f32;
@@ -310,13 +322,6 @@ fn grab(
         ui.data_mut(|data| data.remove::<Held>(held_id()));
     }
     true
-}
-
-fn colour_of(state: &State, found: &Detection) -> Color32 {
-    match state.settings.colour_by {
-        ColourBy::Level => level_colour(found.level),
-        ColourBy::Class => class_colour(found.label),
-    }
 }
 
 /// The boxes of the stage that is shown, which is that of detections unless the picture stands still.
@@ -335,26 +340,26 @@ fn draw_boxes(
     if state.settings.ghosts {
         stages::draw_ghosts(painter, state, place, pointer);
     }
-    let distance = |found: &Detection| {
-        let rect = place.rect_of(found.bbox);
-        let pointer = pointer.filter(|pointer| rect.expand(3.0).contains(*pointer))?;
-        Some((rect.area(), pointer))
+    let on_picture = pointer.and_then(|pointer| {
+        let areas = state.visible(seen).filter_map(|(index, found)| {
+            let rect = place.rect_of(found.bbox);
+            rect.expand(3.0)
+                .contains(pointer)
+                .then(|| (index, rect.area()))
+        });
+        let smallest = areas.min_by(|a, b| a.1.total_cmp(&b.1));
+        smallest.map(|(index, _)| index)
+    });
+    state.hovered = match pointer {
+        Some(_) => on_picture,
+        None => state.listed,
     };
-    let near = state
-        .visible(seen)
-        .filter_map(|(index, found)| Some((index, distance(found)?.0)));
-    let on_picture = near
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(index, _)| index);
-    if pointer.is_some() {
-        state.hovered = on_picture;
-    }
     let emphasized = state.hovered.or(state.selected);
     let mut visible: Vec<(usize, &Detection)> = state.visible(seen).collect();
     // The best last, on top.
     visible.reverse();
     for (index, found) in visible {
-        let colour = colour_of(state, found);
+        let colour = state.colour_of(found.level, found.label);
         let is_faint = emphasized.is_some_and(|other| other != index);
         let (colour, width) = match is_faint {
             true => (colour.gamma_multiply(0.45), 1.5),

@@ -69,11 +69,8 @@ fn parts(state: &State) -> Vec<Stage> {
         return Vec::new();
     };
     let architecture = card.config.architecture;
-    let seen = state.shown.as_ref();
-    let has_instances = seen.is_some_and(|seen| {
-        let mut items = seen.detections.items.iter();
-        items.any(|item| item.mask.is_some() || item.keypoints.is_some())
-    });
+    let stages = architecture.specification().stages;
+    let has_instances = stages.iter().any(|(_, stage)| *stage == Stage::Instances);
     Stage::ALL
         .into_iter()
         .filter(|stage| match stage {

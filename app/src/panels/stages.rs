@@ -42,13 +42,6 @@ fn told(stage: BoxStage, is_two_stage: bool) -> (&'static str, &'static str) {
     }
 }
 
-/// The stages that a model has.
-fn stages(is_two_stage: bool) -> Vec<BoxStage> {
-    let all = BoxStage::ALL.into_iter();
-    all.filter(|stage| is_two_stage || *stage != BoxStage::Proposals && *stage != BoxStage::Decoded)
-        .collect()
-}
-
 /// A slider through the stages, with what is left after each.
 pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     super::found::thresholds(ui, state, actions);
@@ -57,7 +50,7 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         return;
     };
     let is_two_stage = card.config.architecture.is_two_stage();
-    let stages = stages(is_two_stage);
+    let stages = state.stages();
     let mut at = stages
         .iter()
         .position(|stage| *stage == state.stage)
@@ -90,12 +83,11 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     if state.plays {
         ui.weak("Live, only detections are known. Choose a stage, and the picture stands still.");
     } else if state.inspection().is_none() {
-        ui.spinner();
+        super::story::finding_out(ui, state);
     }
-    let mut ghosts = state.settings.ghosts;
-    ui.checkbox(&mut ghosts, "Ghosts of what was suppressed")
+    let ghosts = &mut state.settings.ghosts;
+    ui.checkbox(ghosts, "Ghosts of what was suppressed")
         .on_hover_text("Point at one: it names who suppressed it");
-    state.settings.ghosts = ghosts;
 }
 
 /// How many boxes a stage has.

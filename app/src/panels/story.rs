@@ -33,15 +33,25 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         return;
     }
     let Some(inspected) = state.inspection() else {
-        ui.horizontal(|ui| {
-            ui.spinner();
-            ui.label("Finding out …");
-        });
+        finding_out(ui, state);
         return;
     };
     egui::ScrollArea::vertical()
         .auto_shrink([false; 2])
         .show(ui, |ui| way(ui, inspected, index));
+}
+
+/// While it is not known how boxes came to be.
+pub fn finding_out(ui: &mut Ui, state: &State) {
+    ui.horizontal(|ui| match state.inspects {
+        true => {
+            ui.spinner();
+            ui.label("Finding out …");
+        }
+        false => {
+            ui.label("How these boxes came to be could not be found out.");
+        }
+    });
 }
 
 fn way(ui: &mut Ui, inspected: &Inspected, index: usize) {
@@ -211,7 +221,7 @@ fn scores(ui: &mut Ui, scores: &[f32], names: &[String], own: usize) {
     }
 }
 
-/// The way on the picture: the anchor, the proposal, and arrows between their middles.
+/// The way on the picture: the anchor, the proposal, and their middles.
 pub fn draw_way(painter: &Painter, state: &State, place: &Place) {
     let (Some(index), Some(inspected)) = (state.selected, state.inspection()) else {
         return;

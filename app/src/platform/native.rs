@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fpn_camera::CameraInfo;
@@ -12,10 +13,10 @@ use fpn_wgpu::{DetectError, Detections, FeatureMap, Pending};
 use image::{DynamicImage, ImageFormat};
 
 /// Let a thread do something.
-pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     let thread = std::thread::Builder::new().name(name.to_owned());
     let spawned = thread.spawn(work);
-    spawned.unwrap_or_else(|error| panic!("no thread for the {name}: {error}"));
+    spawned.unwrap_or_else(|error| panic!("no thread for the {name}: {error}"))
 }
 
 /// The same where the window comes first: all threads that are begun there, such as a software adapter's, stand back

@@ -1,13 +1,17 @@
 //! A webcam.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use fpn_camera::Camera;
+use fpn_camera::{Camera, CameraError};
 use image::RgbaImage;
 use image::imageops::flip_horizontal_in_place;
 use web_time::Instant;
 
 use super::{Control, Frame, Pace, Source, SourceError};
+
+/// How long a camera that was in use a moment ago may still be.
+const LETS_GO: Duration = Duration::from_secs(2);
 
 /// A camera as a source.
 pub struct CameraSource {
@@ -15,65 +19,67 @@ pub struct CameraSource {
     name: String,
     camera: Option<Camera>,
     size: Option<[u32; 2]>,
-    is_mirrored: bool,
     began: Option<Instant>,
     number: u64,
 }
 
 impl CameraSource {
-    /// The camera with that id, opened when the first picture is asked for. Mirrored, it shows its user as a mirror
-    /// would.
-    pub fn new(id: &str, name: &str, size: Option<[u32; 2]>, is_mirrored: bool) -> Self {
+    /// The camera with that id, opened when the first picture is asked for.
+    pub fn new(id: &str, name: &str, size: Option<[u32; 2]>) -> Self {
         Self {
             id: id.to_owned(),
             name: name.to_owned(),
             camera: None,
             size,
-            is_mirrored,
             began: None,
             number: 0,
         }
     }
 
-    fn taken(&mut self) -> Result<RgbaImage, SourceError> {
-        let told = |error: fpn_camera::CameraError| SourceError(error.to_string());
+    fn opened(&self, control: &Control) -> Result<Camera, CameraError> {
+        let began = Instant::now();
+        loop {
+            match Camera::open(&self.id, self.size) {
+                // Until now it was perhaps ours, in another size.
+                Err(CameraError::Busy(_)) if began.elapsed() < LETS_GO && !control.is_called() => {
+                    control.wait(Duration::from_millis(50));
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn taken(&mut self, control: &Control) -> Result<RgbaImage, CameraError> {
         let mut camera = match self.camera.take() {
             Some(camera) => camera,
-            None => Camera::open(&self.id, self.size).map_err(told)?,
+            None => self.opened(control)?,
         };
         let mut picture = RgbaImage::default();
-        camera.next(&mut picture).map_err(told)?;
+        camera.next(&mut picture)?;
         self.camera = Some(camera);
         Ok(picture)
     }
 }
 
 impl Source for CameraSource {
-    fn next(&mut self, _control: &Control) -> Result<Option<Frame>, SourceError> {
+    fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
         // After an error it is opened anew, when somebody asks for it.
-        let mut picture = self.taken()?;
-        if self.is_mirrored {
+        let taken = self.taken(control);
+        let mut picture = taken.map_err(|error| SourceError(error.to_string()))?;
+        if control.is_mirrored() {
             flip_horizontal_in_place(&mut picture);
         }
-        let now = Instant::now();
-        let began = *self.began.get_or_insert(now);
+        let began = *self.began.get_or_insert_with(Instant::now);
         let number = self.number;
         self.number += 1;
         Ok(Some(Frame {
-            picture: Arc::new(picture),
             number,
-            time: now.duration_since(began).as_secs_f64(),
-            given: now,
-            name: self.name.as_str().into(),
-            objects: [].into(),
+            time: began.elapsed().as_secs_f64(),
+            ..Frame::new(Arc::new(picture), &self.name)
         }))
     }
 
     fn pace(&self) -> Pace {
         Pace::Live
-    }
-
-    fn name(&self) -> &str {
-        &self.name
     }
 }

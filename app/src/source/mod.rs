@@ -23,6 +23,8 @@ pub use video::VideoSource;
 pub struct Frame {
     /// What was taken, drawn or read; opaque.
     pub picture: Arc<RgbaImage>,
+    /// Which player it is from: its [`Player::id`].
+    pub source: u64,
     /// Its number in its source; the first has 0.
     pub number: u64,
     /// Seconds since the source's first.
@@ -33,6 +35,27 @@ pub struct Frame {
     pub name: Arc<str>,
     /// What is known to be in it: of the built-in scene alone.
     pub objects: Arc<[Object]>,
+}
+
+impl Frame {
+    /// What a source gives; the first of it, but for what it changes.
+    fn new(picture: Arc<RgbaImage>, name: &str) -> Self {
+        Self {
+            picture,
+            // The player says which it is.
+            source: 0,
+            number: 0,
+            time: 0.0,
+            given: Instant::now(),
+            name: name.into(),
+            objects: [].into(),
+        }
+    }
+
+    /// Whether both are the same picture, and not only alike.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.picture, &other.picture)
+    }
 }
 
 /// How fast a source gives pictures.
@@ -59,9 +82,6 @@ pub trait Source: Send {
 
     /// How fast it gives pictures.
     fn pace(&self) -> Pace;
-
-    /// Its name, for people.
-    fn name(&self) -> &str;
 
     /// How many seconds it lasts, where that is known: then it can be asked for another place.
     fn length(&self) -> Option<f64> {

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, RgbaImage};
-use web_time::Instant;
 
 use super::{Control, Frame, Pace, Source, SourceError};
 
@@ -100,21 +99,13 @@ impl Source for PictureSource {
             Place::Memory(picture) => (self.name.clone(), picture.clone()),
         };
         Ok(Some(Frame {
-            picture,
             number: index as u64,
-            time: 0.0,
-            given: Instant::now(),
-            name: name.into(),
-            objects: [].into(),
+            ..Frame::new(picture, &name)
         }))
     }
 
     fn pace(&self) -> Pace {
         Pace::Patient
-    }
-
-    fn name(&self) -> &str {
-        &self.name
     }
 
     fn count(&self) -> Option<usize> {
@@ -139,5 +130,6 @@ fn open(path: &Path) -> Result<RgbaImage, SourceError> {
     let orientation = decoder.orientation().map_err(told)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(told)?;
     picture.apply_orientation(orientation);
-    Ok(picture.into_rgba8())
+    // The detector sees no alpha either.
+    Ok(DynamicImage::from(picture.into_rgb8()).into_rgba8())
 }

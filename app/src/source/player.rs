@@ -1,5 +1,6 @@
 //! A source on its thread, and the hand that steers it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ struct State {
     /// By how many pictures a folder is to go on; back where it is negative.
     turn: i64,
     grip: Grip,
+    is_mirrored: bool,
     is_over: bool,
     /// Whether somebody looked for a picture and found none.
     is_wanted: bool,
@@ -37,6 +39,7 @@ impl Default for State {
             seek: None,
             turn: 0,
             grip: Grip::new(),
+            is_mirrored: false,
             is_over: false,
             is_wanted: false,
             slot: None,
@@ -71,9 +74,20 @@ impl Control {
         self.state().grip.clone()
     }
 
-    /// Whether the source is no longer wanted.
-    pub fn is_over(&self) -> bool {
-        self.state().is_over
+    /// Whether pictures are mirrored.
+    pub fn is_mirrored(&self) -> bool {
+        self.state().is_mirrored
+    }
+
+    /// Whether pictures follow each other.
+    pub fn plays(&self) -> bool {
+        self.state().plays
+    }
+
+    /// Whether the source is no longer wanted, or is wanted elsewhere.
+    pub fn is_called(&self) -> bool {
+        let state = self.state();
+        state.is_over || state.seek.is_some()
     }
 
     /// Wait for so long, or until somebody wants something else.
@@ -102,11 +116,13 @@ impl Control {
 #[derive(Debug)]
 pub struct Player {
     control: Arc<Control>,
-    name: String,
-    pace: Pace,
+    id: u64,
     length: Option<f64>,
     count: Option<usize>,
 }
+
+/// Players are told apart by these.
+static IDS: AtomicU64 = AtomicU64::new(1);
 
 impl Player {
     /// Let a source run; `notify` is called whenever it gave a picture, or stopped.
@@ -116,10 +132,10 @@ impl Player {
             // The first is looked at until another is asked for.
             control.change(|state| (state.plays, state.steps) = (false, 1));
         }
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
         let player = Self {
             control: control.clone(),
-            name: source.name().to_owned(),
-            pace: source.pace(),
+            id,
             length: source.length(),
             count: source.count(),
         };
@@ -129,7 +145,10 @@ impl Player {
                 control.change(|state| match next {
                     Ok(Some(frame)) => {
                         state.steps = state.steps.saturating_sub(1);
-                        state.slot = Some(frame);
+                        state.slot = Some(Frame {
+                            source: id,
+                            ..frame
+                        });
                     }
                     Ok(None) => {
                         (state.plays, state.steps) = (false, 0);
@@ -160,14 +179,9 @@ impl Player {
         self.control.change(|state| state.end.take())
     }
 
-    /// Its name, for people.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How fast it gives pictures.
-    pub fn pace(&self) -> Pace {
-        self.pace
+    /// What its pictures are told by.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// See [`Source::length`].
@@ -178,11 +192,6 @@ impl Player {
     /// See [`Source::count`].
     pub fn count(&self) -> Option<usize> {
         self.count
-    }
-
-    /// Whether pictures follow each other.
-    pub fn plays(&self) -> bool {
-        self.control.state().plays
     }
 
     /// Let pictures follow each other, or not.
@@ -205,6 +214,16 @@ impl Player {
         self.control.change(|state| state.turn += by);
     }
 
+    /// Mirror pictures, of a camera.
+    pub fn mirror(&self, mirrors: bool) {
+        self.control.change(|state| state.is_mirrored = mirrors);
+    }
+
+    /// Give no more pictures.
+    pub fn end(&self) {
+        self.control.change(|state| state.is_over = true);
+    }
+
     /// Hold shapes of the scene.
     pub fn hold(&self, grip: Grip) {
         self.control.change(|state| state.grip = grip);
@@ -213,6 +232,6 @@ impl Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        self.control.change(|state| state.is_over = true);
+        self.end();
     }
 }

@@ -59,20 +59,14 @@ impl Source for SceneSource {
         let number = self.number;
         self.number += 1;
         Ok(Some(Frame {
-            picture: Arc::new(example.picture),
             number,
             time: self.time,
-            given: Instant::now(),
-            name: "scene".into(),
             objects: example.objects.into(),
+            ..Frame::new(Arc::new(example.picture), "scene")
         }))
     }
 
     fn pace(&self) -> Pace {
         Pace::Patient
-    }
-
-    fn name(&self) -> &str {
-        "Scene"
     }
 }

@@ -12,11 +12,12 @@ use super::{Control, Frame, Pace, Source, SourceError};
 /// A video as a source.
 pub struct VideoSource {
     path: PathBuf,
-    name: String,
     video: Video,
     number: u64,
     /// The picture that is shown next, where it is decoded already.
     next: Option<VideoFrame>,
+    /// Seconds of the picture that was given last.
+    last: f64,
     /// When the video's beginning was, or would have been.
     began: Option<Instant>,
 }
@@ -27,13 +28,12 @@ impl VideoSource {
     /// # Errors
     /// If it cannot be read.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let name = path.file_name().unwrap_or(path.as_os_str());
         Ok(Self {
             path: path.to_owned(),
-            name: name.to_string_lossy().into_owned(),
             video: Video::open(path).map_err(|error| told(path, &error))?,
             number: 0,
             next: None,
+            last: 0.0,
             began: None,
         })
     }
@@ -50,16 +50,15 @@ impl VideoSource {
 
     /// Go to the picture at a time. Pictures lean on those before them, so all up to it are decoded.
     fn seek(&mut self, time: f64, control: &Control) -> Result<(), SourceError> {
-        let is_behind = self.next.as_ref().is_none_or(|next| next.time > time);
-        if is_behind {
+        if time < self.last {
             self.video = Video::open(&self.path).map_err(|error| told(&self.path, &error))?;
-            (self.number, self.next) = (0, None);
+            (self.number, self.next, self.last) = (0, None, 0.0);
         }
         let mut last = None;
         while let Some(frame) = self.decoded()? {
             let is_there = frame.time + 0.5 / self.video.rate.per_second() >= time;
             last = Some(frame);
-            if is_there || control.is_over() {
+            if is_there || control.is_called() {
                 break;
             }
         }
@@ -76,6 +75,10 @@ impl Source for VideoSource {
     fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
         if let Some(time) = control.take_seek() {
             self.seek(time, control)?;
+            self.began = None;
+        }
+        if !control.plays() {
+            // What is asked for one by one goes by no clock.
             self.began = None;
         }
         let Some(mut frame) = self.decoded()? else {
@@ -106,22 +109,16 @@ impl Source for VideoSource {
             }
         }
         control.wait(due(&frame, began).saturating_duration_since(now));
+        self.last = frame.time;
         Ok(Some(Frame {
-            picture: Arc::new(frame.picture),
             number: self.number - 1,
             time: frame.time,
-            given: Instant::now(),
-            name: self.path.display().to_string().into(),
-            objects: [].into(),
+            ..Frame::new(Arc::new(frame.picture), &self.path.display().to_string())
         }))
     }
 
     fn pace(&self) -> Pace {
         Pace::Patient
-    }
-
-    fn name(&self) -> &str {
-        &self.name
     }
 
     fn length(&self) -> Option<f64> {

@@ -1,14 +1,14 @@
 //! What is opened, and what cannot be: one sentence each, and the program goes on.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use egui_kittest::Harness;
 use fpn_viewer::{Action, Viewer};
 use fpn_wgpu::data::scenes::Animation;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::video::{Rate, Writer};
-use fpn_wgpu::weights;
-use image::DynamicImage;
+use image::{DynamicImage, RgbaImage};
 
 use super::support::{folder, open, scene, until, until_found};
 
@@ -144,12 +144,10 @@ fn safetensors_of_nothing_known() -> Vec<u8> {
 fn a_checkpoint_is_loaded_while_the_last_detector_goes_on() {
     let folder = folder();
     let path = folder.path().join("own.safetensors");
-    let checkpoint = weights::builtin(PYRAMID_TINY).expect("it comes with the crate");
     let bytes = PYRAMID_TINY
         .specification()
         .builtin
         .expect("it comes with the crate");
-    drop(checkpoint);
     std::fs::write(&path, bytes).expect("a file can be written");
     let mut viewer = open([900.0, 600.0], None);
     until_found(&mut viewer);
@@ -221,13 +219,17 @@ fn a_folder_is_gone_through_picture_by_picture() {
         scene(&folder, seed);
     }
     let mut viewer = open([900.0, 600.0], Some(folder.path()));
-    let shows = |viewer: &mut Harness<'_, Viewer>, name: &str| {
+    let mut last = None;
+    let mut shows = |viewer: &mut Harness<'_, Viewer>, name: &str| {
         until(viewer, name, |state| {
-            state
-                .shown
-                .as_ref()
-                .is_some_and(|seen| seen.frame.name.contains(name))
+            let shown = state.shown.as_ref().map(|seen| &seen.frame);
+            shown.is_some_and(|frame| {
+                let is_new = |last: &Arc<RgbaImage>| !Arc::ptr_eq(last, &frame.picture);
+                frame.name.contains(name) && last.as_ref().is_none_or(is_new)
+            })
         });
+        let shown = viewer.state().state().shown.as_ref();
+        last = shown.map(|seen| seen.frame.picture.clone());
     };
     shows(&mut viewer, "scene1");
     for (by, name) in [
@@ -307,8 +309,6 @@ fn a_recording_has_a_line_for_each_picture() {
             .iter()
             .any(|message| message.text.contains("found.jsonl"))
     });
-    // The thread that writes ends soon after.
-    std::thread::sleep(std::time::Duration::from_millis(300));
     let lines = std::fs::read_to_string(&path).expect("it was written");
     let lines: Vec<serde_json::Value> = lines
         .lines()

@@ -62,6 +62,18 @@ struct Swing {
     phase: f32,
 }
 
+impl Hold {
+    /// The same within reach of a picture whose longer side is that long.
+    fn within(self, longer: f32) -> Self {
+        // What is no number becomes 0.
+        let within = |value: f32, least: f32| value.max(least).min(2.0 * longer);
+        Self {
+            centre: self.centre.map(|at| within(at, -2.0 * longer)),
+            size: within(self.size, 0.0),
+        }
+    }
+}
+
 impl Swing {
     fn random(rng: &mut Pcg64Mcg) -> Self {
         Self {
@@ -99,7 +111,8 @@ impl Animation {
         }
     }
 
-    /// Shapes that are held somewhere from now on, by their labels; all others go their way.
+    /// Shapes that are held somewhere from now on, by their labels; all others go their way. No shape is held farther
+    /// out of the picture, nor larger, than twice the picture's longer side.
     pub fn hold(&mut self, held: BTreeMap<usize, Hold>) {
         self.held = held;
     }
@@ -116,7 +129,7 @@ impl Animation {
             .iter()
             .filter_map(|mover| {
                 let place = match self.held.get(&mover.shape.label()) {
-                    Some(hold) => *hold,
+                    Some(hold) => hold.within(height.max(width)),
                     None => mover.place(time_seconds, [height, width]),
                 };
                 let figure = mover.figure(time_seconds, place)?;

@@ -29,6 +29,10 @@ impl System {
         // Made last, so that an unpacking that was interrupted is done again.
         let done = root.join("packages.txt");
         if !done.exists() {
+            // What another kernel left there would be mixed with it.
+            if root.exists() {
+                std::fs::remove_dir_all(&root)?;
+            }
             let kernel = debian::newest(KERNEL)?;
             let mut packages = vec![kernel, "busybox-static".to_owned()];
             if !is_installed(QEMU) {

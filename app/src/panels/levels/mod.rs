@@ -14,7 +14,7 @@ use self::tiles::Tile;
 use super::picture::{Place, draw_faint};
 use crate::engine::Seen;
 use crate::paint::{Heat, Range, Values, heat_colour, level_colour, outline};
-use crate::state::{Beside, Cell, MapChoice, RangeChoice, State};
+use crate::state::{Beside, Cell, MapChoice, RangeChoice, Settings, State};
 
 /// Height of a level's title, in points.
 const TITLE: f32 = 18.0;
@@ -38,13 +38,21 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     let [columns, width] = arrange(tiles.len(), bounds.size(), aspect, columns_of_two);
     let columns = columns as usize;
     let size = vec2(width, width * aspect + TITLE);
-    state.cell = None;
-    for (index, (tile, range)) in tiles.iter().zip(&ranges).enumerate() {
+    let place = |index: usize| {
         let place = vec2((index % columns) as f32, (index / columns) as f32);
-        let min = bounds.min + place * (size + Vec2::splat(4.0));
-        let rect = Rect::from_min_size(min, size);
-        let response = ui.allocate_rect(rect, Sense::hover());
-        draw(ui, state, &seen, tile, *range, &response, rect);
+        Rect::from_min_size(bounds.min + place * (size + Vec2::splat(4.0)), size)
+    };
+    let rects = (0..tiles.len()).map(place);
+    let responses: Vec<Response> = rects
+        .map(|rect| ui.allocate_rect(rect, Sense::hover()))
+        .collect();
+    // Where the pointer is comes before anything that shows it.
+    state.cell = None;
+    for (tile, response) in tiles.iter().zip(&responses) {
+        point(state, &seen, tile, response);
+    }
+    for ((tile, range), response) in tiles.iter().zip(&ranges).zip(&responses) {
+        draw(ui, state, &seen, tile, *range, response);
     }
 }
 
@@ -151,11 +159,14 @@ fn legend(ui: &mut Ui, state: &mut State, ranges: &[Option<Range>]) {
             .response
             .on_hover_text("Which values become the darkest and the brightest colour")
             .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Range of colours"));
-        if state.settings.range == RangeChoice::Fixed && state.fixed_range.is_none() {
-            state.fixed_range = together(ranges);
-        }
-        if state.settings.range != RangeChoice::Fixed {
-            state.fixed_range = None;
+        let Settings { map, beside, .. } = state.settings;
+        let is_fixed = state.settings.range == RangeChoice::Fixed;
+        // What was fixed of another kind of map says nothing of this one.
+        let is_of_it =
+            |fixed: &(MapChoice, Beside, Range)| is_fixed && (fixed.0, fixed.1) == (map, beside);
+        state.fixed_range = state.fixed_range.filter(is_of_it);
+        if is_fixed && state.fixed_range.is_none() {
+            state.fixed_range = together(ranges).map(|range| (map, beside, range));
         }
     });
 }
@@ -192,7 +203,10 @@ fn ranges(state: &State, tiles: &[Tile]) -> Vec<Option<Range>> {
     let shared = match state.settings.range {
         RangeChoice::Own => None,
         RangeChoice::Shared => together(&own),
-        RangeChoice::Fixed => state.fixed_range.or_else(|| together(&own)),
+        RangeChoice::Fixed => match state.fixed_range {
+            Some((.., range)) => Some(range),
+            None => together(&own),
+        },
     };
     match shared {
         Some(shared) => vec![Some(shared); tiles.len()],
@@ -215,10 +229,9 @@ fn draw(
     tile: &Tile,
     range: Option<Range>,
     response: &Response,
-    rect: Rect,
 ) {
     let painter = ui.painter();
-    let (title, map) = rect.split_top_bottom_at_y(rect.top() + TITLE);
+    let (title, map) = parts(response.rect);
     let colour = match tile.is_level {
         true => level_colour(tile.level),
         false => Color32::GRAY,
@@ -228,7 +241,7 @@ fn draw(
         .filter(|(_, found)| tile.is_level && found.level == tile.level);
     let boxes: Vec<(usize, [f32; 4])> = came.map(|(index, found)| (index, found.bbox)).collect();
     let told = match (tile.values.is_none(), tile.is_level) {
-        (true, _) => format!("no C of stride {}", tile.stride),
+        (true, _) => "no such map".to_owned(),
         (_, false) => format!("{}  1/{}", tile.title, tile.stride),
         (_, true) => format!("{}  1/{}  {} found", tile.title, tile.stride, boxes.len()),
     };
@@ -291,52 +304,44 @@ fn draw(
             }
         }
     }
-    pointer(state, seen, tile, response, &clipped, &place);
-}
-
-/// The pointer of all levels and the picture is one.
-fn pointer(
-    state: &mut State,
-    seen: &Seen,
-    tile: &Tile,
-    response: &Response,
-    painter: &Painter,
-    place: &Place,
-) {
     let size = [seen.detections.width as f32, seen.detections.height as f32];
-    if let Some(point) = response
-        .hover_pos()
-        .filter(|point| place.bounds.contains(*point))
+    let cursor = state.cursor;
+    if let Some([y, x]) = cursor.and_then(|cursor| cell_at(tile.size, tile.coverage, size, cursor))
     {
-        let pixel = place.pixel(point);
-        state.cursor = Some(pixel);
-        if let Some([y, x]) = cell_at(tile.size, tile.coverage, size, pixel) {
-            if tile.is_level {
-                state.cell = Some(Cell {
-                    level: tile.level,
-                    y,
-                    x,
-                });
-            }
-            let told = cell_text(state, tile, [y, x]);
-            response.clone().on_hover_ui_at_pointer(|ui| {
-                ui.label(told);
-            });
-        }
-    }
-    let Some(cursor) = state.cursor else {
-        return;
-    };
-    if let Some([y, x]) = cell_at(tile.size, tile.coverage, size, cursor) {
         let bbox = cell_box(tile.size, tile.coverage, size, [y, x]);
         let rect = place.rect_of(bbox).expand(1.0);
-        painter.rect_stroke(
-            rect,
-            0.0,
-            Stroke::new(1.5, Color32::WHITE),
-            StrokeKind::Outside,
-        );
+        let stroke = Stroke::new(1.5, Color32::WHITE);
+        clipped.rect_stroke(rect, 0.0, stroke, StrokeKind::Outside);
     }
+}
+
+/// A tile's title and map.
+fn parts(rect: Rect) -> (Rect, Rect) {
+    rect.split_top_bottom_at_y(rect.top() + TITLE)
+}
+
+/// The pointer of all levels and the picture is one: where it is, if it is over this tile.
+fn point(state: &mut State, seen: &Seen, tile: &Tile, response: &Response) {
+    let size = [seen.detections.width, seen.detections.height];
+    let (_, map) = parts(response.rect);
+    let place = Place::new(map, size, state.view);
+    let Some(point) = response.hover_pos().filter(|point| map.contains(*point)) else {
+        return;
+    };
+    let pixel = place.pixel(point);
+    state.cursor = Some(pixel);
+    let size = size.map(|side| side as f32);
+    let Some([y, x]) = cell_at(tile.size, tile.coverage, size, pixel) else {
+        return;
+    };
+    if tile.is_level {
+        let level = tile.level;
+        state.cell = Some(Cell { level, y, x });
+    }
+    let told = cell_text(state, tile, [y, x]);
+    response.clone().on_hover_ui_at_pointer(|ui| {
+        ui.label(told);
+    });
 }
 
 /// What is said of a cell.
@@ -346,18 +351,18 @@ fn cell_text(state: &State, tile: &Tile, [y, x]: [usize; 2]) -> String {
     if let Some(Values::Host(values)) = &tile.values {
         told += &format!(": {:.3}", values[y * tile.size[1] + x]);
     }
-    let Some(inspected) = state.inspection() else {
-        return told;
+    let alone = state.alone().unwrap_or_default().iter();
+    let inspected = state
+        .inspection()
+        .map(|inspected| &inspected.inspection.maps);
+    let all = alone.chain(inspected.into_iter().flatten());
+    let kind = match (tile.is_level, state.settings.beside) {
+        (true, _) => MapKind::Pyramid,
+        (false, Beside::Alone) => MapKind::Alone,
+        (false, _) => MapKind::Features,
     };
-    let kind = if tile.is_level {
-        MapKind::Pyramid
-    } else {
-        MapKind::Features
-    };
-    let mut maps = inspected.inspection.maps.iter();
-    let map = maps.find(|map| {
-        map.info.kind == kind && map.info.stride == tile.stride && map.shape[1..] == tile.size[..]
-    });
+    let mut maps = all.filter(|map| map.info.kind == kind);
+    let map = maps.find(|map| map.info.name.split(' ').next() == Some(&tile.title));
     if let Some(map) = map {
         let cells = map.shape[1] * map.shape[2];
         let at = y * map.shape[2] + x;

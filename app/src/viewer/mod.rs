@@ -1,0 +1,469 @@
+//! The viewer: what the user wants is done, and what the window is made of.
+
+mod events;
+mod keys;
+mod saving;
+mod textures;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use eframe::egui::{self, Color32, Context, Panel as Side, Ui};
+use eframe::{App, CreationContext, Frame as EframeFrame, Storage};
+use fpn_wgpu::video::Video;
+use web_time::Instant;
+
+use self::textures::Texture;
+use crate::action::Action;
+use crate::engine::{Choice, Engine, Event, Seen, Views, WeightsChoice};
+use crate::history::History;
+use crate::measure::Measurement;
+use crate::paint::HeatMaps;
+use crate::panels;
+use crate::platform::{self, Dialog};
+use crate::recorder::{Ended, Recorder};
+use crate::source::{
+    CameraSource, Frame, PictureSource, Player, SceneSource, Source, VideoSource, is_picture,
+};
+use crate::state::{BoxStage, ModelState, Panel, RangeChoice, State, View};
+use crate::window;
+
+/// Under which settings are kept.
+const SETTINGS: &str = "settings";
+
+/// What the viewer begins with.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The detector.
+    pub choice: Choice,
+    /// What to look at: a file, a folder, a camera's path; the built-in scene where none is given.
+    pub source: Option<String>,
+    /// Write to standard output what so many pictures took, and close.
+    pub measure: Option<usize>,
+}
+
+/// The program in its window.
+pub struct Viewer {
+    state: State,
+    engine: Engine,
+    context: Context,
+    /// The picture that is shown, and the pinned one, on the window's device.
+    textures: [Texture; 2],
+    recorder: Option<Recorder>,
+    measurement: Option<Measurement>,
+    /// Seconds that the window took to draw its last frame.
+    drawn: f32,
+    /// What comes from threads other than the engine's.
+    sender: Sender<FromElsewhere>,
+    receiver: Receiver<FromElsewhere>,
+    /// Whether the next picture is to be shown although none follows it.
+    awaits: bool,
+    /// The picture whose ways are being found out.
+    asked: Option<Frame>,
+    /// That whose levels without the way down are.
+    asked_alone: Option<Frame>,
+}
+
+/// What other threads tell.
+enum FromElsewhere {
+    /// What was chosen in a dialog, or found.
+    Action(Action),
+    /// A recording came to its end.
+    Recorded(Ended),
+}
+
+impl Viewer {
+    /// In a window that was just opened.
+    pub fn new(creation: &CreationContext<'_>, start: Start) -> Self {
+        if let Some(window) = &creation.wgpu_render_state {
+            HeatMaps::install(window);
+        }
+        let settings = creation
+            .storage
+            .and_then(|storage| eframe::get_value(storage, SETTINGS));
+        let context = creation.egui_ctx.clone();
+        let woken = context.clone();
+        let shared = creation.wgpu_render_state.as_ref().and_then(window::shared);
+        let engine = Engine::new(shared, move || woken.request_repaint());
+        let (sender, receiver) = channel();
+        let mut viewer = Self {
+            state: State::new(settings.unwrap_or_default(), start.choice.clone()),
+            engine,
+            context,
+            textures: Default::default(),
+            recorder: None,
+            drawn: 0.0,
+            measurement: start.measure.map(Measurement::new),
+            sender,
+            receiver,
+            awaits: true,
+            asked: None,
+            asked_alone: None,
+        };
+        viewer.apply(Action::Load(start.choice));
+        match start.source {
+            None => viewer.apply(Action::Scene),
+            Some(source) if platform::is_camera(&source) => {
+                viewer.apply(Action::Camera(source, None))
+            }
+            Some(source) => viewer.apply(Action::Open(source.into())),
+        }
+        viewer
+    }
+
+    /// What is shown.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Close all messages.
+    pub fn dismiss_messages(&mut self) {
+        self.state.messages.clear();
+    }
+
+    /// Show detections from this score on.
+    pub fn set_score(&mut self, score: f32) {
+        self.state.score = score;
+    }
+
+    /// Do what the user wants.
+    pub fn apply(&mut self, action: Action) {
+        match action {
+            Action::Scene => self.watch(SceneSource::default()),
+            Action::Camera(id, size) => {
+                let known = self.state.cameras.iter().find(|camera| camera.id == id);
+                let name = known.map_or(id.clone(), |camera| camera.name.clone());
+                self.watch(CameraSource::new(&id, &name, size));
+            }
+            Action::Mirror(mirrored) => {
+                self.state.settings.mirrored = mirrored;
+                if let Some(player) = &self.state.player {
+                    player.mirror(mirrored);
+                }
+            }
+            Action::ListCameras => {
+                let (sender, context) = (self.sender.clone(), self.context.clone());
+                platform::find_cameras(move |cameras| {
+                    let found = Action::Cameras(cameras);
+                    sender.send(FromElsewhere::Action(found)).ok();
+                    context.request_repaint();
+                });
+            }
+            Action::Cameras(cameras) => self.state.cameras = cameras,
+            Action::Open(path) => self.open(&path),
+            Action::Ask(dialog) => self.ask(dialog),
+            Action::Paste(pasted) => {
+                let [width, height] = pasted.size.map(|side| side as u32);
+                // The detector sees no alpha either.
+                let opaque = |pixel: &Color32| {
+                    let [r, g, b, _] = pixel.to_srgba_unmultiplied();
+                    [r, g, b, u8::MAX]
+                };
+                let bytes = pasted.pixels.iter().flat_map(opaque);
+                if let Some(picture) = image::RgbaImage::from_raw(width, height, bytes.collect()) {
+                    self.watch(PictureSource::memory("Clipboard", picture));
+                }
+            }
+            Action::Play(plays) => self.play(plays),
+            Action::Step(by) => self.step(by),
+            Action::Seek(time) => {
+                self.awaits = true;
+                if let Some(player) = &self.state.player {
+                    player.seek(time);
+                }
+            }
+            Action::Show(seen) => self.show(seen),
+            Action::Hold(grip) => {
+                if let Some(player) = &self.state.player {
+                    player.hold(grip);
+                }
+            }
+            Action::Load(choice) => self.load(choice),
+            Action::Cancel => {
+                self.engine.cancel();
+                self.state.model = match self.state.card {
+                    Some(_) => ModelState::Ready,
+                    None => ModelState::None,
+                };
+                self.state.tell("Loading was cancelled", false);
+            }
+            Action::Nms(threshold) => {
+                self.engine.nms_threshold(threshold);
+                self.look_again();
+            }
+            Action::Measure => {
+                if let Some(seen) = &self.state.shown {
+                    self.engine.measure(seen.frame.clone());
+                }
+            }
+            Action::Pin(pins) => {
+                self.state.pinned = self.state.shown.clone().filter(|_| pins);
+            }
+            Action::CopyJson => self.copy_json(),
+            Action::Copy(text) => self.context.copy_text(text),
+            Action::Save { path, annotated } => self.save_picture(&path, annotated),
+            Action::Record(path) => self.start_recording(&path),
+            Action::StopRecording => self.stop_recording(),
+        }
+    }
+
+    fn watch(&mut self, source: impl Source + 'static) {
+        if let Some(last) = self.state.player.take() {
+            // Of a camera it may be the same.
+            last.end();
+        }
+        let (bell, context) = (self.engine.bell(), self.context.clone());
+        let player = Arc::new(Player::new(source, move || {
+            bell();
+            // It may have come to its end.
+            context.request_repaint();
+        }));
+        player.mirror(self.state.settings.mirrored);
+        self.engine.watch(player.clone());
+        self.awaits = true;
+        let state = &mut self.state;
+        state.plays = player.count().is_none();
+        if state.plays {
+            state.settings.let_go();
+        }
+        state.player = Some(player);
+        state.history = History::default();
+        state.grip.clear();
+        (state.selected, state.hovered) = (None, None);
+        state.stage = BoxStage::Final;
+        state.view = View::default();
+        state.times.clear();
+    }
+
+    /// A file is what its content says.
+    fn open(&mut self, path: &Path) {
+        let told = match path {
+            path if !path.exists() => Err(format!("{} does not exist", path.display())),
+            path if path.is_dir() => PictureSource::folder(path)
+                .map(|source| self.watch(source))
+                .map_err(|error| error.to_string()),
+            path if Video::is_in(path) => VideoSource::open(path)
+                .map(|source| self.watch(source))
+                .map_err(|error| error.to_string()),
+            path if is_picture(path) => {
+                self.watch(PictureSource::file(path));
+                Ok(())
+            }
+            path if fpn_wgpu::Checkpoint::is_in(path) => {
+                let choice = Choice {
+                    weights: WeightsChoice::File(path.to_owned()),
+                    architecture: None,
+                    ..self.state.choice.clone()
+                };
+                self.load(choice);
+                Ok(())
+            }
+            path => Err(format!(
+                "{} is neither a picture, a video (y4m, AVI, mp4) nor a checkpoint (PyTorch, safetensors)",
+                path.display()
+            )),
+        };
+        if let Err(told) = told {
+            self.state.tell(told, true);
+        }
+    }
+
+    fn ask(&self, dialog: Dialog) {
+        let (sender, context) = (self.sender.clone(), self.context.clone());
+        platform::ask(dialog, move |path| {
+            let action = match dialog {
+                Dialog::Picture | Dialog::Folder | Dialog::Checkpoint => Action::Open(path),
+                Dialog::SaveAnnotated => Action::Save {
+                    path,
+                    annotated: true,
+                },
+                Dialog::SavePicture => Action::Save {
+                    path,
+                    annotated: false,
+                },
+                Dialog::RecordJson | Dialog::RecordVideo => Action::Record(path),
+            };
+            sender.send(FromElsewhere::Action(action)).ok();
+            context.request_repaint();
+        });
+    }
+
+    fn play(&mut self, plays: bool) {
+        let state = &mut self.state;
+        let stands = state.stands_by_picture();
+        let Some(player) = state.player.as_ref().filter(|_| !stands) else {
+            return;
+        };
+        player.play(plays);
+        state.plays = plays;
+        self.awaits = false;
+        if plays {
+            state.settings.let_go();
+            state.stage = BoxStage::Final;
+            (state.selected, state.inspected) = (None, None);
+        }
+    }
+
+    fn step(&mut self, by: i64) {
+        let Some(player) = self.state.player.clone() else {
+            return;
+        };
+        if self.state.stands_by_picture() {
+            player.turn(by);
+            return;
+        }
+        self.play(false);
+        let history = &self.state.history;
+        let shown = self.state.shown.as_ref();
+        let shown = shown.and_then(|shown| history.position(shown));
+        let next = shown.and_then(|at| at.checked_add_signed(by as isize));
+        match next.and_then(|at| history.get(at)).cloned() {
+            Some(seen) => self.show(seen),
+            None if by > 0 => {
+                self.awaits = true;
+                player.step();
+            }
+            None => {}
+        }
+    }
+
+    fn show(&mut self, seen: Arc<Seen>) {
+        let state = &mut self.state;
+        (state.selected, state.hovered) = (None, None);
+        // What was on the device has been written over, and another model tells another story.
+        let is_gone = matches!(seen.views, Views::Device(_));
+        let card = state.card.as_ref();
+        let is_of_another = card.is_some_and(|card| !Arc::ptr_eq(card, &seen.model));
+        if is_gone || is_of_another {
+            self.engine.again(seen.frame.clone());
+        }
+        state.shown = Some(seen);
+    }
+
+    fn load(&mut self, choice: Choice) {
+        self.state.model = ModelState::Loading {
+            name: choice.weights.name(),
+            since: Instant::now(),
+        };
+        self.state.choice = choice.clone();
+        self.engine.load(choice);
+    }
+}
+
+impl App for Viewer {
+    fn logic(&mut self, _context: &Context, frame: &mut EframeFrame) {
+        let events: Vec<Event> = self.engine.events().collect();
+        for event in events {
+            self.happened(event);
+        }
+        let told: Vec<FromElsewhere> = self.receiver.try_iter().collect();
+        for told in told {
+            match told {
+                FromElsewhere::Action(action) => self.apply(action),
+                FromElsewhere::Recorded(ended) => self.recorded(ended),
+            }
+        }
+        if let Some(end) = self
+            .state
+            .player
+            .as_ref()
+            .and_then(|player| player.take_end())
+        {
+            self.state.plays = false;
+            self.awaits = true;
+            match end {
+                Ok(()) => {}
+                Err(error) => self.state.tell(error.to_string(), true),
+            }
+        }
+        self.find_out();
+        self.engine
+            .read_back(self.state.settings.range != RangeChoice::Own);
+        let pictures = [
+            ("picture", &self.state.shown),
+            ("pinned", &self.state.pinned),
+        ];
+        for (texture, (name, seen)) in self.textures.iter_mut().zip(pictures) {
+            let picture = seen.as_ref().map(|seen| &seen.frame.picture);
+            texture.hold(&self.context, name, picture);
+        }
+        if let Some(seconds) = frame.info().cpu_usage {
+            self.drawn = seconds;
+            if let Some(measurement) = &mut self.measurement {
+                measurement.drew(seconds);
+                self.context.request_repaint();
+            }
+        }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut EframeFrame) {
+        let mut actions = Vec::new();
+        let context = ui.ctx().clone();
+        let state = &mut self.state;
+        keys::read(&context, state, &mut actions);
+        if !state.settings.toured && state.card.is_some() {
+            state.settings.toured = true;
+            state.tell(
+                "New here? The tour shows what there is to see, in a dozen steps",
+                false,
+            );
+        }
+        Side::top("bar").show(ui, |ui| panels::bar::show(ui, state, &mut actions));
+        Side::bottom("transport").show(ui, |ui| panels::transport::show(ui, state, &mut actions));
+        let width = context.content_rect().width();
+        Side::right("inspector")
+            .default_size((width * 0.22).clamp(210.0, 330.0))
+            .size_range(190.0..=(width * 0.4).max(220.0))
+            .show(ui, |ui| inspector(ui, state, &mut actions));
+        Side::right("levels")
+            .default_size((width * 0.28).clamp(200.0, 520.0))
+            .size_range(140.0..=(width * 0.5).max(200.0))
+            .show(ui, |ui| panels::levels::show(ui, state));
+        let textures = [0, 1].map(|index| self.textures[index].handle());
+        egui::CentralPanel::default()
+            .frame(egui::Frame::NONE)
+            .show(ui, |ui| {
+                panels::picture::show(ui, state, textures, &mut actions)
+            });
+        panels::tour::show(&context, state, &mut actions);
+        panels::help::show(&context, state);
+        panels::messages::show(&context, state, &mut actions);
+        if matches!(state.model, ModelState::Loading { .. }) {
+            context.request_repaint_after(std::time::Duration::from_millis(100));
+        }
+        for action in actions {
+            self.apply(action);
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn Storage) {
+        // What pauses would do so at the next start.
+        let mut settings = self.state.settings.clone();
+        settings.let_go();
+        eframe::set_value(storage, SETTINGS, &settings);
+    }
+
+    fn on_exit(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.end_and_wait();
+        }
+    }
+}
+
+/// The panel that is chosen.
+fn inspector(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
+    ui.horizontal_wrapped(|ui| {
+        for (panel, name) in Panel::ALL {
+            ui.selectable_value(&mut state.settings.panel, panel, name);
+        }
+    });
+    ui.separator();
+    match state.settings.panel {
+        Panel::Found => panels::found::show(ui, state, actions),
+        Panel::Story => panels::story::show(ui, state, actions),
+        Panel::Stages => panels::stages::show(ui, state, actions),
+        Panel::Pipeline => panels::pipeline::show(ui, state, actions),
+        Panel::Model => panels::model::show(ui, state, actions),
+    }
+}

@@ -1,0 +1,116 @@
+//! What leaves the window: pictures, JSON, recordings.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fpn_wgpu::annotate::annotate;
+use fpn_wgpu::{Detections, Picture, Report};
+use image::DynamicImage;
+
+use super::{FromElsewhere, Viewer};
+use crate::engine::Seen;
+use crate::platform;
+use crate::recorder::{Ended, Recorder};
+
+impl Viewer {
+    /// The detections that are shown.
+    fn visible(&self, seen: &Seen) -> Detections {
+        let items = self.state.visible(seen);
+        Detections {
+            width: seen.detections.width,
+            height: seen.detections.height,
+            items: items.map(|(_, found)| found.clone()).collect(),
+        }
+    }
+
+    /// As `fpn detect --json` has it.
+    pub(super) fn copy_json(&mut self) {
+        let Some(seen) = self.state.shown.clone() else {
+            return;
+        };
+        let found = self.visible(&seen);
+        let report = Report {
+            model: seen.model.config.architecture.name(),
+            device: &seen.model.device,
+            images: vec![Picture {
+                file: seen.frame.name.to_string(),
+                width: found.width,
+                height: found.height,
+                detections: &found.items,
+            }],
+        };
+        match serde_json::to_string(&report) {
+            Ok(text) => {
+                self.context.copy_text(text);
+                let told = format!("{} detections copied as JSON", found.items.len());
+                self.state.tell(told, false);
+            }
+            Err(error) => self.state.tell(error.to_string(), true),
+        }
+    }
+
+    pub(super) fn save_picture(&mut self, path: &Path, annotated: bool) {
+        let Some(seen) = self.state.shown.clone() else {
+            return;
+        };
+        let picture = DynamicImage::from(seen.frame.picture.as_ref().clone());
+        let picture = match annotated {
+            true => annotate(&picture, &self.visible(&seen).items).into(),
+            false => picture.into_rgb8().into(),
+        };
+        let saved = platform::save_picture(path, &picture);
+        let told = format!("{} is written", path.display());
+        match saved {
+            Ok(()) => self.state.tell(told, false),
+            Err(told) => self.state.tell(told, true),
+        }
+    }
+
+    pub(super) fn start_recording(&mut self, path: &Path) {
+        let (sender, context) = (self.sender.clone(), self.context.clone());
+        let ended = move |ended| {
+            sender.send(FromElsewhere::Recorded(ended)).ok();
+            context.request_repaint();
+        };
+        match Recorder::new(path, ended) {
+            Err(told) => self.state.tell(told, true),
+            Ok(recorder) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                self.state.records = Some(name.to_string_lossy().into_owned());
+                self.recorder = Some(recorder);
+            }
+        }
+    }
+
+    pub(super) fn record(&mut self, seen: &Arc<Seen>) {
+        if self.recorder.is_some() {
+            let visible = self.visible(seen).items;
+            if let Some(recorder) = &mut self.recorder {
+                recorder.write(seen, visible);
+            }
+        }
+    }
+
+    /// What was recorded is written to its end; that is told when it is so.
+    pub(super) fn stop_recording(&mut self) {
+        self.state.records = None;
+        if let Some(recorder) = self.recorder.take() {
+            recorder.end();
+        }
+    }
+
+    pub(super) fn recorded(&mut self, ended: Ended) {
+        (self.recorder, self.state.records) = (None, None);
+        match ended {
+            Err(told) => self.state.tell(told, true),
+            Ok((name, 0)) => self.state.tell(format!("{name} is written"), false),
+            Ok((name, left_out)) => {
+                let told = format!(
+                    "{name} is written without {left_out} pictures, which were of another size, or came faster than they \
+                     could be written"
+                );
+                self.state.tell(told, true);
+            }
+        }
+    }
+}
