@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,10 @@ use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{
     AtomEnum, ChangeWindowAttributesAux, ConfigureWindowAux, ConnectionExt, Window,
 };
+use x11rb::wrapper::ConnectionExt as _;
 
 /// How long anything may take on a slow machine that does something else besides.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A display in memory; ended when it is dropped.
 struct Display {
@@ -88,19 +89,16 @@ impl Display {
         let began = Instant::now();
         loop {
             std::thread::sleep(Duration::from_millis(200));
-            let drawn = self.picture().filter(&is_so);
-            if let Some(drawn) = drawn {
-                let folder = screenshots();
-                std::fs::create_dir_all(&folder).expect("a folder can be made");
-                drawn
-                    .save(folder.join(name))
-                    .expect("a picture can be written");
+            if let Some(drawn) = self.picture().filter(&is_so) {
+                keep(&drawn, name);
                 return;
             }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{name}: not within {PATIENCE:?}"
-            );
+            if began.elapsed() >= PATIENCE {
+                let last = self.picture().expect("the display is open");
+                let colours = colours(&last);
+                keep(&last, &format!("failed_{name}"));
+                panic!("{name}: not within {PATIENCE:?}, with {colours} colours");
+            }
         }
     }
 
@@ -110,9 +108,10 @@ impl Display {
         let root = connection.setup().roots[screen].root;
         let window = named(&connection, root, "fpn viewer").expect("the viewer has a window");
         let size = ConfigureWindowAux::new().width(width).height(height);
-        connection
+        let sent = connection
             .configure_window(window, &size)
             .expect("it is sent");
+        sent.check().expect("the window takes another size");
         // What the window leaves is not painted over by itself.
         let black = ChangeWindowAttributesAux::new().background_pixel(0);
         connection
@@ -121,7 +120,7 @@ impl Display {
         connection
             .clear_area(false, root, 0, 0, 0, 0)
             .expect("it is sent");
-        connection.flush().expect("it is sent");
+        connection.sync().expect("it is done");
     }
 }
 
@@ -158,8 +157,13 @@ impl Drop for Program {
     }
 }
 
-fn screenshots() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../viewer")
+/// Leave a screenshot in target/viewer.
+fn keep(drawn: &RgbImage, name: &str) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../viewer");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    drawn
+        .save(folder.join(name))
+        .expect("a picture can be written");
 }
 
 /// How many colours there are, of every fourth pixel.
