@@ -8,11 +8,11 @@ use fpn_wgpu::gpu::{Gpu, adapters};
 
 /// The best adapter that can draw in the window, opened as a detector needs it.
 pub fn setup() -> WgpuSetup {
-    WgpuSetup::CreateNew(WgpuSetupCreateNew {
-        native_adapter_selector: Some(Arc::new(best)),
-        device_descriptor: Arc::new(descriptor),
-        ..WgpuSetupCreateNew::without_display_handle()
-    })
+    let mut setup = WgpuSetupCreateNew::without_display_handle();
+    setup.instance_descriptor.backends &= adapters::BACKENDS;
+    setup.native_adapter_selector = Some(Arc::new(best));
+    setup.device_descriptor = Arc::new(descriptor);
+    WgpuSetup::CreateNew(setup)
 }
 
 fn best(all: &[Adapter], surface: Option<&Surface<'_>>) -> Result<Adapter, String> {

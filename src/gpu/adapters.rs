@@ -4,11 +4,19 @@ use wgpu::{Adapter, AdapterInfo, Backends, DeviceType, Instance, InstanceDescrip
 
 use super::GpuError;
 
+/// Vulkan, Metal, DX12 and WebGPU: what other programs in the same build may want of OpenGL has too little for a
+/// detector.
+pub const BACKENDS: Backends = Backends::PRIMARY;
+
 /// The adapters of this machine, best first: discrete before integrated before virtual ones, software
 /// last.
 pub async fn adapters() -> Vec<Adapter> {
-    let instance = Instance::new(InstanceDescriptor::new_without_display_handle_from_env());
-    best_first(instance.enumerate_adapters(Backends::all()).await)
+    let told = InstanceDescriptor::new_without_display_handle_from_env();
+    let instance = Instance::new(InstanceDescriptor {
+        backends: told.backends & BACKENDS,
+        ..told
+    });
+    best_first(instance.enumerate_adapters(BACKENDS).await)
 }
 
 /// Adapters in the order of [`adapters`].

@@ -402,6 +402,8 @@ impl App for Viewer {
         let context = ui.ctx().clone();
         let state = &mut self.state;
         keys::read(&context, state, &mut actions);
+        // The panel with the list may not be there.
+        state.listed = None;
         if !state.settings.toured && state.card.is_some() {
             state.settings.toured = true;
             state.tell(
