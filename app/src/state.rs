@@ -14,7 +14,6 @@ use web_time::Instant;
 use crate::engine::{Choice, Inspected, ModelCard, Seen};
 use crate::history::History;
 use crate::paint::{Range, class_colour, level_colour};
-use crate::panels::levels::tiles::Tiles;
 use crate::source::{Grip, Player};
 
 /// What is kept from one run to the next.
@@ -270,8 +269,6 @@ pub struct State {
     pub inspects: bool,
     /// The levels if nothing were handed down, and of which picture.
     pub alone: Option<(Arc<RgbaImage>, Vec<FeatureMap>)>,
-    /// What is drawn of the levels.
-    pub tiles: Option<Tiles>,
     /// What the picture is compared with.
     pub pinned: Option<Arc<Seen>>,
     /// The last seconds.
@@ -347,7 +344,6 @@ impl State {
             shown: None,
             inspected: None,
             alone: None,
-            tiles: None,
             inspects: false,
             pinned: None,
             history: History::default(),

@@ -21,6 +21,7 @@ use crate::history::History;
 use crate::measure::Measurement;
 use crate::paint::HeatMaps;
 use crate::panels;
+use crate::panels::levels::Tiles;
 use crate::platform::{self, Dialog};
 use crate::recorder::{Ended, Recorder};
 use crate::source::{
@@ -50,6 +51,8 @@ pub struct Viewer {
     context: Context,
     /// The picture that is shown, and the pinned one, on the window's device.
     textures: [Texture; 2],
+    /// What is drawn of the levels.
+    tiles: Option<Tiles>,
     recorder: Option<Recorder>,
     measurement: Option<Measurement>,
     /// Seconds that the window took to draw its last frame.
@@ -92,6 +95,7 @@ impl Viewer {
             engine,
             context,
             textures: Default::default(),
+            tiles: None,
             recorder: None,
             drawn: 0.0,
             measurement: start.measure.map(Measurement::new),
@@ -400,7 +404,7 @@ impl App for Viewer {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut EframeFrame) {
         let mut actions = Vec::new();
         let context = ui.ctx().clone();
-        let state = &mut self.state;
+        let (state, tiles) = (&mut self.state, &mut self.tiles);
         keys::read(&context, state, &mut actions);
         // The panel with the list may not be there.
         state.listed = None;
@@ -421,7 +425,7 @@ impl App for Viewer {
         Side::right("levels")
             .default_size((width * 0.28).clamp(200.0, 520.0))
             .size_range(140.0..=(width * 0.5).max(200.0))
-            .show(ui, |ui| panels::levels::show(ui, state));
+            .show(ui, |ui| panels::levels::show(ui, state, tiles));
         let textures = [0, 1].map(|index| self.textures[index].handle());
         egui::CentralPanel::default()
             .frame(egui::Frame::NONE)

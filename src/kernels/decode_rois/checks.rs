@@ -54,8 +54,8 @@ pub fn case(shape: RoisShape, random: &mut Random) -> Case {
         first_class: shape.first_class as u32,
         ..Params::default()
     };
-    let logits = (0..shape.slots * logit_pitch).map(|_| random.between(-6.0, 6.0).to_bits());
-    let logits = logits.collect();
+    let rows = (0..shape.slots).map(|_| logits(shape, logit_pitch, random));
+    let logits = bits(&rows.flatten().collect::<Vec<f32>>());
     let deltas = (0..shape.slots * delta_pitch).map(|_| random.between(-4.0, 4.0).to_bits());
     let deltas = deltas.collect();
     let boxes = boxes(shape.slots, random);
@@ -71,6 +71,24 @@ pub fn case(shape: RoisShape, random: &mut Random) -> Case {
         unwritten(1),
     ];
     Case::new(format!("{shape:?}"), params.dispatch(), bindings).with_candidates(BLOCKS)
+}
+
+/// Share of the threshold by which a score is off it at least: drivers' exponentials differ in their last bits, by
+/// which a nearer one may pass or not.
+const CLEAR: f32 = 1e-4;
+
+/// A RoI's logits, whose scores are clear of the threshold.
+fn logits(shape: RoisShape, pitch: usize, random: &mut Random) -> Vec<f32> {
+    loop {
+        let row: Vec<f32> = (0..pitch).map(|_| random.between(-6.0, 6.0)).collect();
+        let exponentials = row[..shape.classes].iter().map(|logit| logit.exp());
+        let sum: f32 = exponentials.clone().sum();
+        let mut scores = exponentials.map(|exponential| exponential / sum);
+        let threshold = shape.threshold;
+        if scores.all(|score| (score - threshold).abs() >= CLEAR * threshold) {
+            return row;
+        }
+    }
 }
 
 fn cases(random: &mut Random) -> Vec<Case> {

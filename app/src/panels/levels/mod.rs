@@ -1,6 +1,6 @@
 //! The pyramid's levels side by side, as heat maps, with what came from each.
 
-pub mod tiles;
+mod tiles;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,6 +11,7 @@ use eframe::egui::{
 use fpn_wgpu::plan::MapKind;
 
 use self::tiles::Tile;
+pub use self::tiles::Tiles;
 use super::picture::{Place, draw_faint};
 use crate::engine::Seen;
 use crate::paint::{Heat, Range, Values, heat_colour, level_colour, outline};
@@ -20,12 +21,12 @@ use crate::state::{Beside, Cell, MapChoice, RangeChoice, Settings, State};
 const TITLE: f32 = 18.0;
 
 /// The levels of what is shown.
-pub fn show(ui: &mut Ui, state: &mut State) {
+pub fn show(ui: &mut Ui, state: &mut State, made: &mut Option<Tiles>) {
     header(ui, state);
     let Some(seen) = state.shown.clone() else {
         return;
     };
-    let tiles = tiles::of(state, &seen);
+    let tiles = tiles::of(state, made, &seen);
     if tiles.is_empty() {
         ui.weak("No maps yet");
         return;

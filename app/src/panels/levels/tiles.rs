@@ -92,8 +92,9 @@ pub struct Tiles {
     tiles: Arc<[Tile]>,
 }
 
-/// The tiles of what is shown, finest level first; where something is beside the levels, by turns with that.
-pub fn of(state: &mut State, seen: &Arc<Seen>) -> Arc<[Tile]> {
+/// The tiles of what is shown, finest level first; where something is beside the levels, by turns with that. Those that
+/// were made last are taken again as long as they are the same.
+pub fn of(state: &State, last: &mut Option<Tiles>, seen: &Arc<Seen>) -> Arc<[Tile]> {
     let inspected = state
         .inspection()
         .is_some()
@@ -110,11 +111,11 @@ pub fn of(state: &mut State, seen: &Arc<Seen>) -> Arc<[Tile]> {
             && is_inspected
             && (made.has_alone, made.choice, made.beside) == (has_alone, choice, beside)
     };
-    if let Some(made) = state.tiles.as_ref().filter(is_same) {
+    if let Some(made) = last.as_ref().filter(is_same) {
         return made.tiles.clone();
     }
     let tiles: Arc<[Tile]> = with_others(levels(state, seen), &others(state), choice).into();
-    state.tiles = Some(Tiles {
+    *last = Some(Tiles {
         seen: seen.clone(),
         inspected,
         has_alone,
