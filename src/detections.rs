@@ -62,11 +62,10 @@ pub struct FeatureMap {
 
 impl FeatureMap {
     pub(crate) fn new(map: HostMap, frame: &Frame) -> Self {
-        let coverage = |axis: usize| frame.resized[axis] as f32 / frame.padded[axis] as f32;
         Self {
             info: map.info,
             shape: map.shape,
-            coverage: [coverage(0), coverage(1)],
+            coverage: frame.coverage(),
             values: map.values,
         }
     }

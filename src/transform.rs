@@ -232,6 +232,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// The part of the network's input, down and across, that lies over the picture.
+    pub(crate) fn coverage(&self) -> [f32; 2] {
+        [0, 1].map(|axis| self.resized[axis] as f32 / self.padded[axis] as f32)
+    }
+
     /// Of a picture that stays as it is.
     fn unresized(size: [usize; 2]) -> Self {
         Self {

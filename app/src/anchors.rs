@@ -1,5 +1,6 @@
 //! The boxes that start from a cell.
 
+use fpn_wgpu::inspection::LevelAnchors;
 use fpn_wgpu::plan::MapKind;
 
 use crate::engine::Seen;
@@ -12,22 +13,7 @@ pub fn of_cell(seen: &Seen, cell: Cell) -> Vec<[f32; 4]> {
     let sizes: Vec<[usize; 2]> = maps.iter().map(|(_, size, _)| *size).collect();
     let first = config.architecture.first_level();
     let grid = config.anchors().grid(first, seen.sizes.padded, &sizes);
-    let Some(level) = cell.level.checked_sub(grid.first_level) else {
-        return Vec::new();
-    };
-    let Some(anchors) = grid.levels.get(level) else {
-        return Vec::new();
-    };
-    let [down, across] = seen.sizes.ratio;
-    let [y, x] = seen.sizes.shift;
-    let all = (0..anchors.cell.len()).map(|a| grid.anchor(level, a, [cell.y, cell.x]));
-    all.map(|[x1, y1, x2, y2]| {
-        [
-            x1 * across + x,
-            y1 * down + y,
-            x2 * across + x,
-            y2 * down + y,
-        ]
-    })
-    .collect()
+    let levels = LevelAnchors::of(&grid, &sizes, &seen.sizes);
+    let level = levels.iter().find(|level| level.level == cell.level);
+    level.map_or_else(Vec::new, |level| level.of_cell([cell.y, cell.x]))
 }

@@ -377,6 +377,14 @@ impl State {
         items.filter(|(_, item)| item.score >= self.score && !self.hidden.contains(&item.label))
     }
 
+    /// No detector is being made any more: the last one stays, if there is one.
+    pub fn stop_loading(&mut self) {
+        self.model = match self.card {
+            Some(_) => ModelState::Ready,
+            None => ModelState::None,
+        };
+    }
+
     /// Whether pictures are looked at one by one, for as long as it takes.
     pub fn stands_by_picture(&self) -> bool {
         let player = self.player.as_ref();

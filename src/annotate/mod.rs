@@ -133,6 +133,18 @@ pub fn colour_of(label: usize) -> Rgb<u8> {
     Rgb([colour.r, colour.g, colour.b])
 }
 
+/// The values of a map that become the darkest and the brightest colour: all but the last hundredth at either end, so
+/// that one outlying cell does not darken the rest. None where there are fewer than two.
+pub fn contrast(values: &[f32]) -> Option<[f32; 2]> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let cut = sorted.len() / 100;
+    match sorted.get(cut..sorted.len() - cut) {
+        Some([low, .., high]) => Some([*low, *high]),
+        _ => None,
+    }
+}
+
 fn luminance(Rgb([r, g, b]): Rgb<u8>) -> f32 {
     0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b)
 }

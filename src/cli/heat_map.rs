@@ -1,13 +1,14 @@
 //! Heat maps of feature maps.
 
 use fpn_wgpu::FeatureMap;
+use fpn_wgpu::annotate::contrast;
 use image::{Rgb, RgbImage};
 
 /// A level as colours, dark where its features are weak and bright where they are strong, over the
 /// picture's area (without the padding), at `width × height` pixels. A cell is a block.
 pub fn heat_map(level: &FeatureMap, width: u32, height: u32) -> RgbImage {
     let strength = level.strength();
-    let (low, high) = contrast(&strength);
+    let [low, high] = contrast(&strength).unwrap_or_default();
     let range = (high - low).max(f32::MIN_POSITIVE);
     let [_, rows, columns] = level.shape;
     let [down, across] = level.coverage;
@@ -23,16 +24,4 @@ pub fn heat_map(level: &FeatureMap, width: u32, height: u32) -> RgbImage {
         let colour = colorous::INFERNO.eval_continuous(f64::from(value));
         Rgb([colour.r, colour.g, colour.b])
     })
-}
-
-/// The strengths that become the darkest and the brightest colour: all but the last hundredth at
-/// either end, so that one outlying cell does not darken the rest.
-fn contrast(strength: &[f32]) -> (f32, f32) {
-    let mut sorted = strength.to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
-    let cut = sorted.len() / 100;
-    match sorted.get(cut..sorted.len() - cut) {
-        Some([low, .., high]) => (*low, *high),
-        _ => (0.0, 0.0),
-    }
 }

@@ -181,8 +181,8 @@ impl GpuEngine {
     }
 
     /// Send a picture, read detections back alone, and keep maps of these kinds on the device for somebody who draws
-    /// there. Nothing is made for a frame of a size that was seen
-    /// before, but for the three buffers that frames take turns in.
+    /// there. Nothing is made for a frame of a size that was seen before, but for the three buffers that frames take
+    /// turns in.
     ///
     /// # Errors
     /// As [`start`](Self::start).

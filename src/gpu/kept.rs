@@ -8,7 +8,7 @@ use super::Gpu;
 use super::memory::{Memory, buffer};
 use crate::error::GpuError;
 use crate::kernels::Dtype;
-use crate::plan::{MapInfo, MapKind, Plan, Range};
+use crate::plan::{MapInfo, MapKind, MapSlot, Plan, Range};
 use crate::transform::Frame;
 
 /// Frames whose maps are there at once: one is drawn, one waits to be, one is computed.
@@ -42,10 +42,17 @@ pub struct KeptMap {
     range: Range,
 }
 
+/// The maps of these kinds that a plan leaves behind.
+fn kept<'a>(
+    plan: &'a Plan,
+    kinds: &'a BTreeSet<MapKind>,
+) -> impl Iterator<Item = (&'a MapInfo, &'a MapSlot)> {
+    plan.maps().filter(|(info, _)| kinds.contains(&info.kind))
+}
+
 /// Bytes of the maps of these kinds that a plan leaves behind.
 pub(super) fn kept_bytes(plan: &Plan, kinds: &BTreeSet<MapKind>) -> usize {
-    let kept = plan.maps().filter(|(info, _)| kinds.contains(&info.kind));
-    kept.map(|(_, slot)| slot.range.size).sum()
+    kept(plan, kinds).map(|(_, slot)| slot.range.size).sum()
 }
 
 impl KeptMaps {
@@ -84,16 +91,14 @@ impl Ring {
         kinds: &BTreeSet<MapKind>,
         frame: &Frame,
     ) -> Result<KeptMaps, GpuError> {
-        let coverage = [0, 1].map(|axis| frame.resized[axis] as f32 / frame.padded[axis] as f32);
         let mut end = 0;
-        let kept = plan.maps().filter(|(info, _)| kinds.contains(&info.kind));
-        let maps = kept.map(|(info, slot)| {
+        let maps = kept(plan, kinds).map(|(info, slot)| {
             let offset = end;
             end += slot.range.size;
             KeptMap {
                 info: info.clone(),
                 shape: slot.shape,
-                coverage,
+                coverage: frame.coverage(),
                 dtype: slot.dtype,
                 offset,
                 range: slot.range,

@@ -3,6 +3,7 @@
 use crate::boxes::BBox;
 use crate::ops::anchors::{AnchorGrid, AnchorLevel};
 use crate::ops::select::Place;
+use crate::transform::Frame;
 
 /// The anchors of a level.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,8 +21,8 @@ pub struct LevelAnchors {
 }
 
 impl LevelAnchors {
-    /// Those of maps of these sizes, finest level first.
-    pub(super) fn of(grid: &AnchorGrid, sizes: &[[usize; 2]], place: Place) -> Vec<Self> {
+    /// Those over maps of these sizes, height and width, finest level first, of a picture of a frame.
+    pub fn of(grid: &AnchorGrid, sizes: &[[usize; 2]], frame: &Frame) -> Vec<Self> {
         let levels = grid.levels.iter().zip(sizes).enumerate();
         levels
             .map(|(level, (anchors, &cells))| Self {
@@ -30,7 +31,7 @@ impl LevelAnchors {
                 cells,
                 per_cell: anchors.cell.len(),
                 anchors: anchors.clone(),
-                place,
+                place: Place::from(frame),
             })
             .collect()
     }

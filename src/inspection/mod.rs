@@ -254,10 +254,7 @@ impl Observed<'_> {
 
     /// Where the resized picture lies in the original.
     fn place(&self) -> Place {
-        Place {
-            ratio: self.frame.ratio,
-            shift: self.frame.shift,
-        }
+        Place::from(self.frame)
     }
 
     /// A box of the resized picture as it is reported.

@@ -58,7 +58,7 @@ pub(super) fn tell(observed: &Observed<'_>, calls: &Calls<'_>) -> Option<Told> {
         }
     });
     Some(Told {
-        anchors: LevelAnchors::of(grid, &heads.sizes(), place),
+        anchors: LevelAnchors::of(grid, &heads.sizes(), observed.frame),
         starts: starts.collect(),
         proposals: Vec::new(),
         candidates: selected.iter().map(|(_, story)| story.clone()).collect(),

@@ -74,7 +74,7 @@ pub(super) fn tell(observed: &Observed<'_>, calls: &Calls<'_>) -> Option<Told> {
     let candidates = selection::tell(observed, calls, &decoded, origin)?;
     let sizes = logits.iter().map(|map| [map.shape[1], map.shape[2]]);
     Some(Told {
-        anchors: LevelAnchors::of(grid, &sizes.collect::<Vec<_>>(), place),
+        anchors: LevelAnchors::of(grid, &sizes.collect::<Vec<_>>(), observed.frame),
         starts: starts.collect(),
         proposals,
         candidates: candidates.into_iter().map(|(_, story)| story).collect(),

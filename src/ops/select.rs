@@ -18,6 +18,7 @@ use crate::ops::flex::Handles;
 use crate::ops::operation::{Arguments, Operation};
 use crate::plan::{DetectionsLayout, Draft, Operand, PlanBuilder, Value, ValueId, ValueKind};
 use crate::stage::Stage;
+use crate::transform::Frame;
 
 mod rois;
 
@@ -217,6 +218,15 @@ pub struct Place {
     pub ratio: [f32; 2],
     /// … and what is added then.
     pub shift: [f32; 2],
+}
+
+impl From<&Frame> for Place {
+    fn from(frame: &Frame) -> Self {
+        Self {
+            ratio: frame.ratio,
+            shift: frame.shift,
+        }
+    }
 }
 
 impl Place {

@@ -1,11 +1,12 @@
 //! Which colour means what.
 
 use eframe::egui::Color32;
+use fpn_wgpu::annotate::colour_of;
 
 /// The colour of a class, as `fpn detect` draws it.
 pub fn class_colour(label: usize) -> Color32 {
-    let palette = colorous::TABLEAU10;
-    of(palette[label % palette.len()])
+    let [r, g, b] = colour_of(label).0;
+    Color32::from_rgb(r, g, b)
 }
 
 /// The colour of a pyramid's level, 2 for P2: fine levels are cold, coarse ones warm.
@@ -24,7 +25,8 @@ pub fn level_colour(level: usize) -> Color32 {
 
 /// The colour of a strength from 0 to 1.
 pub fn heat_colour(share: f32) -> Color32 {
-    of(colorous::INFERNO.eval_continuous(f64::from(share.clamp(0.0, 1.0))))
+    let colour = colorous::INFERNO.eval_continuous(f64::from(share.clamp(0.0, 1.0)));
+    Color32::from_rgb(colour.r, colour.g, colour.b)
 }
 
 /// Black or white, whichever is read on a ground of that colour.
@@ -34,8 +36,4 @@ pub fn ink_on(ground: Color32) -> Color32 {
         true => Color32::BLACK,
         false => Color32::WHITE,
     }
-}
-
-fn of(colour: colorous::Color) -> Color32 {
-    Color32::from_rgb(colour.r, colour.g, colour.b)
 }

@@ -9,6 +9,7 @@ use eframe::egui_wgpu::{
     Callback, CallbackResources, CallbackTrait, RenderState, ScreenDescriptor,
 };
 use eframe::wgpu;
+use fpn_wgpu::annotate::contrast;
 
 use super::heat_colour;
 
@@ -25,21 +26,10 @@ pub struct Range {
 }
 
 impl Range {
-    /// Of values: all but the last hundredth at either end, so that one outlying cell does not darken the rest.
+    /// Of values, as `fpn pyramid` draws them.
     pub fn of(values: &[f32]) -> Self {
-        let mut sorted = values.to_vec();
-        sorted.sort_unstable_by(f32::total_cmp);
-        let cut = sorted.len() / 100;
-        match sorted.get(cut..sorted.len() - cut) {
-            Some([low, .., high]) => Self {
-                low: *low,
-                high: *high,
-            },
-            _ => Self {
-                low: 0.0,
-                high: 1.0,
-            },
-        }
+        let [low, high] = contrast(values).unwrap_or([0.0, 1.0]);
+        Self { low, high }
     }
 }
 

@@ -81,7 +81,9 @@ pub trait Source: Send {
     fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError>;
 
     /// How fast it gives pictures.
-    fn pace(&self) -> Pace;
+    fn pace(&self) -> Pace {
+        Pace::Patient
+    }
 
     /// How many seconds it lasts, where that is known: then it can be asked for another place.
     fn length(&self) -> Option<f64> {

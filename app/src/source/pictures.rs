@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, RgbaImage};
 
-use super::{Control, Frame, Pace, Source, SourceError};
+use super::{Control, Frame, Source, SourceError};
 
 /// Endings of files that a folder's pictures are told by.
 const ENDINGS: [&str; 10] = [
@@ -102,10 +102,6 @@ impl Source for PictureSource {
             number: index as u64,
             ..Frame::new(picture, &name)
         }))
-    }
-
-    fn pace(&self) -> Pace {
-        Pace::Patient
     }
 
     fn count(&self) -> Option<usize> {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use fpn_wgpu::data::scenes::{Animation, Hold};
 use web_time::Instant;
 
-use super::{Control, Frame, Pace, Source, SourceError};
+use super::{Control, Frame, Source, SourceError};
 use crate::platform;
 
 /// Width and height in pixels.
 const SIZE: [u32; 2] = [640, 480];
 
-/// Seed of a scene whose shapes are told apart well.
+/// Which scene.
 const SEED: u64 = 1;
 
 /// Least time between two pictures.
@@ -64,9 +64,5 @@ impl Source for SceneSource {
             objects: example.objects.into(),
             ..Frame::new(Arc::new(example.picture), "scene")
         }))
-    }
-
-    fn pace(&self) -> Pace {
-        Pace::Patient
     }
 }

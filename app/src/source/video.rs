@@ -7,7 +7,7 @@ use std::time::Duration;
 use fpn_wgpu::video::{Video, VideoError, VideoFrame};
 use web_time::Instant;
 
-use super::{Control, Frame, Pace, Source, SourceError};
+use super::{Control, Frame, Source, SourceError};
 
 /// A video as a source.
 pub struct VideoSource {
@@ -115,10 +115,6 @@ impl Source for VideoSource {
             time: frame.time,
             ..Frame::new(Arc::new(frame.picture), &self.path.display().to_string())
         }))
-    }
-
-    fn pace(&self) -> Pace {
-        Pace::Patient
     }
 
     fn length(&self) -> Option<f64> {

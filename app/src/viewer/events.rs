@@ -8,6 +8,7 @@ use web_time::Instant;
 
 use super::Viewer;
 use crate::engine::{Event, Seen};
+use crate::source::Frame;
 use crate::state::{Beside, BoxStage, ModelState, PictureTimes};
 
 /// Pictures whose times are kept.
@@ -32,10 +33,7 @@ impl Viewer {
             }
             Event::NotLoaded(told) => {
                 // The choice stays: what it lacks can be added.
-                state.model = match state.card {
-                    Some(_) => ModelState::Ready,
-                    None => ModelState::None,
-                };
+                state.stop_loading();
                 state.tell(told, true);
             }
             Event::Failed(told) => state.tell(told, true),
@@ -147,9 +145,8 @@ impl Viewer {
             return;
         };
         let frame = seen.frame.clone();
-        let is_asked = |asked: &Option<crate::source::Frame>| {
-            asked.as_ref().is_some_and(|asked| asked.is_same(&frame))
-        };
+        let is_asked =
+            |asked: &Option<Frame>| asked.as_ref().is_some_and(|asked| asked.is_same(&frame));
         if state.settings.beside == Beside::Alone && !is_asked(&self.asked_alone) {
             self.asked_alone = Some(frame.clone());
             self.engine.alone(frame.clone());

@@ -186,10 +186,7 @@ impl Viewer {
             Action::Load(choice) => self.load(choice),
             Action::Cancel => {
                 self.engine.cancel();
-                self.state.model = match self.state.card {
-                    Some(_) => ModelState::Ready,
-                    None => ModelState::None,
-                };
+                self.state.stop_loading();
                 self.state.tell("Loading was cancelled", false);
             }
             Action::Nms(threshold) => {

@@ -1,8 +1,11 @@
 //! What is drawn is what the detector finds, neither more nor less.
 
+use std::sync::Arc;
+
 use eframe::egui::Key;
+use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use fpn_viewer::DeviceChoice;
+use fpn_viewer::{DeviceChoice, Seen, Viewer};
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::{Detection, Detector, weights};
 
@@ -17,19 +20,28 @@ fn expected(path: &std::path::Path, score: f32) -> Vec<Detection> {
     found.expect("it is looked at").items
 }
 
+/// What is shown in the picture.
+fn visible(viewer: &Harness<'_, Viewer>) -> Vec<Detection> {
+    let state = viewer.state().state();
+    let shown = shown(viewer);
+    let visible = state.visible(&shown);
+    visible.map(|(_, found)| found.clone()).collect()
+}
+
+/// The picture that is shown, with what was seen in it.
+fn shown(viewer: &Harness<'_, Viewer>) -> Arc<Seen> {
+    let shown = viewer.state().state().shown.clone();
+    shown.expect("a picture is shown")
+}
+
 #[test]
 fn a_picture_has_the_boxes_that_the_detector_finds() {
     let folder = folder();
     let path = scene(&folder, 3);
     let mut viewer = open([1280.0, 720.0], Some(&path));
     until_found(&mut viewer);
-    let state = viewer.state().state();
-    let seen = state.shown.as_ref().expect("a picture is shown");
-    let visible: Vec<Detection> = state
-        .visible(seen)
-        .map(|(_, found)| found.clone())
-        .collect();
-    assert_eq!(visible, expected(&path, state.score));
+    let visible = visible(&viewer);
+    assert_eq!(visible, expected(&path, viewer.state().state().score));
     assert!(!visible.is_empty());
 }
 
@@ -39,22 +51,13 @@ fn a_lower_threshold_shows_more_without_asking_again() {
     let path = scene(&folder, 3);
     let mut viewer = open([1280.0, 720.0], Some(&path));
     until_found(&mut viewer);
-    let seen = viewer
-        .state()
-        .state()
-        .shown
-        .clone()
-        .expect("a picture is shown");
+    let seen = shown(&viewer);
     viewer.state_mut().set_score(0.05);
     viewer.step();
     let state = viewer.state().state();
     let now = state.shown.as_ref().expect("it is still shown");
-    assert!(
-        std::sync::Arc::ptr_eq(now, &seen),
-        "the detector was asked again"
-    );
-    let visible: Vec<Detection> = state.visible(now).map(|(_, found)| found.clone()).collect();
-    assert_eq!(visible, expected(&path, 0.05));
+    assert!(Arc::ptr_eq(now, &seen), "the detector was asked again");
+    assert_eq!(visible(&viewer), expected(&path, 0.05));
 }
 
 #[test]
@@ -63,12 +66,7 @@ fn another_overlap_acts_on_a_picture_that_stands_still() {
     let path = scene(&folder, 3);
     let mut viewer = open([1280.0, 720.0], Some(&path));
     until_found(&mut viewer);
-    let before = viewer
-        .state()
-        .state()
-        .shown
-        .clone()
-        .expect("a picture is shown");
+    let before = shown(&viewer);
     viewer.state_mut().apply(fpn_viewer::Action::Nms(1.0));
     until(&mut viewer, "it is looked at again", |state| {
         let shown = state.shown.as_ref();
@@ -96,14 +94,7 @@ fn every_box_of_a_picture_that_stands_still_has_a_story() {
 fn the_scene_goes_on_until_it_is_paused() {
     let mut viewer = open([900.0, 600.0], None);
     until_found(&mut viewer);
-    let first = viewer
-        .state()
-        .state()
-        .shown
-        .clone()
-        .expect("a picture is shown")
-        .frame
-        .number;
+    let first = shown(&viewer).frame.number;
     until(&mut viewer, "more pictures", |state| {
         state
             .shown
@@ -112,26 +103,12 @@ fn the_scene_goes_on_until_it_is_paused() {
     });
     viewer.get_by_label("Pause").click();
     until_inspected(&mut viewer);
-    let paused = viewer
-        .state()
-        .state()
-        .shown
-        .clone()
-        .expect("a picture is shown")
-        .frame
-        .number;
+    let paused = shown(&viewer).frame.number;
     for _ in 0..20 {
         viewer.step();
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    let still = viewer
-        .state()
-        .state()
-        .shown
-        .clone()
-        .expect("a picture is shown")
-        .frame
-        .number;
+    let still = shown(&viewer).frame.number;
     assert_eq!(paused, still);
     viewer.key_press(Key::Space);
     until(&mut viewer, "it goes on", |state| {
