@@ -10,6 +10,7 @@ use fpn_viewer::{Choice, DeviceChoice, InputSize, Start, Viewer, WeightsChoice};
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::adapters;
 use fpn_wgpu::models::Architecture;
+use fpn_wgpu::weights::official::Meant;
 
 /// See a feature-pyramid detector at work, live
 #[derive(Parser)]
@@ -19,8 +20,9 @@ struct Arguments {
     /// none is given
     source: Option<String>,
 
-    /// Checkpoint, PyTorch (.pth) or safetensors; without one, pyramid_tiny with its own weights
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint, PyTorch (.pth) or safetensors, or the name of published weights, which are fetched once [see `fpn
+    /// models --weights`]; without one, pyramid_tiny with its own weights
+    #[arg(long, value_name = "FILE|NAME")]
     weights: Option<PathBuf>,
 
     /// The model the weights are for; not needed where the file says so
@@ -54,12 +56,24 @@ fn precision(name: &str) -> Result<Precision, String> {
 }
 
 impl Arguments {
-    fn start(self) -> Start {
-        Start {
+    fn weights(&self) -> Result<WeightsChoice, String> {
+        let Some(weights) = &self.weights else {
+            return Ok(WeightsChoice::BuiltIn);
+        };
+        match Meant::by(weights, self.model) {
+            Meant::File => Ok(WeightsChoice::File(weights.clone())),
+            Meant::Published(known) => Ok(WeightsChoice::Published(known)),
+            Meant::Nothing => Err(format!(
+                "--weights {}: there is no such file, and no weights of this name: see `fpn models --weights`",
+                weights.display()
+            )),
+        }
+    }
+
+    fn start(self) -> Result<Start, String> {
+        Ok(Start {
             choice: Choice {
-                weights: self
-                    .weights
-                    .map_or(WeightsChoice::BuiltIn, WeightsChoice::File),
+                weights: self.weights()?,
                 architecture: self.model,
                 device: match self.device.as_str() {
                     "auto" => DeviceChoice::Auto,
@@ -73,12 +87,18 @@ impl Arguments {
             },
             source: self.source,
             measure: self.measure,
-        }
+        })
     }
 }
 
 fn main() -> ExitCode {
-    let start = Arguments::parse().start();
+    let start = match Arguments::parse().start() {
+        Ok(start) => start,
+        Err(told) => {
+            eprintln!("error: {told}");
+            return ExitCode::from(2);
+        }
+    };
     if let DeviceChoice::Adapter(name) = &start.choice.device
         && let Err(error) = pollster::block_on(adapters::by_name(name))
     {

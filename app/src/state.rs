@@ -11,7 +11,7 @@ use image::RgbaImage;
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
-use crate::engine::{Choice, Inspected, ModelCard, Seen};
+use crate::engine::{Choice, Fetched, Inspected, ModelCard, Seen};
 use crate::history::History;
 use crate::paint::{Range, class_colour, level_colour};
 use crate::source::{Grip, Player};
@@ -169,6 +169,8 @@ pub enum ModelState {
         name: String,
         /// When that began.
         since: Instant,
+        /// How much of its weights has come, where they are fetched.
+        fetched: Option<Fetched>,
     },
     /// It is there, or the last one is.
     Ready,

@@ -8,13 +8,20 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fpn_wgpu::models::ModelConfig;
+use fpn_wgpu::models::retinaface::MOBILENET025;
+use fpn_wgpu::weights::seeded;
 use image::RgbImage;
+use server::{Reply, Server};
 use tempfile::TempDir;
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{
     AtomEnum, ChangeWindowAttributesAux, ConfigureWindowAux, ConnectionExt, Window,
 };
 use x11rb::wrapper::ConnectionExt as _;
+
+#[path = "../../tests/server/mod.rs"]
+mod server;
 
 /// How long anything may take on a slow machine that does something else besides.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,15 +80,19 @@ impl Display {
 
     /// Start the viewer on it.
     fn viewer(&self, arguments: &[&str]) -> Program {
-        let program = Command::new(env!("CARGO_BIN_EXE_fpn-viewer"))
+        let program = self.command(arguments).stderr(Stdio::null()).spawn();
+        Program(program.expect("the viewer was built"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fpn-viewer"));
+        command
             .args(["--device", "cpu"])
             .args(arguments)
             .env("DISPLAY", &self.name)
             .env_remove("WAYLAND_DISPLAY")
-            .env("XDG_DATA_HOME", self.folder.path())
-            .stderr(Stdio::null())
-            .spawn();
-        Program(program.expect("the viewer was built"))
+            .env("XDG_DATA_HOME", self.folder.path());
+        command
     }
 
     /// Wait until what is on it is so; left in target/viewer.
@@ -214,6 +225,80 @@ fn what_cannot_be_looked_at_does_not_end_it() {
         display.until(name, is_told);
         assert!(viewer.is_running());
     }
+}
+
+/// They come once, behind what came before, and are used.
+#[test]
+fn weights_are_fetched_by_name() {
+    let Some(display) = Display::open() else {
+        return;
+    };
+    let config = ModelConfig::of(MOBILENET025);
+    let file = seeded(&config, 1).to_safetensors(false);
+    let file = file.expect("seeded weights can be written");
+    let (half, length) = (file.len() / 2, file.len());
+    let server = Server::new(move |number, request| {
+        let reply = Reply::part(request, "\"a\"", &file);
+        match number {
+            0 => Reply {
+                is_silent_then: true,
+                ..reply.without(half)
+            },
+            _ => reply,
+        }
+    });
+    let viewer = |arguments: &[&str]| {
+        let mut command = display.command(arguments);
+        command
+            .args(["--weights", "widerface", "--min-size", "64"])
+            .env("FPN_WEIGHTS_URL", &server.url)
+            .env("FPN_WEIGHTS_DIR", display.folder.path());
+        for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
+            command.env_remove(proxy).env_remove(proxy.to_lowercase());
+        }
+        command
+    };
+    let begun = viewer(&[]).spawn().map(Program);
+    let mut begun = begun.expect("the viewer was built");
+    let kept = |ending: &str| {
+        let name = format!("Retinaface_mobilenet0.25.pth{ending}");
+        display.folder.path().join(name)
+    };
+    // Half of it is here, and that much of the bar is filled.
+    let came = || std::fs::metadata(kept(".part")).is_ok_and(|part| part.len() > 1000);
+    display.until("window_fetching.png", |drawn| {
+        came() && colours(drawn) > 100
+    });
+    assert!(begun.is_running());
+    drop(begun);
+    let ended = viewer(&["--measure", "1"]).output();
+    let ended = ended.expect("the viewer was built");
+    assert!(
+        ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    assert!(String::from_utf8_lossy(&ended.stdout).contains("\"pictures\":1"));
+    let asked: Vec<_> = server
+        .asked()
+        .iter()
+        .map(|request| request.start())
+        .collect();
+    assert!(matches!(asked[..], [None, Some(1000..)]), "{asked:?}");
+    let mut paths = server.asked().into_iter().map(|request| request.path);
+    assert!(paths.all(|path| path.ends_with("/Retinaface_mobilenet0.25.pth")));
+    let whole = std::fs::metadata(kept("")).expect("it is kept");
+    assert_eq!(whole.len(), length as u64);
+}
+
+#[test]
+fn an_unknown_name_is_a_usage_error() {
+    let viewer = Command::new(env!("CARGO_BIN_EXE_fpn-viewer"))
+        .args(["--weights", "no-such"])
+        .output();
+    let output = viewer.expect("the viewer was built");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no weights of this name"));
 }
 
 #[test]

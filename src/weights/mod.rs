@@ -4,6 +4,8 @@ mod builtin;
 mod checkpoint;
 mod element;
 mod extras;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 mod format;
 mod load;
 mod metadata;

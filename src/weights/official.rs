@@ -1,10 +1,12 @@
 //! Checkpoints that others published: by name, and told apart by their publisher's hash.
 
+use std::collections::BTreeSet;
 use std::io::Read;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::Metadata;
+use super::{Checkpoint, Metadata, WeightsError};
 use crate::models::{Architecture, Published, Source};
 
 /// Whose weights a name means where no model is named: of several models that have weights of this name, the first of
@@ -15,12 +17,27 @@ const USUAL: [&str; 2] = [
 ];
 
 /// Published weights with the model that they are for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Known {
     /// The model.
     pub model: Architecture,
     /// What is known of the file.
     pub file: &'static Published,
+}
+
+impl Known {
+    /// The checkpoint at `path`, which is this one's file, with what is known of it.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open(&self, path: &Path) -> Result<Checkpoint, WeightsError> {
+        let mut checkpoint = Checkpoint::open(path)?;
+        checkpoint.metadata = Metadata {
+            pooling_mode: checkpoint.metadata.pooling_mode,
+            ..metadata(self.model, self.file)
+        };
+        Ok(checkpoint)
+    }
 }
 
 /// All of them.
@@ -29,6 +46,43 @@ pub fn all() -> impl Iterator<Item = Known> {
         let files = model.specification().published.iter();
         files.map(move |file| Known { model, file })
     })
+}
+
+/// What is meant by what someone gives for weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Meant {
+    /// A file: one that is there, or a path that could be one's.
+    File,
+    /// Published weights, by their name.
+    Published(Known),
+    /// Neither: no weights have this name.
+    Nothing,
+}
+
+impl Meant {
+    /// By `weights`, for `model` if that is said.
+    pub fn by(weights: &Path, model: Option<Architecture>) -> Self {
+        let is_path = weights.components().count() > 1 || weights.extension().is_some();
+        if is_path || weights.exists() {
+            return Self::File;
+        }
+        let known = weights.to_str().and_then(|name| find(name, model));
+        known.map_or(Self::Nothing, Self::Published)
+    }
+}
+
+/// The names of published weights, of `model` if that is said, each once.
+pub fn names(model: Option<Architecture>) -> BTreeSet<&'static str> {
+    let known = all().filter(|known| model.is_none_or(|model| known.model == model));
+    known.map(|known| known.file.name).collect()
+}
+
+/// The weights of this name, of `model` if that is said, or else those that are usually meant.
+fn find(name: &str, model: Option<Architecture>) -> Option<Known> {
+    match model {
+        None => usual(name),
+        Some(model) => all().find(|known| known.file.name == name && known.model == model),
+    }
 }
 
 /// The weights of this name that are meant where no model is said.

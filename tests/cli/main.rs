@@ -5,7 +5,6 @@
 mod adapter;
 #[path = "../files/mod.rs"]
 mod files;
-#[cfg(feature = "fetch")]
 #[allow(dead_code)] // tests of fetching use the rest
 #[path = "../server/mod.rs"]
 mod server;
@@ -19,7 +18,6 @@ mod cache;
 mod commands;
 mod detectron2;
 mod eval;
-#[cfg(feature = "fetch")]
 mod fetch;
 mod folder;
 mod formats;

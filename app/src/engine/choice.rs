@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::models::Architecture;
+use fpn_wgpu::weights::official::Known;
 
 /// A detector to be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,8 @@ pub enum WeightsChoice {
     BuiltIn,
     /// A checkpoint, PyTorch's or safetensors.
     File(PathBuf),
+    /// Those that someone published: fetched, and kept.
+    Published(Known),
 }
 
 impl WeightsChoice {
@@ -47,6 +50,7 @@ impl WeightsChoice {
         match self {
             Self::BuiltIn => "built-in weights".to_owned(),
             Self::File(path) => path.display().to_string(),
+            Self::Published(known) => format!("{} {}", known.model, known.file.name),
         }
     }
 }

@@ -15,6 +15,7 @@ use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 use web_time::Instant;
 
 use super::{Choice, DeviceChoice, InputSize, ModelCard, WeightsChoice};
+use crate::platform;
 
 /// Detections are told down to this score, so that a threshold in the window acts at once.
 const LOWEST_SCORE: f32 = 0.05;
@@ -162,6 +163,7 @@ fn open(choice: &Choice) -> Result<Checkpoint, String> {
         WeightsChoice::File(path) => {
             Checkpoint::open(path).map_err(|error| format!("{} {error}", path.display()))
         }
+        WeightsChoice::Published(known) => platform::fetched(known),
     }
 }
 

@@ -4,6 +4,7 @@ mod choice;
 mod load;
 mod seen;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -15,12 +16,13 @@ use std::time::Duration;
 
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::Stage;
+use fpn_wgpu::weights::official::Known;
 use fpn_wgpu::{Detector, FeatureMap};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use web_time::Instant;
 
 pub use choice::{Choice, DeviceChoice, InputSize, WeightsChoice};
-pub use seen::{Inspected, Measured, ModelCard, Outline, Seen, Times, Views};
+pub use seen::{Fetched, Inspected, Measured, ModelCard, Outline, Seen, Times, Views};
 
 use crate::platform;
 use crate::source::{Frame, Player};
@@ -39,8 +41,10 @@ enum Command {
     End,
     /// From now on, these pictures.
     Watch(Arc<Player>),
-    /// Another detector, made as the number'th.
+    /// Another detector, wanted as the number'th.
     Load(Choice, u64),
+    /// Its weights are here.
+    Make(Choice, u64),
     /// Another overlap above which the weaker of two boxes falls.
     NmsThreshold(f32),
     /// How the detections of this picture came to be, asked as the number'th.
@@ -57,10 +61,12 @@ enum Command {
 pub enum Event {
     /// The adapters of this machine, best first; whether each computes on the CPU.
     Adapters(Vec<(String, bool)>),
-    /// A detector is there.
-    Loaded(Arc<ModelCard>),
-    /// A detector is not: why. The last one goes on.
-    NotLoaded(String),
+    /// Of the weights of the detector that is wanted as the number'th, so much has come.
+    Fetched(Fetched, u64),
+    /// A detector is there, wanted as the number'th.
+    Loaded(Arc<ModelCard>, u64),
+    /// It is not: why. The last one goes on.
+    NotLoaded(String, u64),
     /// A picture was looked at.
     Seen(Seen),
     /// The detections of a picture with all that led to them.
@@ -79,9 +85,36 @@ pub enum Event {
 pub struct Engine {
     commands: UnboundedSender<Command>,
     events: Receiver<Event>,
-    /// The number of the detector that is wanted: earlier ones need not be finished.
-    wanted: Arc<AtomicU64>,
+    /// How many detectors were wanted so far.
+    asked: Cell<u64>,
+    wanted: Arc<Wanted>,
     newest: Arc<Newest>,
+}
+
+/// The number of the detector that is being made, or is to be: others need not be finished. 0 where there is none.
+#[derive(Default)]
+struct Wanted(AtomicU64);
+
+impl Wanted {
+    fn set(&self, number: u64) {
+        self.0.store(number, Ordering::SeqCst);
+    }
+
+    fn is(&self, number: u64) -> bool {
+        self.0.load(Ordering::SeqCst) == number
+    }
+
+    /// It is there, or cannot be had; whether it was still wanted.
+    fn end(&self, number: u64) -> bool {
+        let (order, none) = (Ordering::SeqCst, 0);
+        self.0.compare_exchange(number, none, order, order).is_ok()
+    }
+
+    /// Want that one again, unless another is wanted by now.
+    fn again(&self, number: u64) {
+        let (order, none) = (Ordering::SeqCst, 0);
+        self.0.compare_exchange(none, number, order, order).ok();
+    }
 }
 
 /// The numbers of what was asked for last: what was asked before need not be answered any more.
@@ -98,7 +131,7 @@ impl Engine {
     pub fn new(window: Option<Arc<Gpu>>, notify: impl Fn() + Send + Sync + 'static) -> Self {
         let (commands, inbox) = unbounded();
         let (sender, events) = std::sync::mpsc::channel();
-        let wanted = Arc::new(AtomicU64::new(0));
+        let wanted = Arc::new(Wanted::default());
         let newest = Arc::new(Newest::default());
         let worker = Worker {
             inbox,
@@ -119,6 +152,7 @@ impl Engine {
         Self {
             commands,
             events,
+            asked: Cell::new(0),
             wanted,
             newest,
         }
@@ -131,13 +165,20 @@ impl Engine {
 
     /// Make a detector, instead of one that is still being made.
     pub fn load(&self, choice: Choice) {
-        let number = self.wanted.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = self.asked.get() + 1;
+        self.asked.set(number);
+        self.wanted.set(number);
         self.send(Command::Load(choice, number));
+    }
+
+    /// Whether that is the detector that was wanted last.
+    pub fn is_last(&self, number: u64) -> bool {
+        self.asked.get() == number
     }
 
     /// Do not go on making a detector.
     pub fn cancel(&self) {
-        self.wanted.fetch_add(1, Ordering::SeqCst);
+        self.wanted.set(0);
     }
 
     /// Look at a player's pictures from now on. It must [`ring`](Self::bell) for each.
@@ -197,6 +238,7 @@ impl Drop for Engine {
     }
 }
 
+#[derive(Clone)]
 struct Outbox {
     sender: Sender<Event>,
     notify: Arc<dyn Fn() + Send + Sync>,
@@ -215,15 +257,23 @@ struct Worker {
     /// What it wants of itself, after what is waiting.
     commands: UnboundedSender<Command>,
     outbox: Outbox,
-    wanted: Arc<AtomicU64>,
+    wanted: Arc<Wanted>,
     newest: Arc<Newest>,
     /// The window's device, if a detector can share it.
     window: Option<Arc<Gpu>>,
     loader: load::Loader,
     player: Option<Arc<Player>>,
-    ready: Option<(Detector, Arc<ModelCard>)>,
+    ready: Option<Ready>,
     /// The same model without the way down, made when it is first asked for.
     alone: Option<Detector>,
+}
+
+/// The detector that looks at pictures.
+struct Ready {
+    detector: Detector,
+    card: Arc<ModelCard>,
+    /// The number'th that was wanted.
+    number: u64,
 }
 
 impl Worker {
@@ -235,7 +285,11 @@ impl Worker {
                 Command::Look => {}
                 Command::End => return,
                 Command::Watch(player) => self.player = Some(player),
-                Command::Load(choice, number) => self.load(&choice, number).await,
+                Command::Load(choice, number) => match choice.weights {
+                    WeightsChoice::Published(known) => self.fetch(known, choice, number),
+                    _ => self.load(&choice, number).await,
+                },
+                Command::Make(choice, number) => self.load(&choice, number).await,
                 Command::NmsThreshold(threshold) => self.set_threshold(threshold),
                 Command::Inspect(frame, number) => {
                     if self.newest.inspection.load(Ordering::SeqCst) == number {
@@ -254,9 +308,28 @@ impl Worker {
         }
     }
 
+    /// Have weights fetched, and go on meanwhile.
+    fn fetch(&self, known: Known, choice: Choice, number: u64) {
+        let (wanted, still_wanted) = (self.wanted.clone(), self.wanted.clone());
+        let (outbox, told) = (self.outbox.clone(), self.outbox.clone());
+        let commands = self.commands.clone();
+        platform::fetch(
+            known,
+            move || wanted.is(number),
+            move |fetched| told.send(Event::Fetched(fetched, number)),
+            move |got| match got {
+                Ok(()) => drop(commands.unbounded_send(Command::Make(choice, number))),
+                Err(told) if still_wanted.end(number) => {
+                    outbox.send(Event::NotLoaded(told, number));
+                }
+                Err(_) => {}
+            },
+        );
+    }
+
     async fn load(&mut self, choice: &Choice, number: u64) {
         let wanted = self.wanted.clone();
-        let is_wanted = move || wanted.load(Ordering::SeqCst) == number;
+        let is_wanted = move || wanted.is(number);
         if !is_wanted() {
             return;
         }
@@ -277,20 +350,28 @@ impl Worker {
             }
         };
         self.loader = loader;
+        let Some(outcome) = outcome else {
+            return;
+        };
+        self.wanted.end(number);
         match outcome {
-            None => {}
-            Some(Err(told)) => self.outbox.send(Event::NotLoaded(told)),
-            Some(Ok((detector, card))) => {
+            Err(told) => self.outbox.send(Event::NotLoaded(told, number)),
+            Ok((detector, card)) => {
                 let card = Arc::new(card);
-                (self.ready, self.alone) = (Some((detector, card.clone())), None);
-                self.outbox.send(Event::Loaded(card));
+                self.alone = None;
+                self.ready = Some(Ready {
+                    detector,
+                    card: card.clone(),
+                    number,
+                });
+                self.outbox.send(Event::Loaded(card, number));
             }
         }
     }
 
     fn set_threshold(&mut self, threshold: f32) {
-        if let Some((detector, _)) = &mut self.ready
-            && let Err(error) = detector.set_nms_threshold(threshold)
+        if let Some(ready) = &mut self.ready
+            && let Err(error) = ready.detector.set_nms_threshold(threshold)
         {
             self.outbox.send(Event::Failed(error.to_string()));
         }
@@ -307,7 +388,7 @@ impl Worker {
     }
 
     async fn look(&mut self, frame: Frame) {
-        let Some((detector, card)) = &self.ready else {
+        let Some(Ready { detector, card, .. }) = &self.ready else {
             return;
         };
         let began = Instant::now();
@@ -360,7 +441,7 @@ impl Worker {
     }
 
     fn inspect(&mut self, frame: &Frame) {
-        let Some((detector, card)) = &self.ready else {
+        let Some(Ready { detector, card, .. }) = &self.ready else {
             return;
         };
         let picture = image::DynamicImage::from(frame.picture.as_ref().clone());
@@ -378,7 +459,7 @@ impl Worker {
     }
 
     async fn look_alone(&mut self, frame: Frame) {
-        let Some((_, card)) = &self.ready else {
+        let Some(Ready { card, .. }) = &self.ready else {
             return;
         };
         if self.alone.is_none() {
@@ -396,7 +477,7 @@ impl Worker {
     }
 
     fn measure(&mut self, frame: &Frame) {
-        let Some((detector, _)) = &self.ready else {
+        let Some(Ready { detector, .. }) = &self.ready else {
             return;
         };
         let Some(engine) = detector.gpu_engine() else {
@@ -423,19 +504,19 @@ impl Worker {
 
     /// Say so. On a device that is lost the detector is made anew, unless another is wanted by then.
     fn fail(&mut self, told: String) {
-        let is_lost = self.ready.take_if(|(detector, _)| {
-            let gpu = detector.gpu_engine().map(|engine| engine.gpu());
+        let is_lost = self.ready.take_if(|ready| {
+            let gpu = ready.detector.gpu_engine().map(|engine| engine.gpu());
             gpu.is_some_and(|gpu| gpu.fault().is_some())
         });
-        let Some((_, card)) = is_lost else {
+        let Some(Ready { card, number, .. }) = is_lost else {
             self.outbox.send(Event::Failed(told));
             return;
         };
         self.loader.gpu = None;
-        let number = self.wanted.load(Ordering::SeqCst);
         self.outbox
             .send(Event::Failed(format!("{told}; the detector is made anew")));
-        let again = Command::Load(card.choice.clone(), number);
+        self.wanted.again(number);
+        let again = Command::Make(card.choice.clone(), number);
         self.commands.unbounded_send(again).ok();
     }
 }

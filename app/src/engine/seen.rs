@@ -42,6 +42,15 @@ impl ModelCard {
 /// Below this there are more boxes than can be told apart.
 const LEAST_SHOWN: f32 = 0.4;
 
+/// How much of published weights has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fetched {
+    /// In bytes.
+    pub bytes: u64,
+    /// All of them, if the server told.
+    pub of: Option<u64>,
+}
+
 /// A picture with what was seen in it.
 #[derive(Clone, Debug)]
 pub struct Seen {

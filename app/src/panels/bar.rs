@@ -1,8 +1,9 @@
 //! The bar at the top: what is looked at, and with what.
 
-use eframe::egui::{self, ThemePreference, Ui};
+use eframe::egui::{self, ProgressBar, ThemePreference, Ui};
 
 use crate::action::Action;
+use crate::engine::Fetched;
 use crate::platform::Dialog;
 use crate::state::{ColourBy, ModelState, State};
 
@@ -135,12 +136,19 @@ fn save(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 
 fn model(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
     match &state.model {
-        ModelState::Loading { name, since } => {
-            ui.spinner();
-            ui.label(format!(
-                "Loading {name} … {:.0} s",
-                since.elapsed().as_secs_f32()
-            ));
+        ModelState::Loading {
+            name,
+            since,
+            fetched,
+        } => {
+            match fetched {
+                Some(fetched) if fetched.of != Some(fetched.bytes) => fetching(ui, name, fetched),
+                _ => {
+                    ui.spinner();
+                    let seconds = since.elapsed().as_secs_f32();
+                    ui.label(format!("Loading {name} … {seconds:.0} s"));
+                }
+            }
             if ui.button("Cancel").clicked() {
                 actions.push(Action::Cancel);
             }
@@ -159,6 +167,22 @@ fn model(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
                     state.settings.panel = crate::state::Panel::Model;
                 }
             }
+        }
+    }
+}
+
+/// How far weights have come.
+fn fetching(ui: &mut Ui, name: &str, fetched: &Fetched) {
+    let come = fetched.bytes as f64 / 1e6;
+    match fetched.of {
+        Some(of) => {
+            let told = format!("Fetching {name}: {come:.1} of {:.1} MB", of as f64 / 1e6);
+            let share = fetched.bytes as f32 / of.max(1) as f32;
+            ui.add(ProgressBar::new(share).desired_width(280.0).text(told));
+        }
+        None => {
+            ui.spinner();
+            ui.label(format!("Fetching {name}: {come:.1} MB"));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use eframe::egui::{self, ComboBox, Role, ScrollArea, Ui, WidgetInfo};
 use fpn_wgpu::compile::Precision;
-use fpn_wgpu::models::Architecture;
+use fpn_wgpu::models::{Architecture, Source};
+use fpn_wgpu::weights::official::{self, Known};
 
 use crate::action::Action;
 use crate::engine::{DeviceChoice, InputSize, WeightsChoice};
@@ -137,6 +138,45 @@ fn weights(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         }
     });
     ui.label(state.choice.weights.name());
+    published(ui, state);
+}
+
+/// Weights that others published, by name.
+fn published(ui: &mut Ui, state: &mut State) {
+    let told = |known: &Known| {
+        let file = known.file;
+        let size = file.megabytes;
+        let size = size.map_or_else(String::new, |size| format!(", {size:.0} MB"));
+        format!("{} {}{size}", known.model, file.name)
+    };
+    let shown = match &state.choice.weights {
+        WeightsChoice::Published(known) => told(known),
+        _ => "to be fetched…".to_owned(),
+    };
+    let list = ComboBox::from_id_salt("published")
+        .width(ui.available_width().min(280.0))
+        .selected_text(&shown)
+        .height(360.0)
+        .show_ui(ui, |ui| {
+            let fetchable = official::all().filter(|known| {
+                matches!(known.file.source, Source::Folder(_)) && known.model.selection().is_some()
+            });
+            for known in fetchable {
+                let is_chosen = state.choice.weights == WeightsChoice::Published(known);
+                let entry = ui.selectable_label(is_chosen, told(&known));
+                if entry.on_hover_text(known.file.licence).clicked() {
+                    state.choice.weights = WeightsChoice::Published(known);
+                    state.choice.architecture = Some(known.model);
+                }
+            }
+        });
+    let name = format!("published weights: {shown}");
+    list.response
+        .on_hover_text("Fetched once from those who published them, and kept")
+        .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, name.clone()));
+    if let WeightsChoice::Published(known) = &state.choice.weights {
+        ui.weak(format!("Licence: {}", known.file.licence));
+    }
 }
 
 fn architecture(ui: &mut Ui, state: &mut State) {

@@ -1,6 +1,7 @@
 //! A desktop.
 
 use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,8 +10,12 @@ use std::time::Duration;
 
 use fpn_camera::CameraInfo;
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::{DetectError, Detections, FeatureMap, Pending};
+use fpn_wgpu::weights::fetch::{News, Tell, WeightsFolder};
+use fpn_wgpu::weights::official::Known;
+use fpn_wgpu::{Checkpoint, DetectError, Detections, FeatureMap, Pending};
 use image::{DynamicImage, ImageFormat};
+
+use crate::engine::Fetched;
 
 /// Let a thread do something.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
@@ -78,6 +83,44 @@ pub fn ask(dialog: Dialog, chosen: impl FnOnce(PathBuf) + Send + 'static) {
             chosen(path);
         }
     });
+}
+
+/// Fetch published weights on a thread of their own, unless they are here. Once they are not wanted any more, that ends
+/// by itself; what came until then is kept for the next time. `then` is told whether they are here, or why not.
+pub fn fetch(
+    known: Known,
+    is_wanted: impl Fn() -> bool + Send + 'static,
+    tell: impl Fn(Fetched) + Send + 'static,
+    then: impl FnOnce(Result<(), String>) + Send + 'static,
+) {
+    spawn("fetch", move || {
+        let got = kept(known, None, &mut |news| {
+            if let News::Came { bytes, of } = news {
+                tell(Fetched { bytes, of });
+            }
+            match is_wanted() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        });
+        then(got.map(drop));
+    });
+}
+
+/// Published weights that were fetched.
+///
+/// # Errors
+/// If they are gone or cannot be read, in a sentence.
+pub fn fetched(known: &Known) -> Result<Checkpoint, String> {
+    let gone = "it is no longer here";
+    let path = kept(*known, Some(gone), &mut |_| ControlFlow::Continue(()))?;
+    let opened = known.open(&path);
+    opened.map_err(|error| format!("{} {error}", path.display()))
+}
+
+fn kept(known: Known, forbidden: Option<&str>, tell: &mut Tell<'_>) -> Result<PathBuf, String> {
+    let kept = WeightsFolder::usual().and_then(|folder| folder.get(known, forbidden, tell));
+    kept.map_err(|error| error.to_string())
 }
 
 /// Run a task on a thread of its own.

@@ -19,8 +19,17 @@ impl Viewer {
         let state = &mut self.state;
         match event {
             Event::Adapters(adapters) => state.adapters = adapters,
-            Event::Loaded(card) => {
-                state.model = ModelState::Ready;
+            Event::Fetched(so_far, number) => {
+                if let ModelState::Loading { fetched, .. } = &mut state.model
+                    && self.engine.is_last(number)
+                {
+                    *fetched = Some(so_far);
+                }
+            }
+            Event::Loaded(card, number) => {
+                if self.engine.is_last(number) {
+                    state.model = ModelState::Ready;
+                }
                 state.score = card.shown_score();
                 state.nms = card.usual_nms;
                 state.hidden = BTreeSet::new();
@@ -31,9 +40,11 @@ impl Viewer {
                 self.asked_alone = None;
                 self.look_again();
             }
-            Event::NotLoaded(told) => {
+            Event::NotLoaded(told, number) => {
                 // The choice stays: what it lacks can be added.
-                state.stop_loading();
+                if self.engine.is_last(number) {
+                    state.stop_loading();
+                }
                 state.tell(told, true);
             }
             Event::Failed(told) => state.tell(told, true),

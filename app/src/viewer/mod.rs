@@ -346,6 +346,7 @@ impl Viewer {
         self.state.model = ModelState::Loading {
             name: choice.weights.name(),
             since: Instant::now(),
+            fetched: None,
         };
         self.state.choice = choice.clone();
         self.engine.load(choice);

@@ -2,19 +2,19 @@
 
 use anyhow::Result;
 use fpn_wgpu::models::Source;
+use fpn_wgpu::weights::fetch::WeightsFolder;
 use fpn_wgpu::weights::official;
 
-use super::folder;
 use crate::cli::output::say;
 use crate::cli::report::{align_right, new_table};
 
 /// A line for each, with its licence and whether it is here.
 pub fn list() -> Result<()> {
-    let folder = folder()?;
+    let folder = WeightsFolder::usual()?;
     let mut table = new_table(["model", "weights", "file", "MB", "licence", "here"]);
     for known in official::all() {
         let file = known.file;
-        let is_here = folder.join(file.file_name).is_file();
+        let is_here = folder.has(file);
         table.add_row([
             known.model.name().to_owned(),
             file.name.to_owned(),
@@ -37,5 +37,5 @@ pub fn list() -> Result<()> {
             usual.model
         ))?;
     }
-    say(format_args!("Kept in {}.", folder.display()))
+    say(format_args!("Kept in {}.", folder.path().display()))
 }

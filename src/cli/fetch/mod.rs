@@ -1,26 +1,20 @@
 //! `--weights`: a file, or the name of published weights, which are fetched once and kept.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use fpn_wgpu::models::{Architecture, Source};
-use fpn_wgpu::weights::official::{self, Known};
-use fpn_wgpu::weights::{Checkpoint, Metadata};
+use fpn_wgpu::models::Architecture;
+use fpn_wgpu::weights::fetch::WeightsFolder;
+use fpn_wgpu::weights::{Checkpoint, WeightsError};
 
-#[cfg(feature = "fetch")]
-mod download;
-#[cfg(feature = "fetch")]
-mod incoming;
-mod kept;
 mod known;
 mod list;
-#[cfg(all(test, feature = "fetch"))]
-mod tests;
+mod progress;
 
-use self::kept::Wanted;
 pub use self::list::list;
-use super::{Usage, cache};
+use self::progress::FetchProgress;
+use super::Usage;
 
 /// How weights that are named come here.
 #[derive(Args, Clone, Copy)]
@@ -36,92 +30,22 @@ impl FetchArgs {
         let Some(known) = known::find(weights, model)? else {
             return open(weights);
         };
-        let mut checkpoint = open(&self.fetched(known)?)?;
-        checkpoint.metadata = Metadata {
-            pooling_mode: checkpoint.metadata.pooling_mode,
-            ..official::metadata(known.model, known.file)
-        };
-        Ok(checkpoint)
+        let folder = WeightsFolder::usual()?;
+        let forbidden = self.offline.then_some("--offline forbids it");
+        let mut progress = FetchProgress::new(known, &folder);
+        let path = folder.get(known, forbidden, &mut |news| progress.tell(news))?;
+        named(known.open(&path), &path)
     }
-
-    /// Where published weights lie, fetched if they did not.
-    fn fetched(&self, known: Known) -> Result<PathBuf> {
-        let file = known.file;
-        let folder = folder()?;
-        let wanted = Wanted {
-            name: file.file_name,
-            sha256_prefix: file.sha256_prefix,
-            folder: &folder,
-        };
-        let by_hand = |reason: &str, from: &str| {
-            let folder = folder.display();
-            anyhow!(
-                "{} cannot be fetched: {reason}; fetch it yourself from {from} and put it into {folder}",
-                file.file_name
-            )
-        };
-        if let Some(path) = wanted.find()? {
-            return Ok(path);
-        }
-        match file.source {
-            Source::Page(page) => Err(by_hand("its publisher gives it to people only", page)),
-            Source::Folder(parent) => {
-                let url = mirrored(&format!("{parent}{}", file.file_name));
-                match self.offline {
-                    true => Err(by_hand("--offline forbids it", &url)),
-                    false => get(known, &wanted, &url)
-                        .map_err(|error| by_hand(&format!("{error:#}"), &url)),
-                }
-            }
-        }
-    }
-}
-
-/// Fetch a file that is not here.
-#[cfg(feature = "fetch")]
-fn get(known: Known, wanted: &Wanted, url: &str) -> Result<PathBuf> {
-    wanted.get(|part| {
-        eprintln!(
-            "fetching {url} into {}: {}",
-            wanted.folder.display(),
-            known.file.licence
-        );
-        download::download(&download::agent(url), url, part)
-    })
-}
-
-#[cfg(not(feature = "fetch"))]
-fn get(_: Known, _: &Wanted, _: &str) -> Result<PathBuf> {
-    Err(anyhow!("this fpn was built without the feature 'fetch'"))
 }
 
 /// The checkpoint at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
-    Checkpoint::open(path).map_err(|error| anyhow!("{} {error}", path.display()))
+    named(Checkpoint::open(path), path)
 }
 
-/// Where fetched weights are kept.
-fn folder() -> Result<PathBuf> {
-    let told = std::env::var_os("FPN_WEIGHTS_DIR").filter(|folder| !folder.is_empty());
-    let usual = || cache::folder().map(|folder| folder.join("weights"));
-    let folder = told.map(PathBuf::from).or_else(usual);
-    folder.ok_or_else(|| {
-        anyhow!(
-            "there is no folder for caches here, to keep weights in: name one by FPN_WEIGHTS_DIR"
-        )
-    })
-}
-
-/// The same path on the server that `FPN_WEIGHTS_URL` names instead, if it does.
-fn mirrored(url: &str) -> String {
-    let mirror = std::env::var("FPN_WEIGHTS_URL").unwrap_or_default();
-    let path = url
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split_once('/'));
-    match (mirror.trim_end_matches('/'), path) {
-        ("", _) | (_, None) => url.to_owned(),
-        (mirror, Some((_, path))) => format!("{mirror}/{path}"),
-    }
+/// What is wrong with a file, with its name.
+fn named(opened: Result<Checkpoint, WeightsError>, path: &Path) -> Result<Checkpoint> {
+    opened.map_err(|error| anyhow!("{} {error}", path.display()))
 }
 
 /// The option was given what is neither a file nor a name.

@@ -1,17 +1,19 @@
 //! Files fetched from a server of the test's own.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
-use fpn_wgpu::weights::official;
 use tempfile::TempDir;
 
 use super::download::{download, patient};
+use super::error::Stop;
 use super::kept::Wanted;
+use super::{News, Tell};
+use crate::weights::official;
 use server::{Reply, Server};
 
 #[path = "../../../tests/server/mod.rs"]
@@ -52,25 +54,26 @@ impl Place {
         }
     }
 
-    fn get_from(&self, url: &str) -> Result<PathBuf> {
+    fn get_from(&self, url: &str, tell: &mut Tell<'_>) -> Result<PathBuf, Stop> {
         let agent = patient(Duration::from_millis(500))
             .proxy(None)
             .build()
             .into();
         let wanted = self.wanted(self.folder.path());
-        wanted.get(|part| download(&agent, &format!("{url}/{NAME}"), part))
+        let url = format!("{url}/{NAME}");
+        wanted.get(tell, |part, tell| download(&agent, &url, part, tell))
     }
 
-    fn get(&self, server: &Server) -> Result<PathBuf> {
-        self.get_from(&server.url)
+    fn get(&self, server: &Server) -> Result<PathBuf, Stop> {
+        self.get_from(&server.url, &mut patiently)
     }
 
     /// Why the file cannot be had.
     #[track_caller]
     fn fails(&self, server: &Server) -> String {
-        let error = self.get(server).expect_err("it should not come");
+        let stop = self.get(server).expect_err("it should not come");
         assert!(!self.path("").exists());
-        format!("{error:#}")
+        reason(stop)
     }
 
     /// Names of all files, but for the lock's.
@@ -87,10 +90,23 @@ impl Place {
 
     /// That the file came, and nothing else is left.
     #[track_caller]
-    fn has(&self, got: Result<PathBuf>, content: &[u8]) {
+    fn has(&self, got: Result<PathBuf, Stop>, content: &[u8]) {
         assert_eq!(got.expect("it comes"), self.path(""));
         assert_eq!(fs::read(self.path("")).expect("a file"), content);
         assert_eq!(self.files(), [NAME]);
+    }
+}
+
+/// Whoever waits for as long as it takes.
+fn patiently(_: News<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[track_caller]
+fn reason(stop: Stop) -> String {
+    match stop {
+        Stop::Failed(reason) => reason,
+        Stop::Cancelled => panic!("nobody gave it up"),
     }
 }
 
@@ -103,7 +119,10 @@ fn a_file_comes_once() {
     let server = Server::new(tagged("\"a\""));
     let place = Place::of(&content());
     assert_eq!(
-        place.wanted(place.folder.path()).find().expect("a folder"),
+        place
+            .wanted(place.folder.path())
+            .find(&mut patiently)
+            .expect("a folder"),
         None
     );
     for _ in 0..2 {
@@ -365,10 +384,11 @@ fn a_server_without_the_file_is_quoted() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", gone.local_addr().expect("its own address"));
     drop(gone);
-    let error = Place::of(&content())
-        .get_from(&url)
+    let stop = Place::of(&content())
+        .get_from(&url, &mut patiently)
         .expect_err("nobody is there");
-    assert!(error.to_string().contains("refused"), "{error}");
+    let said = reason(stop);
+    assert!(said.contains("refused"), "{said}");
 }
 
 #[test]
@@ -395,10 +415,10 @@ fn a_folder_that_cannot_be_made_is_named() {
     let place = Place::of(&content());
     fs::write(place.path(""), content()).expect("a file");
     let within = place.path("").join("folder");
-    let error = place
-        .wanted(&within)
-        .get(|_| unreachable!("there is nowhere to write"));
-    let said = format!("{:#}", error.expect_err("a file is in the way"));
+    let got = place.wanted(&within).get(&mut patiently, |_, _| {
+        unreachable!("there is nowhere to write")
+    });
+    let said = reason(got.expect_err("a file is in the way"));
     assert!(
         said.starts_with(&format!("folder {} cannot be made: ", within.display())),
         "{said}"
@@ -419,4 +439,41 @@ fn a_full_disk_is_told() {
         part.display()
     );
     assert!(said.starts_with(&expected), "{said}");
+}
+
+/// What came until then is not fetched again.
+#[test]
+fn what_is_given_up_is_taken_up_again() {
+    let server = Server::new(tagged("\"a\""));
+    let place = Place::of(&content());
+    let mut told = Vec::new();
+    let got = place.get_from(&server.url, &mut |news| {
+        let News::Came { bytes, of } = news else {
+            return ControlFlow::Continue(());
+        };
+        assert_eq!(of, Some(800_000));
+        told.push(bytes);
+        match bytes {
+            400_000.. => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    assert_eq!(got, Err(Stop::Cancelled));
+    assert!(told.is_sorted() && told[0] == 0, "{told:?}");
+    let came = told.last().expect("something came");
+    place.has(place.get(&server), &content());
+    assert_eq!(server.asked()[1].start(), Some(*came as usize));
+}
+
+/// Whoever waits for another process can give up as well.
+#[test]
+fn waiting_for_another_can_be_given_up() {
+    let place = Place::of(&content());
+    let lock = fs::File::create(place.path(".lock")).expect("a file");
+    lock.lock().expect("nobody else has it");
+    let got = place.get_from("http://127.0.0.1:9", &mut |news| {
+        assert!(matches!(news, News::Waits), "{news:?}");
+        ControlFlow::Break(())
+    });
+    assert_eq!(got, Err(Stop::Cancelled));
 }

@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use fpn_wgpu::weights::official;
+use super::{FetchError, News, Tell};
+use crate::weights::official;
 
 /// How many digits of a hash tell two wrong files apart.
 const DIGITS: usize = 8;
@@ -23,7 +23,7 @@ impl Wanted<'_> {
     ///
     /// # Errors
     /// If it cannot be read, or renamed.
-    pub fn find(&self) -> Result<Option<PathBuf>> {
+    pub fn find(&self, tell: &mut Tell<'_>) -> Result<Option<PathBuf>, FetchError> {
         let path = self.folder.join(self.name);
         if !path.is_file() {
             return Ok(None);
@@ -31,24 +31,26 @@ impl Wanted<'_> {
         let Some(expected) = self.sha256_prefix else {
             return Ok(Some(path));
         };
-        let sha256 = hash(&path)?;
+        let sha256 = hash(&path).map_err(FetchError::File)?;
         if sha256.starts_with(expected) {
             return Ok(Some(path));
         }
-        let aside = self.put_aside(&path, &sha256)?;
-        eprintln!(
+        let aside = self.put_aside(&path, &sha256).map_err(FetchError::File)?;
+        let wrong = format!(
             "{} is not as published: {}",
             path.display(),
             told(&sha256, expected, &aside)
         );
+        // Whether to go on is asked again before anything is fetched.
+        let _ = tell(News::Wrong(&wrong));
         Ok(None)
     }
 
     /// Give a wrong file another name.
-    pub fn put_aside(&self, path: &Path, sha256: &str) -> Result<PathBuf> {
+    pub fn put_aside(&self, path: &Path, sha256: &str) -> Result<PathBuf, String> {
         let aside = self.beside(&format!("wrong-{}", &sha256[..DIGITS]));
-        fs::rename(path, &aside)
-            .with_context(|| format!("{} cannot be renamed", path.display()))?;
+        let renamed = fs::rename(path, &aside);
+        renamed.map_err(|error| format!("{} cannot be renamed: {error}", path.display()))?;
         Ok(aside)
     }
 
@@ -59,9 +61,9 @@ impl Wanted<'_> {
 }
 
 /// The SHA-256 of a file, in hexadecimal digits.
-pub fn hash(path: &Path) -> Result<String> {
+pub fn hash(path: &Path) -> Result<String, String> {
     let sha256 = File::open(path).and_then(official::sha256);
-    sha256.with_context(|| format!("{} cannot be read", path.display()))
+    sha256.map_err(|error| format!("{} cannot be read: {error}", path.display()))
 }
 
 /// That a file is another than it should be.

@@ -5,10 +5,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
 use ureq::http::Response;
 use ureq::{Agent, Body};
+
+use super::error::{Stop, go_on};
+use super::incoming::unwritable;
+use super::{News, Tell};
 
 /// How long a server may send nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,53 +48,59 @@ enum Failure {
     Broken(u64, String),
     /// What is here is of another file than the one that is there now.
     Stale,
-    /// Another attempt would fail as well.
-    Final(anyhow::Error),
+    /// Another attempt would fail as well, or is not wanted.
+    Final(Stop),
+}
+
+impl Failure {
+    fn told(reason: impl Into<String>) -> Self {
+        Self::Final(Stop::Failed(reason.into()))
+    }
 }
 
 /// The file at `url` into `part`, which may hold the beginning of it already.
 ///
 /// # Errors
-/// If there is no such file, no connection, or nowhere to write to, in a few words. What came stays in `part`.
-pub fn download(agent: &Agent, url: &str, part: &Path) -> Result<()> {
-    let progress = ProgressBar::no_length();
+/// If there is no such file, no connection, or nowhere to write to, in a few words; or if it is given up. What came
+/// stays in `part`.
+pub fn download(agent: &Agent, url: &str, part: &Path, tell: &mut Tell<'_>) -> Result<(), Stop> {
     let mut attempts = 1..=ATTEMPTS;
-    let outcome = loop {
+    loop {
         let is_last = attempts.next() == Some(ATTEMPTS);
-        match attempt(agent, url, part, &progress) {
-            Ok(()) => break Ok(()),
+        match attempt(agent, url, part, tell) {
+            Ok(()) => break,
             Err(Failure::Stale) if !is_last => Tag::of(part).forget(),
             Err(Failure::Broken(1.., _)) if !is_last => {}
-            Err(Failure::Broken(_, reason)) => break Err(broken(reason, part)),
-            Err(Failure::Stale) => break Err(anyhow!("the file changes while it is fetched")),
-            Err(Failure::Final(error)) => break Err(error),
+            Err(Failure::Broken(_, reason)) => return Err(broken(reason, part)),
+            Err(Failure::Stale) => {
+                let told = "the file changes while it is fetched";
+                return Err(Stop::Failed(told.to_owned()));
+            }
+            Err(Failure::Final(stop)) => return Err(stop),
         }
-    };
-    progress.finish_and_clear();
-    if outcome.is_ok() {
-        Tag::of(part).forget();
     }
-    outcome
+    Tag::of(part).forget();
+    Ok(())
 }
 
-fn broken(reason: String, part: &Path) -> anyhow::Error {
+fn broken(reason: String, part: &Path) -> Stop {
     let is_resumed = Tag::of(part).read().is_some();
-    match fs::metadata(part).map_or(0, |found| found.len()) {
-        came @ 1.. if is_resumed => anyhow!(
+    Stop::Failed(match fs::metadata(part).map_or(0, |found| found.len()) {
+        came @ 1.. if is_resumed => format!(
             "{reason} ({:.1} MB came, behind which the next run goes on)",
             came as f64 / 1e6
         ),
-        _ => anyhow!(reason),
-    }
+        _ => reason,
+    })
 }
 
-fn attempt(agent: &Agent, url: &str, part: &Path, progress: &ProgressBar) -> Result<(), Failure> {
+fn attempt(agent: &Agent, url: &str, part: &Path, tell: &mut Tell<'_>) -> Result<(), Failure> {
     let here = Tag::of(part).read().and_then(|tag| {
         let length = fs::metadata(part).ok()?.len();
         (length > 0).then_some((tag, length))
     });
     match ask(agent, url, here)? {
-        Some(answer) => keep(answer, part, progress),
+        Some(answer) => keep(answer, part, tell),
         None => Ok(()),
     }
 }
@@ -114,7 +122,7 @@ fn ask(agent: &Agent, url: &str, here: Option<(String, u64)>) -> Result<Option<A
         request = request.header("Range", range).header("If-Range", tag);
     }
     let response = request.call();
-    let response = response.map_err(|error| Failure::Final(anyhow!(told(&error))))?;
+    let response = response.map_err(|error| Failure::told(told(&error)))?;
     let asked = here.map_or(0, |(_, length)| length);
     let status = response.status();
     let (start, length) = match (status.as_u16(), Range::of(&response)) {
@@ -131,7 +139,7 @@ fn ask(agent: &Agent, url: &str, here: Option<(String, u64)>) -> Result<Option<A
         ) if start == asked => (start, length),
         (206, _) => {
             let told = "the server sends another part than it is asked for";
-            return Err(Failure::Final(anyhow!(told)));
+            return Err(Failure::told(told));
         }
         (
             416,
@@ -141,7 +149,7 @@ fn ask(agent: &Agent, url: &str, here: Option<(String, u64)>) -> Result<Option<A
             }),
         ) if asked == length => return Ok(None),
         (416, _) if asked > 0 => return Err(Failure::Stale),
-        _ => return Err(Failure::Final(anyhow!("the server answers {status}"))),
+        _ => return Err(Failure::told(format!("the server answers {status}"))),
     };
     Ok(Some(Answer {
         start,
@@ -151,16 +159,13 @@ fn ask(agent: &Agent, url: &str, here: Option<(String, u64)>) -> Result<Option<A
 }
 
 /// Put what a server sends behind what is here of it.
-fn keep(answer: Answer, part: &Path, progress: &ProgressBar) -> Result<(), Failure> {
+fn keep(answer: Answer, part: &Path, tell: &mut Tell<'_>) -> Result<(), Failure> {
     let Answer {
         start,
         length,
         mut response,
     } = answer;
-    let cannot = |error: std::io::Error| {
-        let told = format!("{} cannot be written", part.display());
-        Failure::Final(anyhow::Error::new(error).context(told))
-    };
+    let cannot = |error: std::io::Error| Failure::Final(unwritable(part, &error));
     if start == 0 {
         Tag::of(part).keep(version(&response)).map_err(cannot)?;
     }
@@ -171,7 +176,6 @@ fn keep(answer: Answer, part: &Path, progress: &ProgressBar) -> Result<(), Failu
         .truncate(start == 0)
         .append(start > 0);
     let mut file = options.open(part).map_err(cannot)?;
-    show(progress, start, length);
     let mut body = response.body_mut().as_reader();
     let mut piece = vec![0; PIECE];
     let mut came = 0;
@@ -183,6 +187,8 @@ fn keep(answer: Answer, part: &Path, progress: &ProgressBar) -> Result<(), Failu
         None => "the connection ended too early".to_owned(),
     };
     loop {
+        let bytes = start + came;
+        go_on(tell(News::Came { bytes, of: length })).map_err(Failure::Final)?;
         match body.read(&mut piece) {
             // Where nobody said how long it is, its hash will tell.
             Ok(0) if length.is_none_or(|length| start + came == length) => return Ok(()),
@@ -190,7 +196,6 @@ fn keep(answer: Answer, part: &Path, progress: &ProgressBar) -> Result<(), Failu
             Ok(count) => {
                 file.write_all(&piece[..count]).map_err(cannot)?;
                 came += count as u64;
-                progress.inc(count as u64);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
@@ -261,22 +266,6 @@ impl Tag {
         // One that is left behind fits no other version.
         let _ = fs::remove_file(&self.0);
     }
-}
-
-fn show(progress: &ProgressBar, start: u64, length: Option<u64>) {
-    let template = match length {
-        Some(_) => {
-            "{bar:30} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left"
-        }
-        None => "{spinner} {decimal_bytes}, {decimal_bytes_per_sec}",
-    };
-    let style = ProgressStyle::with_template(template);
-    progress.set_style(style.expect("the template is sound"));
-    if let Some(length) = length {
-        progress.set_length(length);
-    }
-    progress.set_position(start);
-    progress.reset_eta();
 }
 
 /// What went wrong, in the words of someone who waits for a file.
