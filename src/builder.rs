@@ -38,6 +38,7 @@ pub struct DetectorBuilder {
     maps: BTreeSet<MapKind>,
     maps_alone: bool,
     inspectable: bool,
+    clocked: bool,
     gpu: Option<Arc<Gpu>>,
     table: Option<ConvTable>,
     precision: Precision,
@@ -79,6 +80,13 @@ impl DetectorBuilder {
     /// memory until a picture is done; a picture that is not inspected takes no longer.
     pub fn inspectable(mut self) -> Self {
         self.inspectable = true;
+        self
+    }
+
+    /// Time the parts of each picture by the GPU's own clock, where it has one: for
+    /// [`Pending::finish_timed`](crate::Pending::finish_timed). It takes a pass for each part instead of one for all.
+    pub fn clocked(mut self) -> Self {
+        self.clocked = true;
         self
     }
 
@@ -250,7 +258,7 @@ impl DetectorBuilder {
                     (self.table, self.precision),
                     &pause,
                 );
-                Engine::Gpu(engine.await?)
+                Engine::Gpu(engine.await?.clocked(self.clocked))
             }
         };
         Ok(Detector::new(

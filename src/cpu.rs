@@ -87,6 +87,7 @@ impl CpuEngine {
             maps: maps.collect(),
             proposals: proposals.map_or_else(Vec::new, boxes),
             tensors: rows.collect(),
+            parts: Vec::new(),
         })
     }
 }

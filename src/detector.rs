@@ -18,6 +18,7 @@ use crate::models::{ModelConfig, Request, Rules};
 use crate::ops::candidates::Candidate;
 use crate::plan::{InstanceKind, MapKind};
 use crate::results::{Computed, Reading};
+use crate::stage::Stage;
 use crate::transform::{Frame, Transform};
 
 /// Largest input of a network, in pixels: beyond it the first activations alone take gigabytes.
@@ -144,10 +145,25 @@ impl Pending<'_> {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub async fn finish_with_maps(self) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
-        let computed = self.work.finish().await?;
-        self.detector.with_maps(computed, &self.frame)
+        Ok(self.finish_timed().await?.0)
+    }
+
+    /// Detections and maps when they are there; and the seconds that each part took by the GPU's clock, in the order of
+    /// the work. Of parts nothing is told on the CPU engine, on a GPU without a clock, and by a detector that was not
+    /// built [to tell it](crate::DetectorBuilder::clocked).
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub async fn finish_timed(self) -> Result<(WithMaps, Vec<(Stage, f64)>), DetectError> {
+        let mut computed = self.work.finish().await?;
+        let parts = std::mem::take(&mut computed.parts);
+        let found = self.detector.with_maps(computed, &self.frame)?;
+        Ok((found, parts))
     }
 }
+
+/// Detections, and the maps that were asked for.
+type WithMaps = (Detections, Vec<FeatureMap>);
 
 impl Detector {
     pub(crate) fn new(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::ops::candidates::Candidate;
 use crate::plan::{InstanceKind, MapInfo, MapKind};
+use crate::stage::Stage;
 
 /// What an engine hands over besides detections and what was found in them, of all that a model was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Computed {
     pub proposals: Vec<Proposal>,
     /// Other tensors by name, in the order in which the module gives them back.
     pub tensors: Vec<(String, HostTensor)>,
+    /// Seconds that each part took by the device's clock, in the order of the work; none where they were not timed.
+    pub parts: Vec<(Stage, f64)>,
 }
 
 #[cfg(test)]

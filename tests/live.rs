@@ -3,12 +3,15 @@
 
 mod adapter;
 
+use std::collections::BTreeSet;
+use std::time::Instant;
+
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::kernels::Dtype;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::models::retinaface::MOBILENET025;
-use fpn_wgpu::models::{Architecture, ModelConfig, dense_detector, faster_rcnn_c4, nanodet};
+use fpn_wgpu::models::{Architecture, ModelConfig, Stage, dense_detector, faster_rcnn_c4, nanodet};
 use fpn_wgpu::plan::MapKind;
 use fpn_wgpu::{BuildError, Detector, DetectorBuilder, FeatureMap, weights};
 use image::{DynamicImage, RgbaImage};
@@ -345,6 +348,53 @@ fn maps_that_are_kept_on_the_device_are_those_that_would_be_read() {
                 };
                 assert_eq!(values, map.values, "{} of frame {frame}", map.info.name);
             }
+        }
+    }
+}
+
+/// A detector with a clock finds the same, and tells every part of its plan; the parts take no longer than the whole.
+#[test]
+fn the_parts_of_a_frame_are_timed_within_it() {
+    let gpu = open();
+    let picture = weights::picture(3, 96, 64);
+    for architecture in [PYRAMID_TINY, MOBILENET025] {
+        let builder = || builder(architecture).min_size(64).max_size(96);
+        let usual = builder()
+            .gpu(gpu.clone())
+            .build()
+            .expect("seeded weights fit");
+        let timed = builder().gpu(gpu.clone()).clocked().build();
+        let timed = timed.expect("seeded weights fit");
+        let found = |detector: &Detector| {
+            let began = Instant::now();
+            let pending = detector.start(&picture).expect("the picture fits");
+            gpu.wait().expect("the device is there");
+            let outcome = pollster::block_on(pending.finish_timed());
+            let ((found, _), parts) = outcome.expect("the network's values are finite");
+            (found, parts, began.elapsed())
+        };
+        let (expected, none, _) = found(&usual);
+        assert_eq!(none, []);
+        // Of the first picture of its size, and of one that finds all ready.
+        for _ in 0..2 {
+            let [submissions, _] = gpu.counters().sent();
+            let (detections, parts, took) = found(&timed);
+            assert_eq!(detections, expected);
+            assert_eq!(gpu.counters().sent()[0], submissions + 1);
+            if !gpu.has_timestamps() {
+                assert_eq!(parts, []);
+                continue;
+            }
+            let engine = timed.gpu_engine().expect("it computes on a GPU");
+            let profile = engine.profile(&picture, 1).expect("it was computed");
+            let stages: BTreeSet<Stage> =
+                profile.plan.steps.iter().map(|step| step.stage).collect();
+            assert!(parts.iter().map(|(stage, _)| *stage).eq(stages));
+            let sum: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
+            assert!(
+                sum > 0.0 && sum <= took.as_secs_f64(),
+                "{parts:?} of {took:?}"
+            );
         }
     }
 }

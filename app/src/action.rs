@@ -44,8 +44,6 @@ pub enum Action {
     Cancel,
     /// Another overlap above which the weaker of two boxes falls.
     Nms(f32),
-    /// How long each part of the pipeline takes.
-    Measure,
     /// Compare with the picture that is shown from now on; or with none.
     Pin(bool),
     /// Copy what was found, as JSON.

@@ -311,19 +311,17 @@ pub struct State {
     pub times: VecDeque<PictureTimes>,
     /// The file that is recorded into.
     pub records: Option<String>,
-    /// Seconds of each part, where they were measured.
-    pub stage_times: Option<Vec<(Stage, f64)>>,
-    /// Bytes of weights and activations on the GPU, where they were measured.
-    pub gpu_bytes: Option<usize>,
     /// The part of the pipeline that is selected.
     pub part: Option<Stage>,
 }
 
 /// Times of a picture that was shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PictureTimes {
     /// When it was shown.
     pub shown: Instant,
+    /// Seconds of each part by the GPU's clock, where there is one.
+    pub parts: Vec<(Stage, f64)>,
     /// Seconds that the detector took.
     pub detected: f32,
     /// Seconds from the source to the window.
@@ -367,8 +365,6 @@ impl State {
             fixed_range: None,
             times: VecDeque::new(),
             records: None,
-            stage_times: None,
-            gpu_bytes: None,
             part: None,
         }
     }

@@ -41,6 +41,8 @@ pub struct GpuEngine {
     target: Target,
     store: Store,
     compile_time: Duration,
+    /// Whether the parts of each frame are timed.
+    clocked: bool,
     state: Mutex<State>,
 }
 
@@ -116,13 +118,25 @@ impl GpuEngine {
             target,
             store,
             compile_time: planned + started.elapsed(),
+            clocked: false,
             state: Mutex::default(),
         })
+    }
+
+    /// Time the parts of each frame by the device's clock, or do not.
+    pub(crate) fn clocked(self, clocked: bool) -> Self {
+        Self { clocked, ..self }
     }
 
     /// The device.
     pub fn gpu(&self) -> &Arc<Gpu> {
         &self.gpu
+    }
+
+    /// Bytes of the device's memory that weights, and what pictures so far needed, take.
+    pub fn bytes(&self) -> usize {
+        let memory = self.state().memory.clone();
+        self.store.bytes() + memory.map_or(0, |memory| memory.needs.bytes())
     }
 
     /// What the model is asked for.
@@ -205,7 +219,10 @@ impl GpuEngine {
         // One thread at a time: what is written below belongs to the submission that follows it.
         let (mut state, session, memory) = self.ready(&frame)?;
         let read_back = ReadBack::new(&session.plan, reading.clone());
-        let bytes = read_back.bytes();
+        let stamps = session.clock().map(|clock| clock.place(read_back.bytes()));
+        let bytes = stamps
+            .as_ref()
+            .map_or(read_back.bytes(), |stamps| stamps.end);
         self.check_fits(&frame, bytes, self.gpu.device.limits().max_buffer_size)?;
         let kept = match keeps {
             None => None,
@@ -221,6 +238,9 @@ impl GpuEngine {
             self.upload(&memory, picture, &frame);
             let submission = session.submit(&self.gpu, &memory, |encoder| {
                 read_back.copy(&memory, &staging, encoder);
+                if let (Some(clock), Some(stamps)) = (session.clock(), &stamps) {
+                    clock.copy(&staging, stamps, encoder);
+                }
                 if let Some(kept) = &kept {
                     kept.copy(&memory, encoder);
                 }
@@ -284,6 +304,10 @@ impl GpuEngine {
             };
             let memory = self.memory(Needs::new(&plan, frame.picture_bytes()))?;
             let session = Session::new(&self.gpu, plan, &self.store, &memory, pause).await?;
+            let session = match self.clocked {
+                true => session.clocked(&self.gpu)?,
+                false => session,
+            };
             let mut state = self.state();
             // Meanwhile somebody else may have needed larger buffers.
             if state
@@ -445,12 +469,22 @@ impl Submitted {
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
-    pub async fn finish(self) -> Result<Computed, DetectError> {
-        readable(&self.gpu, self.mapped).await?;
-        let computed = self.read_back.read(&self.session.plan, &self.staging);
+    pub async fn finish(mut self) -> Result<Computed, DetectError> {
+        readable(&self.gpu, &mut self.mapped).await?;
+        let computed = self.read();
         self.gpu.watched(|| self.staging.unmap());
         self.memory.return_staging(self.staging);
         computed
+    }
+
+    /// What the buffer, which can be read by now, says.
+    fn read(&self) -> Result<Computed, DetectError> {
+        let computed = self.read_back.read(&self.session.plan, &self.staging)?;
+        let parts = match self.session.clock() {
+            None => Vec::new(),
+            Some(clock) => clock.read(&self.gpu, &self.staging, self.read_back.bytes())?,
+        };
+        Ok(Computed { parts, ..computed })
     }
 }
 

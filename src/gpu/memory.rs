@@ -33,6 +33,11 @@ impl Needs {
         }
     }
 
+    /// Bytes of all of them.
+    pub fn bytes(&self) -> usize {
+        self.arenas.iter().sum::<usize>() + self.picture + self.results
+    }
+
     /// What serves both.
     pub fn union(&self, other: &Self) -> Self {
         let arenas = (0..self.arenas.len().max(other.arenas.len())).map(|index| {

@@ -1,6 +1,7 @@
 //! Running plans on a GPU: the only place that touches wgpu.
 
 pub mod adapters;
+mod clock;
 mod device;
 mod engine;
 mod faults;

@@ -254,7 +254,7 @@ impl Network {
         let read_back = ReadBack::new(&session.plan, Reading::Everything);
         let bytes = read_back.bytes();
         let staging = memory.take_staging(&self.gpu, bytes)?;
-        let (submission, mapped) = {
+        let (submission, mut mapped) = {
             // One thread at a time: what is written belongs to the submission that follows it.
             let _state = self.state();
             self.gpu.watched(|| {
@@ -277,7 +277,7 @@ impl Network {
                 timeout: None,
             })?;
         }
-        readable(&self.gpu, mapped).await?;
+        readable(&self.gpu, &mut mapped).await?;
         let computed = read_back.read(&session.plan, &staging);
         self.gpu.watched(|| staging.unmap());
         memory.return_staging(staging);

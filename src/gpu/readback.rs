@@ -32,7 +32,7 @@ pub(super) fn map(buffer: &Buffer, bytes: usize) -> Mapped {
 ///
 /// # Errors
 /// If the device failed.
-pub(super) async fn readable(gpu: &Gpu, mapped: Mapped) -> Result<(), GpuError> {
+pub(super) async fn readable(gpu: &Gpu, mapped: &mut Mapped) -> Result<(), GpuError> {
     match mapped.await {
         Ok(Ok(())) => Ok(()),
         _ => {

@@ -10,6 +10,7 @@ use wgpu::{
 };
 
 use super::Gpu;
+use super::clock::Clock;
 use super::device::Count;
 use super::memory::{FRAME_BYTES, Memory, buffer};
 use super::pipelines::CompiledKernel;
@@ -37,6 +38,8 @@ pub(super) struct Session {
     steps: Vec<(Arc<CompiledKernel>, BindGroup)>,
     /// The steps of each submission: one, but on slow adapters and on those that others share.
     submissions: Vec<std::ops::Range<usize>>,
+    /// Where the parts of each frame are timed.
+    clock: Option<Arc<Clock>>,
 }
 
 impl Session {
@@ -106,8 +109,24 @@ impl Session {
             inputs: Vec::new(),
             params,
             steps,
+            clock: None,
             plan,
         })
+    }
+
+    /// Time the parts of each frame, as far as the device can.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn clocked(mut self, gpu: &Gpu) -> Result<Self, GpuError> {
+        let clock = gpu.guarded(|| Clock::new(gpu, &self.plan, &self.submissions))?;
+        self.clock = clock.map(Arc::new);
+        Ok(self)
+    }
+
+    /// What times the parts of each frame, if they are timed.
+    pub fn clock(&self) -> Option<&Clock> {
+        self.clock.as_deref()
     }
 
     /// The same with the parameters of a plan that differs in nothing else; they are written where this one's are,
@@ -135,6 +154,7 @@ impl Session {
             params: self.params.clone(),
             steps: self.steps.clone(),
             submissions: self.submissions.clone(),
+            clock: self.clock.clone(),
         })
     }
 
@@ -206,9 +226,20 @@ impl Session {
         if steps.start == 0 {
             clear_header(memory, &mut encoder);
         }
-        {
-            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-            self.dispatch_all(steps.clone(), &mut pass);
+        match &self.clock {
+            None => {
+                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+                self.dispatch_all(steps.clone(), &mut pass);
+            }
+            Some(clock) => {
+                for (writes, steps) in clock.passes(steps) {
+                    let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
+                        label: None,
+                        timestamp_writes: Some(writes),
+                    });
+                    self.dispatch_all(steps, &mut pass);
+                }
+            }
         }
         copies(&mut encoder);
         gpu.counters().add(Count::Submission);

@@ -26,11 +26,7 @@ impl TimestampQueries {
         let bytes = count * wgpu::QUERY_SIZE as usize;
         let usage = BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC;
         Self {
-            stamps: gpu.device.create_query_set(&QuerySetDescriptor {
-                label: Some("timestamps"),
-                ty: QueryType::Timestamp,
-                count: count as u32,
-            }),
+            stamps: query_set(gpu, count),
             resolved: buffer(gpu, "timestamps", bytes, usage),
             staging: staging(gpu, bytes),
             passes,
@@ -39,12 +35,7 @@ impl TimestampQueries {
 
     /// What the descriptor of a pass is given.
     pub fn writes(&self, pass: usize) -> ComputePassTimestampWrites<'_> {
-        let begin = 2 * pass as u32;
-        ComputePassTimestampWrites {
-            query_set: &self.stamps,
-            beginning_of_pass_write_index: Some(begin),
-            end_of_pass_write_index: Some(begin + 1),
-        }
+        writes(&self.stamps, pass)
     }
 
     /// The last command of the submission.
@@ -64,10 +55,34 @@ impl TimestampQueries {
         let view = self.staging.get_mapped_range(..);
         let view = view.map_err(|error| GpuError::Fault(error.to_string()))?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
-        let second = f64::from(gpu.queue.get_timestamp_period()) * 1e-9;
-        let (pairs, _) = ticks[..2 * self.passes].as_chunks();
-        // Where a clock is reset between the two, the difference means nothing.
-        let seconds = |[begin, end]: &[u64; 2]| end.saturating_sub(*begin) as f64 * second;
-        Ok(pairs.iter().map(seconds).collect())
+        Ok(seconds(gpu, &ticks[..2 * self.passes]).collect())
     }
+}
+
+/// Room for so many timestamps.
+pub(super) fn query_set(gpu: &Gpu, count: usize) -> QuerySet {
+    gpu.device.create_query_set(&QuerySetDescriptor {
+        label: Some("timestamps"),
+        ty: QueryType::Timestamp,
+        count: count as u32,
+    })
+}
+
+/// What the descriptor of a pass is given: two timestamps a pass.
+pub(super) fn writes(stamps: &QuerySet, pass: usize) -> ComputePassTimestampWrites<'_> {
+    let begin = 2 * pass as u32;
+    ComputePassTimestampWrites {
+        query_set: stamps,
+        beginning_of_pass_write_index: Some(begin),
+        end_of_pass_write_index: Some(begin + 1),
+    }
+}
+
+/// The seconds between the two timestamps of each pass.
+pub(super) fn seconds(gpu: &Gpu, ticks: &[u64]) -> impl Iterator<Item = f64> {
+    let second = f64::from(gpu.queue.get_timestamp_period()) * 1e-9;
+    let (pairs, _) = ticks.as_chunks();
+    // Where a clock is reset between the two, the difference means nothing.
+    let seconds = move |[begin, end]: &[u64; 2]| end.saturating_sub(*begin) as f64 * second;
+    pairs.iter().map(seconds)
 }

@@ -69,7 +69,8 @@ impl Loader {
         let builder = builder
             .score_threshold(selection.score_threshold.min(LOWEST_SCORE))
             .map_kinds([MapKind::Strength, MapKind::Objectness])
-            .inspectable();
+            .inspectable()
+            .clocked();
         let built = builder.build_async(pause).await;
         built.map_err(|error| misbuilt(error, &name))
     }

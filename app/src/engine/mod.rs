@@ -5,7 +5,6 @@ mod load;
 mod seen;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,20 +14,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::Stage;
 use fpn_wgpu::weights::official::Known;
 use fpn_wgpu::{Detector, FeatureMap};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use web_time::Instant;
 
 pub use choice::{Choice, DeviceChoice, InputSize, WeightsChoice};
-pub use seen::{Fetched, Inspected, Measured, ModelCard, Outline, Seen, Times, Views};
+pub use seen::{Fetched, Inspected, ModelCard, Outline, Seen, Times, Views};
 
 use crate::platform;
 use crate::source::{Frame, Player};
-
-/// How often a picture is measured; of the times the medians are told.
-const MEASUREMENTS: usize = 5;
 
 /// Between two pictures that are looked at while another detector is made.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
@@ -51,8 +46,6 @@ enum Command {
     Inspect(Frame, u64),
     /// Look at this picture again, asked as the number'th.
     Again(Frame, u64),
-    /// What the parts of the pipeline take for this picture.
-    Measure(Frame),
     /// The levels of this picture if nothing were handed down.
     Alone(Frame),
 }
@@ -71,8 +64,6 @@ pub enum Event {
     Seen(Seen),
     /// The detections of a picture with all that led to them.
     Inspected(Inspected),
-    /// What a picture takes on the GPU.
-    Measured(Measured),
     /// The levels of a picture if nothing were handed down.
     Alone(Frame, Vec<FeatureMap>),
     /// That could not be found out: why.
@@ -215,11 +206,6 @@ impl Engine {
         self.newest.reads_back.store(reads_back, Ordering::SeqCst);
     }
 
-    /// Find out what the parts of the pipeline take for a picture.
-    pub fn measure(&self, frame: Frame) {
-        self.send(Command::Measure(frame));
-    }
-
     /// Find out what the levels of a picture would be if nothing were handed down.
     pub fn alone(&self, frame: Frame) {
         self.send(Command::Alone(frame));
@@ -301,7 +287,6 @@ impl Worker {
                         self.look(frame).await;
                     }
                 }
-                Command::Measure(frame) => self.measure(&frame),
                 Command::Alone(frame) => self.look_alone(frame).await,
             }
             self.look_at_newest().await;
@@ -411,11 +396,15 @@ impl Worker {
                 .start_with_maps(&frame.picture)
                 .map(|pending| (pending, None)),
         };
+        let uploaded = began.elapsed();
         let looked = match sent {
-            Ok((pending, kept)) => platform::finish(pending, gpu).await.map(|(found, maps)| {
-                let views = kept.map_or(Views::Host(maps), Views::Device);
-                (found, views)
-            }),
+            Ok((pending, kept)) => {
+                let finished = platform::finish(pending, gpu).await;
+                finished.map(|((found, maps), parts)| {
+                    let views = kept.map_or(Views::Host(maps), Views::Device);
+                    (found, views, parts)
+                })
+            }
             Err(error) => Err(error),
         };
         match looked {
@@ -423,9 +412,11 @@ impl Worker {
                 let told = format!("{}: {error}", frame.name);
                 self.fail(told);
             }
-            Ok((detections, views)) => {
+            Ok((detections, views, parts)) => {
                 let times = Times {
                     detected: began.elapsed(),
+                    uploaded,
+                    parts,
                 };
                 let seen = Seen {
                     frame,
@@ -434,6 +425,7 @@ impl Worker {
                     detections,
                     views,
                     times,
+                    gpu_bytes: detector.gpu_engine().map(|engine| engine.bytes()),
                 };
                 self.outbox.send(Event::Seen(seen));
             }
@@ -473,32 +465,6 @@ impl Worker {
             Some(Ok(maps)) => self.outbox.send(Event::Alone(frame, maps)),
             Some(Err(error)) => self.fail(format!("{}: {error}", frame.name)),
             None => {}
-        }
-    }
-
-    fn measure(&mut self, frame: &Frame) {
-        let Some(Ready { detector, .. }) = &self.ready else {
-            return;
-        };
-        let Some(engine) = detector.gpu_engine() else {
-            return;
-        };
-        match engine.profile(&frame.picture, MEASUREMENTS) {
-            Err(error) => self.fail(format!("{}: {error}", frame.name)),
-            Ok(profile) => {
-                let bytes = profile.constant_bytes + profile.plan.peak();
-                let seconds = profile.step_seconds.map(|seconds| {
-                    let mut stages: BTreeMap<Stage, f64> = BTreeMap::new();
-                    for (step, seconds) in profile.plan.steps.iter().zip(seconds) {
-                        *stages.entry(step.stage).or_default() += seconds;
-                    }
-                    stages.into_iter().collect()
-                });
-                self.outbox.send(Event::Measured(Measured {
-                    stages: seconds,
-                    bytes,
-                }));
-            }
         }
     }
 

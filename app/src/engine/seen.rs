@@ -66,6 +66,8 @@ pub struct Seen {
     pub views: Views,
     /// What it took.
     pub times: Times,
+    /// Bytes of the GPU's memory that the detector holds, if it computes on one.
+    pub gpu_bytes: Option<usize>,
 }
 
 /// Maps of a value a cell.
@@ -111,10 +113,14 @@ impl Views {
 }
 
 /// Times of one picture.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Times {
     /// The detector's, from the picture to boxes.
     pub detected: Duration,
+    /// What of it went into handing the picture over.
+    pub uploaded: Duration,
+    /// Seconds of each part by the GPU's clock, in the order of the work; none where there is no such clock.
+    pub parts: Vec<(Stage, f64)>,
 }
 
 /// A picture with all that led to its detections.
@@ -126,12 +132,4 @@ pub struct Inspected {
     pub model: Arc<ModelCard>,
     /// All the rest.
     pub inspection: Inspection,
-}
-
-/// What a picture takes on a GPU.
-pub struct Measured {
-    /// Seconds of each part, where the adapter tells.
-    pub stages: Option<Vec<(Stage, f64)>>,
-    /// Bytes of weights and activations.
-    pub bytes: usize,
 }

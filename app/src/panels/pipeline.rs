@@ -1,5 +1,8 @@
 //! The drawn pipeline, and where the time goes.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use eframe::egui::{
     self, Align2, Color32, FontId, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
     vec2,
@@ -7,11 +10,13 @@ use eframe::egui::{
 use egui_plot::{Legend, Line, Plot, PlotPoints};
 use fpn_wgpu::models::Stage;
 
-use crate::action::Action;
 use crate::state::State;
 
 /// Seconds that the curves reach back.
 const SPAN: f64 = 10.0;
+
+/// Over how long the times of parts are averaged.
+const MEAN_OVER: Duration = Duration::from_secs(1);
 
 /// What each part does.
 const PARTS: [(Stage, &str); 8] = [
@@ -50,13 +55,13 @@ const PARTS: [(Stage, &str); 8] = [
 ];
 
 /// The pipeline, a sentence on what is selected, curves, and a table.
-pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
+pub fn show(ui: &mut Ui, state: &mut State) {
     egui::ScrollArea::vertical()
         .auto_shrink([false; 2])
         .show(ui, |ui| {
             drawn(ui, state);
             sentence(ui, state);
-            measure(ui, state, actions);
+            clock(ui, state);
             ui.separator();
             curves(ui, state);
             table(ui, state);
@@ -84,8 +89,8 @@ fn parts(state: &State) -> Vec<Stage> {
 /// Boxes below each other with arrows between them; as wide a bar in each as its share of the time.
 fn drawn(ui: &mut Ui, state: &mut State) {
     let parts = parts(state);
-    let times = state.stage_times.as_ref();
-    let total: f64 = times.map_or(0.0, |times| times.iter().map(|(_, seconds)| seconds).sum());
+    let times = part_times(state);
+    let total: f64 = times.iter().map(|(_, seconds)| seconds).sum();
     for (index, stage) in parts.iter().enumerate() {
         if index > 0 {
             let (rect, _) =
@@ -95,7 +100,7 @@ fn drawn(ui: &mut Ui, state: &mut State) {
             ui.painter()
                 .arrow(pos2(middle, rect.top()), vec2(0.0, 9.0), stroke);
         }
-        let seconds = times.and_then(|times| times.iter().find(|(other, _)| other == stage));
+        let seconds = times.iter().find(|(other, _)| other == stage);
         let (rect, response) =
             ui.allocate_exact_size(vec2(ui.available_width(), 22.0), Sense::click());
         let visuals = ui
@@ -148,24 +153,41 @@ fn sentence(ui: &mut Ui, state: &State) {
     };
 }
 
-fn measure(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
-    let Some(card) = &state.card else {
+/// Why there are no times of parts, if there are none.
+fn clock(ui: &mut Ui, state: &State) {
+    let Some(seen) = &state.shown else {
         return;
     };
-    if card.device == "cpu" {
-        ui.weak("The CPU engine tells the time of the whole only; on a GPU each part is measured by its own clock.");
-        return;
+    if seen.times.parts.is_empty() {
+        ui.weak(match seen.gpu_bytes {
+            None => "The CPU engine tells the time of the whole only; on a GPU each part is timed by its own clock.",
+            Some(_) => "This adapter has no clock that could tell the parts' times.",
+        });
     }
-    let button = ui.add_enabled(
-        state.shown.is_some(),
-        egui::Button::new("Measure the parts"),
-    );
-    if button
-        .on_hover_text("Each step of this picture by the GPU's own clock")
-        .clicked()
-    {
-        actions.push(Action::Measure);
+}
+
+/// Seconds of each part: of the picture that stands still, or else their means over the last second.
+fn part_times(state: &State) -> Vec<(Stage, f64)> {
+    let Some(seen) = &state.shown else {
+        return Vec::new();
+    };
+    let newest = state.times.back().filter(|_| !state.stands());
+    let recent = state.times.iter().rev().take_while(|times| {
+        newest.is_some_and(|newest| newest.shown.duration_since(times.shown) < MEAN_OVER)
+    });
+    let recent: Vec<_> = recent.map(|times| &times.parts).collect();
+    let all: Vec<_> = match recent.is_empty() {
+        true => vec![&seen.times.parts],
+        false => recent,
+    };
+    let mut sums: BTreeMap<Stage, f64> = BTreeMap::new();
+    for (stage, seconds) in all.iter().copied().flatten() {
+        *sums.entry(*stage).or_default() += seconds;
     }
+    let means = sums.into_iter();
+    means
+        .map(|(stage, sum)| (stage, sum / all.len() as f64))
+        .collect()
 }
 
 /// Milliseconds over the last seconds.
@@ -212,6 +234,10 @@ fn table(ui: &mut Ui, state: &State) {
             ui.end_row();
         };
         row("detector", format!("{:.1} ms", times.detected * 1e3));
+        let uploaded = seen.times.uploaded.as_secs_f64();
+        if seen.gpu_bytes.is_some() {
+            row("of it, upload", format!("{:.1} ms", uploaded * 1e3));
+        }
         row("source to window", format!("{:.1} ms", times.latency * 1e3));
         row("window's own", format!("{:.1} ms", times.drawn * 1e3));
         if let Some(rate) = super::transport::rate(state) {
@@ -222,7 +248,7 @@ fn table(ui: &mut Ui, state: &State) {
             format!("{}×{} px", seen.detections.width, seen.detections.height),
         );
         row("adapter", seen.model.device.clone());
-        if let Some(bytes) = state.gpu_bytes {
+        if let Some(bytes) = seen.gpu_bytes {
             row("GPU memory", format!("{:.1} MB", bytes as f64 / 1e6));
         }
     });

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fpn_camera::CameraInfo;
 use fpn_wgpu::gpu::Gpu;
+use fpn_wgpu::models::Stage;
 use fpn_wgpu::weights::fetch::{News, Tell, WeightsFolder};
 use fpn_wgpu::weights::official::Known;
 use fpn_wgpu::{Checkpoint, DetectError, Detections, FeatureMap, Pending};
@@ -128,16 +129,16 @@ pub fn run(task: impl Future<Output = ()>) {
     pollster::block_on(task);
 }
 
-/// What was found in a picture that is being looked at. It is asked for again and again: waiting for a device would
+/// What was found in a picture that is being looked at, and the seconds that each part took. It is asked for again and again: waiting for a device would
 /// hold up the window that is drawn on it.
 ///
 /// # Errors
-/// As [`Pending::wait_with_maps`].
+/// As [`Pending::finish_timed`].
 pub async fn finish(
     pending: Pending<'_>,
     gpu: Option<&Arc<Gpu>>,
-) -> Result<(Detections, Vec<FeatureMap>), DetectError> {
-    let mut finished = pin!(pending.finish_with_maps());
+) -> Result<((Detections, Vec<FeatureMap>), Vec<(Stage, f64)>), DetectError> {
+    let mut finished = pin!(pending.finish_timed());
     poll_fn(|context| {
         let polled = finished.as_mut().poll(context);
         if polled.is_pending() {

@@ -34,7 +34,6 @@ impl Viewer {
                 state.nms = card.usual_nms;
                 state.hidden = BTreeSet::new();
                 state.stage = BoxStage::Final;
-                (state.stage_times, state.gpu_bytes) = (None, None);
                 self.engine.nms_threshold(card.usual_nms);
                 state.card = Some(card);
                 self.asked_alone = None;
@@ -64,16 +63,6 @@ impl Viewer {
                     state.settings.beside = Beside::Nothing;
                 }
                 state.alone = Some((frame.picture, maps));
-            }
-            Event::Measured(measured) => {
-                state.gpu_bytes = Some(measured.bytes);
-                match measured.stages {
-                    Some(stages) => state.stage_times = Some(stages),
-                    None => {
-                        let told = "This adapter has no clock that could tell the parts' times";
-                        state.tell(told, true);
-                    }
-                }
             }
         }
     }
@@ -116,12 +105,13 @@ impl Viewer {
     fn time(&mut self, seen: &Seen) {
         let times = PictureTimes {
             shown: Instant::now(),
+            parts: seen.times.parts.clone(),
             detected: seen.times.detected.as_secs_f32(),
             latency: seen.frame.given.elapsed().as_secs_f32(),
             drawn: self.drawn,
         };
         let state = &mut self.state;
-        state.times.push_back(times);
+        state.times.push_back(times.clone());
         if state.times.len() > MOST_TIMES {
             state.times.pop_front();
         }

@@ -193,11 +193,6 @@ impl Viewer {
                 self.engine.nms_threshold(threshold);
                 self.look_again();
             }
-            Action::Measure => {
-                if let Some(seen) = &self.state.shown {
-                    self.engine.measure(seen.frame.clone());
-                }
-            }
             Action::Pin(pins) => {
                 self.state.pinned = self.state.shown.clone().filter(|_| pins);
             }
@@ -467,7 +462,7 @@ fn inspector(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         Panel::Found => panels::found::show(ui, state, actions),
         Panel::Story => panels::story::show(ui, state, actions),
         Panel::Stages => panels::stages::show(ui, state, actions),
-        Panel::Pipeline => panels::pipeline::show(ui, state, actions),
+        Panel::Pipeline => panels::pipeline::show(ui, state),
         Panel::Model => panels::model::show(ui, state, actions),
     }
 }
