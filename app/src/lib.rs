@@ -11,14 +11,17 @@ mod measure;
 mod paint;
 mod panels;
 mod platform;
+mod program;
 mod recorder;
 mod source;
 mod state;
 mod viewer;
+mod wake;
 mod window;
 
 pub use action::Action;
 pub use engine::{Choice, DeviceChoice, InputSize, ModelCard, Seen, WeightsChoice};
+pub use program::run;
 pub use state::{Message, State};
 pub use viewer::{Start, Viewer};
 pub use window::setup;

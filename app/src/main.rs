@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use eframe::egui::{ViewportBuilder, vec2};
-use eframe::egui_wgpu::WgpuConfiguration;
-use fpn_viewer::{Choice, DeviceChoice, InputSize, Start, Viewer, WeightsChoice};
+use fpn_viewer::{Choice, DeviceChoice, InputSize, Start, WeightsChoice};
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::adapters;
 use fpn_wgpu::models::Architecture;
@@ -40,6 +38,10 @@ struct Arguments {
     /// Resize a picture's short side to this many pixels
     #[arg(long, value_name = "N")]
     min_size: Option<usize>,
+
+    /// For tests: lose the device that draws the window after so many pictures
+    #[arg(long, value_name = "N", hide = true)]
+    lose_device: Option<usize>,
 
     /// Measure so many pictures after a warm-up, write the times as JSON, and close
     #[arg(long, value_name = "N")]
@@ -87,6 +89,7 @@ impl Arguments {
             },
             source: self.source,
             measure: self.measure,
+            lose_device: self.lose_device,
         })
     }
 }
@@ -105,23 +108,7 @@ fn main() -> ExitCode {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
-    let options = eframe::NativeOptions {
-        viewport: ViewportBuilder::default()
-            .with_title("fpn viewer")
-            .with_inner_size(vec2(1280.0, 720.0))
-            .with_min_inner_size(vec2(640.0, 420.0)),
-        wgpu_options: WgpuConfiguration {
-            wgpu_setup: fpn_viewer::setup(),
-            ..WgpuConfiguration::default()
-        },
-        ..eframe::NativeOptions::default()
-    };
-    let opened = eframe::run_native(
-        "fpn-viewer",
-        options,
-        Box::new(|creation| Ok(Box::new(Viewer::new(creation, start)))),
-    );
-    match opened {
+    match fpn_viewer::run(start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let told = match pollster::block_on(adapters::best()) {

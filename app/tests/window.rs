@@ -38,7 +38,8 @@ impl Display {
     fn open() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let server = Command::new("Xvfb")
-            .args(["-screen", "0", "1400x900x24", "-displayfd", "1", "-fbdir"])
+            .args(["-noreset", "-screen", "0", "1400x900x24"])
+            .args(["-displayfd", "1", "-fbdir"])
             .arg(folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -80,14 +81,17 @@ impl Display {
 
     /// Start the viewer on it.
     fn viewer(&self, arguments: &[&str]) -> Program {
-        let program = self.command(arguments).stderr(Stdio::null()).spawn();
+        let mut command = self.command(arguments);
+        let program = command
+            .args(["--device", "cpu"])
+            .stderr(Stdio::null())
+            .spawn();
         Program(program.expect("the viewer was built"))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fpn-viewer"));
         command
-            .args(["--device", "cpu"])
             .args(arguments)
             .env("DISPLAY", &self.name)
             .env_remove("WAYLAND_DISPLAY")
@@ -214,15 +218,33 @@ fn what_cannot_be_looked_at_does_not_end_it() {
         ("nothing.png", "window_no_file.png"),
     ] {
         let mut viewer = display.viewer(&[source]);
-        // A message's red ground.
-        let is_told = |drawn: &RgbImage| {
-            drawn
-                .pixels()
-                .filter(|pixel| pixel.0 == [120, 28, 28])
-                .count()
-                > 2000
-        };
         display.until(name, is_told);
+        assert!(viewer.is_running());
+    }
+}
+
+/// Whether the message of an error is shown: its red ground.
+fn is_told(drawn: &RgbImage) -> bool {
+    let red = drawn.pixels().filter(|pixel| pixel.0 == [120, 28, 28]);
+    red.count() > 2000
+}
+
+/// Also where the detector computes on it.
+#[test]
+fn it_is_opened_again_where_its_device_is_lost() {
+    let Some(display) = Display::open() else {
+        return;
+    };
+    for device in ["cpu", "window"] {
+        let viewer = display
+            .command(&["--lose-device", "3", "--min-size", "64"])
+            .args(["--device", device])
+            .spawn();
+        let mut viewer = Program(viewer.expect("the viewer was built"));
+        // The message, and all the rest again.
+        display.until(&format!("window_lost_{device}.png"), |drawn| {
+            is_told(drawn) && colours(drawn) > 1000 && is_lit(drawn, 1270, 700)
+        });
         assert!(viewer.is_running());
     }
 }
@@ -250,7 +272,14 @@ fn weights_are_fetched_by_name() {
     let viewer = |arguments: &[&str]| {
         let mut command = display.command(arguments);
         command
-            .args(["--weights", "widerface", "--min-size", "64"])
+            .args([
+                "--weights",
+                "widerface",
+                "--min-size",
+                "64",
+                "--device",
+                "cpu",
+            ])
             .env("FPN_WEIGHTS_URL", &server.url)
             .env("FPN_WEIGHTS_DIR", display.folder.path());
         for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {

@@ -36,6 +36,8 @@ enum Command {
     End,
     /// From now on, these pictures.
     Watch(Arc<Player>),
+    /// The window has another device, which a detector can share if there is one.
+    Window(Option<Arc<Gpu>>),
     /// Another detector, wanted as the number'th.
     Load(Choice, u64),
     /// Its weights are here.
@@ -162,6 +164,11 @@ impl Engine {
         self.send(Command::Load(choice, number));
     }
 
+    /// From now on the window is drawn by this device, if a detector can share it.
+    pub fn window(&self, window: Option<Arc<Gpu>>) {
+        self.send(Command::Window(window));
+    }
+
     /// Whether that is the detector that was wanted last.
     pub fn is_last(&self, number: u64) -> bool {
         self.asked.get() == number
@@ -276,6 +283,10 @@ impl Worker {
                     _ => self.load(&choice, number).await,
                 },
                 Command::Make(choice, number) => self.load(&choice, number).await,
+                Command::Window(window) => {
+                    self.loader.window.clone_from(&window);
+                    self.window = window;
+                }
                 Command::NmsThreshold(threshold) => self.set_threshold(threshold),
                 Command::Inspect(frame, number) => {
                     if self.newest.inspection.load(Ordering::SeqCst) == number {
@@ -385,12 +396,8 @@ impl Worker {
         };
         let gpu = detector.gpu_engine().map(|engine| engine.gpu());
         // What is on the window's device is drawn from there.
-        let is_windows = match (gpu, &self.window) {
-            (Some(gpu), Some(window)) => Arc::ptr_eq(gpu, window),
-            _ => false,
-        };
         let reads_back = self.newest.reads_back.load(Ordering::SeqCst);
-        let sent = match is_windows && !reads_back {
+        let sent = match self.is_windows(detector) && !reads_back {
             true => detector.start_keeping_maps(&frame.picture),
             false => detector
                 .start_with_maps(&frame.picture)
@@ -401,7 +408,10 @@ impl Worker {
             Ok((pending, kept)) => {
                 let finished = platform::finish(pending, gpu).await;
                 finished.map(|((found, maps), parts)| {
-                    let views = kept.map_or(Views::Host(maps), Views::Device);
+                    let views = match (kept, gpu) {
+                        (Some(kept), Some(gpu)) => Views::Device(kept, gpu.clone()),
+                        _ => Views::Host(maps),
+                    };
                     (found, views, parts)
                 })
             }
@@ -429,6 +439,14 @@ impl Worker {
                 };
                 self.outbox.send(Event::Seen(seen));
             }
+        }
+    }
+
+    /// Whether a detector computes on the window's device.
+    fn is_windows(&self, detector: &Detector) -> bool {
+        match (detector.gpu_engine(), &self.window) {
+            (Some(engine), Some(window)) => Arc::ptr_eq(engine.gpu(), window),
+            _ => false,
         }
     }
 
@@ -474,10 +492,15 @@ impl Worker {
             let gpu = ready.detector.gpu_engine().map(|engine| engine.gpu());
             gpu.is_some_and(|gpu| gpu.fault().is_some())
         });
-        let Some(Ready { card, number, .. }) = is_lost else {
+        let Some(lost) = is_lost else {
             self.outbox.send(Event::Failed(told));
             return;
         };
+        if self.is_windows(&lost.detector) {
+            // Another window will want another detector.
+            return;
+        }
+        let Ready { card, number, .. } = lost;
         self.loader.gpu = None;
         self.outbox
             .send(Event::Failed(format!("{told}; the detector is made anew")));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fpn_wgpu::gpu::KeptMaps;
+use fpn_wgpu::gpu::{Gpu, KeptMaps};
 use fpn_wgpu::inspection::Inspection;
 use fpn_wgpu::models::{ModelConfig, Stage};
 use fpn_wgpu::plan::{MapInfo, MapKind};
@@ -70,13 +70,23 @@ pub struct Seen {
     pub gpu_bytes: Option<usize>,
 }
 
+impl Seen {
+    /// The same without its maps.
+    pub fn without_views(&self) -> Self {
+        Self {
+            views: Views::Host(Vec::new()),
+            ..self.clone()
+        }
+    }
+}
+
 /// Maps of a value a cell.
 #[derive(Clone, Debug)]
 pub enum Views {
     /// In memory.
     Host(Vec<FeatureMap>),
-    /// On the window's device, until two more pictures were seen.
-    Device(KeptMaps),
+    /// On the window's device, which is this one, until two more pictures were seen.
+    Device(KeptMaps, Arc<Gpu>),
 }
 
 /// A map's name, size, and the part of it that lies over the picture.
@@ -92,7 +102,7 @@ impl Views {
                 maps.map(|map| (&map.info, of(map.shape), map.coverage))
                     .collect()
             }
-            Self::Device(kept) => {
+            Self::Device(kept, _) => {
                 let maps = kept.maps.iter();
                 maps.map(|map| (&map.info, of(map.shape), map.coverage))
                     .collect()
@@ -107,7 +117,7 @@ impl Views {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Host(maps) => maps.iter().map(|map| 4 * map.values.len()).sum(),
-            Self::Device(_) => 0,
+            Self::Device(..) => 0,
         }
     }
 }

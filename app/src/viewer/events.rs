@@ -7,7 +7,7 @@ use eframe::egui::ViewportCommand;
 use web_time::Instant;
 
 use super::Viewer;
-use crate::engine::{Event, Seen};
+use crate::engine::{Event, Seen, Views};
 use crate::source::Frame;
 use crate::state::{Beside, BoxStage, ModelState, PictureTimes};
 
@@ -74,6 +74,15 @@ impl Viewer {
             // Of a source that is no longer looked at.
             return;
         }
+        if let Views::Device(_, gpu) = &seen.views
+            && !self
+                .device
+                .as_ref()
+                .is_some_and(|own| Arc::ptr_eq(own, gpu))
+        {
+            // On a device that was lost since.
+            return;
+        }
         let shown = state.shown.clone();
         let is_same = shown
             .as_ref()
@@ -115,6 +124,7 @@ impl Viewer {
         if state.times.len() > MOST_TIMES {
             state.times.pop_front();
         }
+        self.lose_device = self.lose_device.map(|left| left.saturating_sub(1));
         if let Some(measured) = self.measurement.as_mut().and_then(|all| all.saw(times)) {
             self.measurement = None;
             match serde_json::to_string(&measured) {

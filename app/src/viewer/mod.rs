@@ -7,10 +7,13 @@ mod textures;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use eframe::egui::{self, Color32, Context, Panel as Side, Ui};
+use eframe::egui::{self, Color32, Context, Panel as Side, Ui, ViewportCommand};
+use eframe::wgpu::Error;
 use eframe::{App, CreationContext, Frame as EframeFrame, Storage};
+use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::video::Video;
 use web_time::Instant;
 
@@ -28,6 +31,7 @@ use crate::source::{
     CameraSource, Frame, PictureSource, Player, SceneSource, Source, VideoSource, is_picture,
 };
 use crate::state::{BoxStage, ModelState, Panel, RangeChoice, State, View};
+use crate::wake::Wake;
 use crate::window;
 
 /// Under which settings are kept.
@@ -42,6 +46,8 @@ pub struct Start {
     pub source: Option<String>,
     /// Write to standard output what so many pictures took, and close.
     pub measure: Option<usize>,
+    /// Lose the device that draws the window after so many pictures, as a driver may at any time.
+    pub lose_device: Option<usize>,
 }
 
 /// The program in its window.
@@ -49,6 +55,16 @@ pub struct Viewer {
     state: State,
     engine: Engine,
     context: Context,
+    /// What other threads wake the window by.
+    wake: Wake,
+    /// The device that draws the window, if a detector can share it.
+    device: Option<Arc<Gpu>>,
+    /// Told when it is lost.
+    lost: Arc<AtomicBool>,
+    /// Whether it was when the last frame was to be drawn.
+    is_lost: bool,
+    /// After how many pictures it is to be lost.
+    lose_device: Option<usize>,
     /// The picture that is shown, and the pinned one, on the window's device.
     textures: [Texture; 2],
     /// What is drawn of the levels.
@@ -79,21 +95,24 @@ enum FromElsewhere {
 impl Viewer {
     /// In a window that was just opened.
     pub fn new(creation: &CreationContext<'_>, start: Start) -> Self {
-        if let Some(window) = &creation.wgpu_render_state {
-            HeatMaps::install(window);
-        }
         let settings = creation
             .storage
             .and_then(|storage| eframe::get_value(storage, SETTINGS));
         let context = creation.egui_ctx.clone();
-        let woken = context.clone();
-        let shared = creation.wgpu_render_state.as_ref().and_then(window::shared);
-        let engine = Engine::new(shared, move || woken.request_repaint());
+        let wake = Wake::new(context.clone());
+        let woken = wake.clone();
+        let (device, lost) = drawn_by(creation, &wake);
+        let engine = Engine::new(device.clone(), move || woken.wake());
         let (sender, receiver) = channel();
         let mut viewer = Self {
             state: State::new(settings.unwrap_or_default(), start.choice.clone()),
             engine,
             context,
+            wake,
+            device,
+            lost,
+            is_lost: false,
+            lose_device: start.lose_device,
             textures: Default::default(),
             tiles: None,
             recorder: None,
@@ -114,6 +133,46 @@ impl Viewer {
             Some(source) => viewer.apply(Action::Open(source.into())),
         }
         viewer
+    }
+
+    /// In another window, since the device of the last one was lost: what was on it is gone, the rest goes on.
+    pub fn reopened(&mut self, creation: &CreationContext<'_>) {
+        self.context = creation.egui_ctx.clone();
+        self.wake.now(self.context.clone());
+        (self.device, self.lost) = drawn_by(creation, &self.wake);
+        self.is_lost = false;
+        self.engine.window(self.device.clone());
+        (self.textures, self.tiles) = (Default::default(), None);
+        let state = &mut self.state;
+        state.history = History::default();
+        for seen in [&mut state.shown, &mut state.pinned].into_iter().flatten() {
+            *seen = Arc::new(seen.without_views());
+        }
+        self.load(self.state.choice.clone());
+        let told = "The device that draws the window was lost: it was opened again";
+        self.state.tell(told, true);
+    }
+
+    /// Whether the window was closed because its device is lost.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Whether the device of the window that is open is lost.
+    pub fn is_losing(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    /// Lose the device where that was asked for.
+    fn lose(&mut self, frame: &EframeFrame) {
+        if self.lose_device == Some(0)
+            && let Some(window) = frame.wgpu_render_state()
+        {
+            self.lose_device = None;
+            window.device.destroy();
+            // Of this kind of loss one is told late.
+            self.lost.store(true, Ordering::SeqCst);
+        }
     }
 
     /// What is shown.
@@ -147,11 +206,11 @@ impl Viewer {
                 }
             }
             Action::ListCameras => {
-                let (sender, context) = (self.sender.clone(), self.context.clone());
+                let (sender, wake) = (self.sender.clone(), self.wake.clone());
                 platform::find_cameras(move |cameras| {
                     let found = Action::Cameras(cameras);
                     sender.send(FromElsewhere::Action(found)).ok();
-                    context.request_repaint();
+                    wake.wake();
                 });
             }
             Action::Cameras(cameras) => self.state.cameras = cameras,
@@ -209,11 +268,11 @@ impl Viewer {
             // Of a camera it may be the same.
             last.end();
         }
-        let (bell, context) = (self.engine.bell(), self.context.clone());
+        let (bell, wake) = (self.engine.bell(), self.wake.clone());
         let player = Arc::new(Player::new(source, move || {
             bell();
             // It may have come to its end.
-            context.request_repaint();
+            wake.wake();
         }));
         player.mirror(self.state.settings.mirrored);
         self.engine.watch(player.clone());
@@ -266,7 +325,7 @@ impl Viewer {
     }
 
     fn ask(&self, dialog: Dialog) {
-        let (sender, context) = (self.sender.clone(), self.context.clone());
+        let (sender, wake) = (self.sender.clone(), self.wake.clone());
         platform::ask(dialog, move |path| {
             let action = match dialog {
                 Dialog::Picture | Dialog::Folder | Dialog::Checkpoint => Action::Open(path),
@@ -281,7 +340,7 @@ impl Viewer {
                 Dialog::RecordJson | Dialog::RecordVideo => Action::Record(path),
             };
             sender.send(FromElsewhere::Action(action)).ok();
-            context.request_repaint();
+            wake.wake();
         });
     }
 
@@ -328,7 +387,7 @@ impl Viewer {
         let state = &mut self.state;
         (state.selected, state.hovered) = (None, None);
         // What was on the device has been written over, and another model tells another story.
-        let is_gone = matches!(seen.views, Views::Device(_));
+        let is_gone = matches!(seen.views, Views::Device(..));
         let card = state.card.as_ref();
         let is_of_another = card.is_some_and(|card| !Arc::ptr_eq(card, &seen.model));
         if is_gone || is_of_another {
@@ -349,7 +408,14 @@ impl Viewer {
 }
 
 impl App for Viewer {
-    fn logic(&mut self, _context: &Context, frame: &mut EframeFrame) {
+    fn logic(&mut self, context: &Context, frame: &mut EframeFrame) {
+        self.lose(frame);
+        // Not when a window that the user closed lets go of its device.
+        self.is_lost = self.is_losing();
+        if self.is_lost {
+            context.send_viewport_cmd(ViewportCommand::Close);
+            return;
+        }
         let events: Vec<Event> = self.engine.events().collect();
         for event in events {
             self.happened(event);
@@ -395,6 +461,9 @@ impl App for Viewer {
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut EframeFrame) {
+        if self.is_lost {
+            return;
+        }
         let mut actions = Vec::new();
         let context = ui.ctx().clone();
         let (state, tiles) = (&mut self.state, &mut self.tiles);
@@ -444,10 +513,32 @@ impl App for Viewer {
     }
 
     fn on_exit(&mut self) {
-        if let Some(recorder) = self.recorder.take() {
+        if !self.is_lost
+            && let Some(recorder) = self.recorder.take()
+        {
             recorder.end_and_wait();
         }
     }
+}
+
+/// The device that draws a window that was just opened, if a detector can share it; and whether it is lost.
+fn drawn_by(creation: &CreationContext<'_>, wake: &Wake) -> (Option<Arc<Gpu>>, Arc<AtomicBool>) {
+    let lost = Arc::new(AtomicBool::new(false));
+    let Some(window) = &creation.wgpu_render_state else {
+        return (None, lost);
+    };
+    HeatMaps::install(window);
+    // Otherwise it would end the program. While a detector computes on the same device, a surface cannot always be
+    // configured, and is again with the next frame; what else goes wrong is seen by whoever asked for it.
+    window.device.on_uncaptured_error(Arc::new(|error: Error| {
+        eprintln!("while the window was drawn: {error}")
+    }));
+    let (tell, wake) = (lost.clone(), wake.clone());
+    window.device.set_device_lost_callback(move |_, _| {
+        tell.store(true, Ordering::SeqCst);
+        wake.wake();
+    });
+    (window::shared(window), lost)
 }
 
 /// The panel that is chosen.

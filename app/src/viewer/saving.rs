@@ -67,10 +67,10 @@ impl Viewer {
     }
 
     pub(super) fn start_recording(&mut self, path: &Path) {
-        let (sender, context) = (self.sender.clone(), self.context.clone());
+        let (sender, wake) = (self.sender.clone(), self.wake.clone());
         let ended = move |ended| {
             sender.send(FromElsewhere::Recorded(ended)).ok();
-            context.request_repaint();
+            wake.wake();
         };
         match Recorder::new(path, ended) {
             Err(told) => self.state.tell(told, true),

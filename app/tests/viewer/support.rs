@@ -28,7 +28,7 @@ pub fn on(
             ..Choice::default()
         },
         source: source.map(|path| path.display().to_string()),
-        measure: None,
+        ..Start::default()
     };
     Harness::builder()
         .with_size(vec2(width, height))

@@ -134,7 +134,7 @@ fn levels(state: &State, seen: &Seen) -> Vec<Tile> {
             maps.map(|map| Tile::of(map, map.values.clone(), true))
                 .collect()
         }
-        Views::Device(kept) => {
+        Views::Device(kept, _) => {
             let maps = kept.maps.iter().filter(|map| map.info.kind == kind);
             maps.map(|map| Tile::on_device(kept, map)).collect()
         }
