@@ -36,16 +36,20 @@ const INVOCATIONS: u32 = 256u;
 @group(0) @binding(7) var<storage, read_write> candidates: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> count: array<u32>;
 
+// Loops run over places in memory, not up to a number of classes: a driver (lavapipe) that sees a loop end at a uniform
+// compiles the shader anew for its value, with every dispatch.
+
 // Highest logit of a RoI, and the sum of the exponentials.
 fn normalizer(roi: u32) -> vec2<f32> {
     let start = roi * params.logit_pitch;
+    let end = start + params.classes;
     var highest = logits[start];
-    for (var label = 1u; label < params.classes; label++) {
-        highest = max(highest, logits[start + label]);
+    for (var place = start + 1u; place < end; place++) {
+        highest = max(highest, logits[place]);
     }
     var sum = 0.0;
-    for (var label = 0u; label < params.classes; label++) {
-        sum += exp(logits[start + label] - highest);
+    for (var place = start; place < end; place++) {
+        sum += exp(logits[place] - highest);
     }
     return vec2<f32>(highest, sum);
 }
@@ -67,12 +71,13 @@ fn main(@builtin(local_invocation_index) invocation: u32) {
     let share = (rois + INVOCATIONS - 1u) / INVOCATIONS;
     let first = min(invocation * share, rois);
     let last = min(first + share, rois);
-    let end = params.first_class + params.classes - 1u;
 
     var own = 0u;
     for (var roi = first; roi < last; roi++) {
         let normal = normalizer(roi);
-        for (var class_index = params.first_class; class_index < end; class_index++) {
+        let start = roi * params.logit_pitch + params.first_class;
+        for (var place = start; place < start + params.classes - 1u; place++) {
+            let class_index = place - start + params.first_class;
             if score_of(roi, class_index, normal) > params.score_threshold
                 && is_at_least(box_of(roi, class_index), params.min_side) {
                 own++;
@@ -83,7 +88,9 @@ fn main(@builtin(local_invocation_index) invocation: u32) {
     var next = place.x;
     for (var roi = first; roi < last; roi++) {
         let normal = normalizer(roi);
-        for (var class_index = params.first_class; class_index < end; class_index++) {
+        let start = roi * params.logit_pitch + params.first_class;
+        for (var place = start; place < start + params.classes - 1u; place++) {
+            let class_index = place - start + params.first_class;
             let score = score_of(roi, class_index, normal);
             let box = box_of(roi, class_index);
             if score > params.score_threshold && is_at_least(box, params.min_side) {

@@ -174,15 +174,16 @@ fn model(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
 /// How far weights have come.
 fn fetching(ui: &mut Ui, name: &str, fetched: &Fetched) {
     let come = fetched.bytes as f64 / 1e6;
+    ui.label(format!("Fetching {name}"));
     match fetched.of {
         Some(of) => {
-            let told = format!("Fetching {name}: {come:.1} of {:.1} MB", of as f64 / 1e6);
+            let told = format!("{come:.1} of {:.1} MB", of as f64 / 1e6);
             let share = fetched.bytes as f32 / of.max(1) as f32;
-            ui.add(ProgressBar::new(share).desired_width(280.0).text(told));
+            ui.add(ProgressBar::new(share).desired_width(130.0).text(told));
         }
         None => {
             ui.spinner();
-            ui.label(format!("Fetching {name}: {come:.1} MB"));
+            ui.label(format!("{come:.1} MB"));
         }
     }
 }
