@@ -1,6 +1,6 @@
 //! Which colour means what.
 
-use eframe::egui::Color32;
+use eframe::egui::{Color32, Ui};
 use fpn_wgpu::annotate::colour_of;
 
 /// The colour of a class, as `fpn detect` draws it.
@@ -27,6 +27,14 @@ pub fn level_colour(level: usize) -> Color32 {
 pub fn heat_colour(share: f32) -> Color32 {
     let colour = colorous::INFERNO.eval_continuous(f64::from(share.clamp(0.0, 1.0)));
     Color32::from_rgb(colour.r, colour.g, colour.b)
+}
+
+/// A colour that is read as text: darker where the ground is light.
+pub fn text_colour(ui: &Ui, colour: Color32) -> Color32 {
+    match ui.visuals().dark_mode {
+        true => colour,
+        false => Color32::BLACK.lerp_to_gamma(colour, 0.55),
+    }
 }
 
 /// Black or white, whichever is read on a ground of that colour.

@@ -6,7 +6,7 @@ use fpn_wgpu::inspection::{Crop, Fate, Inspection, Start};
 use super::picture::{Place, draw_faint};
 use crate::action::Action;
 use crate::engine::Inspected;
-use crate::paint::{Range, class_colour, heat_colour, label, level_colour, outline};
+use crate::paint::{Range, class_colour, heat_colour, label, level_colour, outline, text_colour};
 use crate::state::State;
 
 /// Classes whose scores are shown.
@@ -70,7 +70,7 @@ fn way(ui: &mut Ui, inspected: &Inspected, index: usize) {
     ui.label(
         RichText::new(format!("{} {:.3}", found.name, found.score))
             .heading()
-            .color(class_colour(found.label)),
+            .color(text_colour(ui, class_colour(found.label))),
     );
     let [cell_y, cell_x] = start.cell;
     let size = |[x1, y1, x2, y2]: [f32; 4]| format!("{:.0}×{:.0} px", x2 - x1, y2 - y1);
@@ -157,6 +157,7 @@ fn way(ui: &mut Ui, inspected: &Inspected, index: usize) {
 
 fn step(ui: &mut Ui, colour: Color32, title: &str, told: &str) {
     ui.add_space(4.0);
+    let colour = text_colour(ui, colour);
     ui.label(RichText::new(title).strong().color(colour));
     ui.label(told);
 }

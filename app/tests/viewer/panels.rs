@@ -1,11 +1,11 @@
 //! All panels, in a window as large as usual and in the smallest that is useful: drawn, and left to be looked at.
 
-use eframe::egui::Key;
+use eframe::egui::{Key, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use fpn_viewer::{Action, DeviceChoice, Viewer};
 
-use super::support::{folder, on, open, picture, scene, until_found, until_inspected};
+use super::support::{compare, folder, on, open, picture, scene, until_found, until_inspected};
 
 /// Sizes in points, and what pictures of them are called.
 const SIZES: [([f32; 2], &str); 2] = [([1280.0, 720.0], "large"), ([900.0, 600.0], "small")];
@@ -45,6 +45,29 @@ fn every_panel_is_drawn() {
             );
         }
     }
+}
+
+#[test]
+fn panels_look_as_they_did() {
+    let (mut viewer, _folder) = inspected([900.0, 600.0]);
+    compare(&mut viewer, "found");
+    viewer.get_by_label("Stages").click();
+    viewer.get_by_label("Objectness").click();
+    viewer.key_press(Key::Num4);
+    viewer.run_steps(3);
+    compare(&mut viewer, "proposals");
+    viewer.key_press(Key::Num6);
+    viewer.get_by_label("Found").click();
+    viewer.run_steps(3);
+    let state = viewer.state().state();
+    let seen = state.shown.clone().expect("a picture is shown");
+    let (_, best) = state.visible(&seen).next().expect("something is found");
+    let row = format!("{}  {:.3}  P{}", best.name, best.score, best.level);
+    viewer.get_by_label(&row).click();
+    viewer.run_steps(3);
+    compare(&mut viewer, "story");
+    viewer.ctx.set_theme(Theme::Light);
+    compare(&mut viewer, "light");
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use eframe::egui::vec2;
-use egui_kittest::Harness;
+use egui_kittest::{Harness, SnapshotOptions};
 use fpn_viewer::{Choice, DeviceChoice, Start, State, Viewer};
 use fpn_wgpu::data::scenes::Scene;
+use fpn_wgpu::gpu::adapters;
 
 /// How long anything may take on a slow machine that does something else besides.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -84,6 +85,28 @@ pub fn picture(harness: &mut Harness<'_, Viewer>, name: &str) -> image::RgbaImag
         .expect("a picture can be written");
     drawn
 }
+
+/// Compare what is drawn with the picture of that name in `snapshots`, but for the line at the bottom, which tells times.
+/// `UPDATE_SNAPSHOTS=1` writes it anew.
+pub fn compare(harness: &mut Harness<'_, Viewer>, name: &str) {
+    harness.state_mut().dismiss_messages();
+    harness.run_steps(4);
+    let drawn = picture(harness, name);
+    let (width, height) = drawn.dimensions();
+    let above = image::imageops::crop_imm(&drawn, 0, 0, width, height - BOTTOM).to_image();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/viewer/snapshots");
+    // Drivers draw edges of shapes and of text each a little differently.
+    let adapter = pollster::block_on(adapters::best()).expect("this machine's adapter draws");
+    let is_known = adapter.get_info().name.starts_with("llvmpipe");
+    let pixels = if is_known { 20 } else { 5000 };
+    let options = SnapshotOptions::default()
+        .output_path(folder)
+        .max_failed_pixels(pixels);
+    egui_kittest::image_snapshot_options(&above, name, &options);
+}
+
+/// Height of the line at the bottom, in pixels.
+const BOTTOM: u32 = 36;
 
 /// A folder of a test's own, with a scene in it as a picture.
 pub fn scene(folder: &tempfile::TempDir, seed: u64) -> PathBuf {

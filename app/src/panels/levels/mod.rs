@@ -17,6 +17,9 @@ use crate::engine::Seen;
 use crate::paint::{Heat, Range, Values, heat_colour, level_colour, outline};
 use crate::state::{Beside, Cell, MapChoice, RangeChoice, Settings, State};
 
+/// A tile's title takes no more than this, in points, but for its last word.
+const NARROW: f32 = 115.0;
+
 /// Height of a level's title, in points.
 const TITLE: f32 = 18.0;
 
@@ -255,7 +258,10 @@ fn draw(
     painter.text(
         title.min + vec2(13.0, 1.0),
         Align2::LEFT_TOP,
-        &told,
+        match title.width() < NARROW {
+            true => told.trim_end_matches(" found"),
+            false => &told,
+        },
         FontId::proportional(12.5),
         ink,
     );
