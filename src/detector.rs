@@ -378,6 +378,22 @@ impl Detector {
         Ok(pending.wait_with_maps()?.1)
     }
 
+    /// As [`maps`](Self::maps), for browsers: the first picture of a size is prepared for as by
+    /// [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    /// As [`maps`](Self::maps).
+    pub async fn maps_async(
+        &self,
+        picture: &DynamicImage,
+        pause: impl AsyncFn(),
+    ) -> Result<Vec<FeatureMap>, DetectError> {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        self.prepare(width, height, pause).await?;
+        let pending = self.begin(&picture.to_rgba8(), &Reading::Maps(self.maps.clone()))?;
+        Ok(pending.finish_with_maps().await?.1)
+    }
+
     /// Look at a picture and tell how its detections, which are those of [`detect`](Self::detect), came to be. Takes
     /// longer than that: all maps are read back, and what was decided is decided once more on the host.
     ///

@@ -3,7 +3,7 @@
 
 mod adapter;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use fpn_wgpu::compile::Precision;
@@ -305,16 +305,27 @@ fn maps_that_are_kept_on_the_device_are_those_that_would_be_read() {
             .map_kinds(SMALL)
             .build()
             .expect("seeded weights fit");
-        let picture = weights::picture(1, 160, 128);
-        let looked = detector.start_with_maps(&picture).expect("it is sent");
-        let (expected, maps) = looked.wait_with_maps().expect("it is looked at");
+        let pictures = [1, 2, 3].map(|seed| weights::picture(seed, 160, 128));
+        let all = pictures.each_ref().map(|picture| {
+            let looked = detector.start_with_maps(picture).expect("it is sent");
+            looked.wait_with_maps().expect("it is looked at")
+        });
         let mut made = None;
-        for frame in 0..6 {
-            let sent = detector.start_keeping_maps(&picture).expect("it is sent");
-            let (pending, Some(kept)) = sent else {
+        // Each is asked for when two more frames were seen, just before its buffer's next turn.
+        let mut waiting = VecDeque::new();
+        for frame in 0..8 {
+            let turn = frame % pictures.len();
+            let sent = detector.start_keeping_maps(&pictures[turn]);
+            let (pending, Some(kept)) = sent.expect("it is sent") else {
                 panic!("a GPU keeps maps")
             };
-            assert_eq!(pending.wait().expect("it is looked at"), expected);
+            assert_eq!(pending.wait().expect("it is looked at"), all[turn].0);
+            waiting.push_back((turn, kept));
+            if waiting.len() < pictures.len() {
+                continue;
+            }
+            let (turn, kept) = waiting.pop_front().expect("three wait");
+            let (_, maps) = &all[turn];
             // Of the three buffers each was made once.
             match made {
                 Some(made) => assert_eq!(gpu.counters().made(), made, "{frame}"),
@@ -323,7 +334,7 @@ fn maps_that_are_kept_on_the_device_are_those_that_would_be_read() {
             }
             let bytes = bytes_of(&gpu, &kept.buffer);
             assert_eq!(kept.maps.len(), maps.len());
-            for (kept, map) in kept.maps.iter().zip(&maps) {
+            for (kept, map) in kept.maps.iter().zip(maps) {
                 assert_eq!(
                     (&kept.info, kept.shape, kept.coverage),
                     (&map.info, map.shape, map.coverage)

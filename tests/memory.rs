@@ -2,6 +2,7 @@
 //! process's memory that is measured.
 #![cfg(target_os = "linux")]
 
+#[allow(dead_code)] // other tests share a device
 mod adapter;
 
 use fpn_wgpu::models::ModelConfig;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eframe::egui::ColorImage;
-use fpn_camera::CameraInfo;
+use eframe::egui::{ColorImage, DroppedFileHandle};
 
 use crate::engine::{Choice, Seen};
-use crate::platform::Dialog;
+use crate::file::File;
+use crate::platform::{CameraInfo, Dialog};
 use crate::source::Grip;
 
 /// One thing that the user wants.
@@ -23,7 +23,11 @@ pub enum Action {
     /// Those that there are.
     Cameras(Vec<CameraInfo>),
     /// Look at a file: a picture, a folder, a video, or a checkpoint, by its content.
-    Open(PathBuf),
+    Open(File),
+    /// Look at a file that was dropped on the window.
+    Dropped(DroppedFileHandle),
+    /// What was to be looked at cannot be: why.
+    Refuse(String),
     /// Ask for a file first.
     Ask(Dialog),
     /// Look at a picture in memory.

@@ -6,6 +6,7 @@
 mod action;
 mod anchors;
 mod engine;
+mod file;
 mod history;
 mod measure;
 mod paint;
@@ -21,6 +22,7 @@ mod window;
 
 pub use action::Action;
 pub use engine::{Choice, DeviceChoice, InputSize, ModelCard, Seen, WeightsChoice};
+pub use file::File;
 pub use program::run;
 pub use state::{Message, State};
 pub use viewer::{Start, Viewer};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fpn_viewer::{Choice, DeviceChoice, InputSize, Start, WeightsChoice};
+use fpn_viewer::{Choice, DeviceChoice, File, InputSize, Start, WeightsChoice};
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::gpu::adapters;
 use fpn_wgpu::models::Architecture;
@@ -63,7 +63,7 @@ impl Arguments {
             return Ok(WeightsChoice::BuiltIn);
         };
         match Meant::by(weights, self.model) {
-            Meant::File => Ok(WeightsChoice::File(weights.clone())),
+            Meant::File => Ok(WeightsChoice::File(File::Path(weights.clone()))),
             Meant::Published(known) => Ok(WeightsChoice::Published(known)),
             Meant::Nothing => Err(format!(
                 "--weights {}: there is no such file, and no weights of this name: see `fpn models --weights`",

@@ -1,21 +1,19 @@
 //! What is found, picture by picture, into a file: lines of JSON, or a video with boxes.
 
 use std::error::Error;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 
 use fpn_wgpu::annotate::annotate;
 use fpn_wgpu::video::{Rate, Writer};
 use fpn_wgpu::{Detection, FrameReport, VideoReport};
+use futures_channel::mpsc::{Sender, channel};
 use image::DynamicImage;
 
 use crate::engine::Seen;
-use crate::platform;
+use crate::platform::{self, MayMove, PendingFile, Task};
 
 /// Pictures that may wait to be written.
 const WAITING: usize = 8;
@@ -25,8 +23,8 @@ const RATE: u32 = 30;
 
 /// A recording that goes on on a thread of its own.
 pub struct Recorder {
-    sender: SyncSender<(Arc<Seen>, Vec<Detection>)>,
-    thread: JoinHandle<()>,
+    sender: Sender<(Arc<Seen>, Vec<Detection>)>,
+    task: Task,
     /// Pictures that could not be written as fast as they came.
     left_out: Arc<AtomicU64>,
 }
@@ -40,9 +38,9 @@ impl Recorder {
     ///
     /// # Errors
     /// If the file cannot be made.
-    pub fn new(path: &Path, ended: impl FnOnce(Ended) + Send + 'static) -> Result<Self, String> {
+    pub fn new(path: &Path, ended: impl FnOnce(Ended) + MayMove + 'static) -> Result<Self, String> {
         let told = |error| format!("{} cannot be written: {error}", path.display());
-        let file = File::create(path).map_err(told)?;
+        let file = PendingFile::new(path).map_err(told)?;
         let file = BufWriter::new(file);
         let is_video = path.extension().is_some_and(|ending| ending == "y4m");
         let mut form: Box<dyn Form> = match is_video {
@@ -56,25 +54,25 @@ impl Recorder {
                 has_head: false,
             }),
         };
-        let (sender, receiver) = sync_channel::<(Arc<Seen>, Vec<Detection>)>(WAITING);
+        let (sender, mut receiver) = channel::<(Arc<Seen>, Vec<Detection>)>(WAITING);
         let name = path.display().to_string();
         let left_out = Arc::new(AtomicU64::new(0));
         let missing = left_out.clone();
-        let thread = platform::spawn("recorder", move || {
-            let write = move || -> Result<u64, Box<dyn Error>> {
-                for (seen, visible) in receiver {
+        let task = platform::spawn("recorder", async move || {
+            let write = async move || -> Result<u64, Box<dyn Error>> {
+                while let Ok((seen, visible)) = receiver.recv().await {
                     form.write(&seen, &visible)?;
                 }
                 form.end()
             };
-            ended(match write() {
+            ended(match write().await {
                 Ok(left_out) => Ok((name, left_out + missing.load(Ordering::Relaxed))),
                 Err(error) => Err(format!("{name} cannot be written to its end: {error}")),
             });
         });
         Ok(Self {
             sender,
-            thread,
+            task,
             left_out,
         })
     }
@@ -87,30 +85,37 @@ impl Recorder {
     /// The same, and wait until it is.
     pub fn end_and_wait(self) {
         drop(self.sender);
-        self.thread.join().ok();
+        self.task.wait();
     }
 
     /// A picture with what is shown in it.
     pub fn write(&mut self, seen: &Arc<Seen>, visible: Vec<Detection>) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send((seen.clone(), visible)) {
+        let sent = self.sender.try_send((seen.clone(), visible));
+        if sent.is_err_and(|error| error.is_full()) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
+/// Give a file its name.
+fn whole(file: BufWriter<PendingFile>) -> Written {
+    let file = file.into_inner().map_err(|error| error.into_error())?;
+    Ok(file.finish()?)
+}
+
 type Written = Result<(), Box<dyn Error>>;
 
 /// A kind of file.
-trait Form: Send {
+trait Form: MayMove {
     fn write(&mut self, seen: &Seen, visible: &[Detection]) -> Written;
 
     /// Write what is left; how many pictures it is without.
-    fn end(&mut self) -> Result<u64, Box<dyn Error>>;
+    fn end(self: Box<Self>) -> Result<u64, Box<dyn Error>>;
 }
 
 /// As `fpn detect` writes of a video.
 struct Lines {
-    file: BufWriter<File>,
+    file: BufWriter<PendingFile>,
     has_head: bool,
 }
 
@@ -138,16 +143,16 @@ impl Form for Lines {
         Ok(self.file.write_all(b"\n")?)
     }
 
-    fn end(&mut self) -> Result<u64, Box<dyn Error>> {
-        self.file.flush()?;
+    fn end(self: Box<Self>) -> Result<u64, Box<dyn Error>> {
+        whole(self.file)?;
         Ok(0)
     }
 }
 
 /// A video of the first picture's size; others are left out.
 struct Video {
-    file: Option<BufWriter<File>>,
-    writer: Option<(Writer<BufWriter<File>>, [u32; 2])>,
+    file: Option<BufWriter<PendingFile>>,
+    writer: Option<(Writer<BufWriter<PendingFile>>, [u32; 2])>,
     left_out: u64,
 }
 
@@ -169,9 +174,10 @@ impl Form for Video {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<u64, Box<dyn Error>> {
-        if let Some((writer, _)) = self.writer.take() {
-            writer.into_inner().flush()?;
+    fn end(self: Box<Self>) -> Result<u64, Box<dyn Error>> {
+        let written = self.writer.map(|(writer, _)| writer.into_inner());
+        if let Some(file) = written.or(self.file) {
+            whole(file)?;
         }
         Ok(self.left_out)
     }

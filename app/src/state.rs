@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use eframe::egui::Color32;
-use fpn_camera::CameraInfo;
 use fpn_wgpu::models::Stage;
 use fpn_wgpu::{Detection, FeatureMap};
 use image::RgbaImage;
@@ -14,6 +13,7 @@ use web_time::Instant;
 use crate::engine::{Choice, Fetched, Inspected, ModelCard, Seen};
 use crate::history::History;
 use crate::paint::{Range, class_colour, level_colour};
+use crate::platform::CameraInfo;
 use crate::source::{Grip, Player};
 
 /// What is kept from one run to the next.

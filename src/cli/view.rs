@@ -15,7 +15,7 @@ use clap::Args;
 Examples:
   fpn view                                         the built-in scene
   fpn view /dev/video0                             a camera
-  fpn view photo.jpg --weights nanodet_plus_m_416.pth --model nanodet_plus_m_416
+  fpn view photo.jpg --weights coco                published weights by their name, or a checkpoint's file
 
 The window is a program of its own, fpn-viewer, which lists its options:
   cargo install --path app

@@ -153,11 +153,22 @@ impl Video {
     /// # Errors
     /// If the file cannot be read, is of another kind, or has no video of a known codec.
     pub fn open(path: &Path) -> Result<Self, VideoError> {
-        let mut file = File::open(path)?;
-        let kind = Kind::of(&first_bytes(&mut file)?).ok_or(VideoError::Unknown)?;
-        file.rewind()?;
+        let file = File::open(path)?;
         let length = file.metadata()?.len();
-        let reader = BufReader::new(file);
+        Self::read(file, length)
+    }
+
+    /// The same of so many bytes that something else than a file has, such as memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn read(
+        mut source: impl Read + Seek + Send + 'static,
+        length: u64,
+    ) -> Result<Self, VideoError> {
+        let kind = Kind::of(&first_bytes(&mut source)?).ok_or(VideoError::Unknown)?;
+        source.rewind()?;
+        let reader = BufReader::new(source);
         match kind {
             Kind::Y4m => y4m::open(reader),
             Kind::Avi => avi::open(reader, length),
@@ -181,6 +192,11 @@ impl Video {
         }
         let first = File::open(path).and_then(|mut file| first_bytes(&mut file));
         first.is_ok_and(|first| Kind::of(&first).is_some())
+    }
+
+    /// The same of bytes in memory.
+    pub fn is_in_bytes(bytes: &[u8]) -> bool {
+        first_bytes(&mut &*bytes).is_ok_and(|first| Kind::of(&first).is_some())
     }
 
     fn new(

@@ -198,6 +198,11 @@ impl Checkpoint {
         path.is_file() && first_bytes(path).is_ok_and(|start| Format::of(&start).is_ok())
     }
 
+    /// The same of bytes in memory.
+    pub fn is_in_bytes(bytes: &[u8]) -> bool {
+        Format::of(bytes).is_ok()
+    }
+
     /// Tensors by a file's keys.
     pub(super) fn new(
         tensors: impl IntoIterator<Item = (String, StoredTensor)>,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{Checkpoint, Metadata, WeightsError};
+use super::{Checkpoint, Metadata};
 use crate::models::{Architecture, Published, Source};
 
 /// Whose weights a name means where no model is named: of several models that have weights of this name, the first of
@@ -26,17 +26,16 @@ pub struct Known {
 }
 
 impl Known {
-    /// The checkpoint at `path`, which is this one's file, with what is known of it.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::open`].
-    pub fn open(&self, path: &Path) -> Result<Checkpoint, WeightsError> {
-        let mut checkpoint = Checkpoint::open(path)?;
-        checkpoint.metadata = Metadata {
-            pooling_mode: checkpoint.metadata.pooling_mode,
+    /// This one's checkpoint with all that is known of it.
+    pub fn described(&self, checkpoint: Checkpoint) -> Checkpoint {
+        let metadata = Metadata {
+            pooling_mode: checkpoint.metadata.pooling_mode.clone(),
             ..metadata(self.model, self.file)
         };
-        Ok(checkpoint)
+        Checkpoint {
+            metadata,
+            ..checkpoint
+        }
     }
 }
 

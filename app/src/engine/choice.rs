@@ -1,10 +1,10 @@
 //! Which detector is wanted.
 
-use std::path::PathBuf;
-
 use fpn_wgpu::compile::Precision;
 use fpn_wgpu::models::Architecture;
 use fpn_wgpu::weights::official::Known;
+
+use crate::file::File;
 
 /// A detector to be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ pub enum WeightsChoice {
     /// They come with the program.
     BuiltIn,
     /// A checkpoint, PyTorch's or safetensors.
-    File(PathBuf),
+    File(File),
     /// Those that someone published: fetched, and kept.
     Published(Known),
 }
@@ -49,7 +49,7 @@ impl WeightsChoice {
     pub fn name(&self) -> String {
         match self {
             Self::BuiltIn => "built-in weights".to_owned(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(file) => file.name(),
             Self::Published(known) => format!("{} {}", known.model, known.file.name),
         }
     }

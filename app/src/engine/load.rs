@@ -47,7 +47,10 @@ impl Loader {
     ) -> Option<Result<(Detector, ModelCard), String>> {
         // Whoever makes it pauses often; that is when it can be given up.
         let began = Instant::now();
-        let pause = async || yield_once().await;
+        let pause = async || {
+            platform::pause().await;
+            yield_once().await;
+        };
         let mut made = pin!(self.make(choice, pause));
         let made = poll_fn(|context| match is_wanted() {
             false => Poll::Ready(None),
@@ -80,9 +83,10 @@ impl Loader {
     /// # Errors
     /// As it was when the detector was made, in a sentence.
     pub async fn make_alone(&mut self, choice: &Choice) -> Result<Detector, String> {
-        let pause = async || {};
+        let pause = platform::pause;
         let (builder, _) = self.builder(choice, &pause).await?;
-        let built = builder.map_kinds([MapKind::Alone]).maps_alone().build();
+        let builder = builder.map_kinds([MapKind::Alone]).maps_alone();
+        let built = builder.build_async(pause).await;
         built.map_err(|error| misbuilt(error, &choice.weights.name()))
     }
 
@@ -128,8 +132,7 @@ impl Loader {
                 let told = "the window's adapter cannot run a detector: choose another, or the CPU";
                 return window.cloned().map(Some).ok_or_else(|| told.to_owned());
             }
-            // Drawn by software, a window would stall while a detector computes on the same queue.
-            DeviceChoice::Auto if window.is_some_and(|gpu| !adapters::is_software(gpu.info())) => {
+            DeviceChoice::Auto if window.is_some_and(|gpu| platform::can_share(gpu)) => {
                 return Ok(window.cloned());
             }
             DeviceChoice::Auto => match adapters::best_gpu().await {
@@ -161,8 +164,9 @@ fn open(choice: &Choice) -> Result<Checkpoint, String> {
                 format!("{architecture} has no weights of its own, as {PYRAMID_TINY} has: open a checkpoint")
             })
         }
-        WeightsChoice::File(path) => {
-            Checkpoint::open(path).map_err(|error| format!("{} {error}", path.display()))
+        WeightsChoice::File(file) => {
+            let opened = file.checkpoint();
+            opened.map_err(|error| format!("{} {error}", file.name()))
         }
         WeightsChoice::Published(known) => platform::fetched(known),
     }

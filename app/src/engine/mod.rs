@@ -141,7 +141,7 @@ impl Engine {
             ready: None,
             alone: None,
         };
-        platform::spawn_behind("detector", move || platform::run(worker.work()));
+        platform::spawn_behind("detector", async move || worker.work().await);
         Self {
             commands,
             events,
@@ -261,6 +261,11 @@ struct Worker {
     alone: Option<Detector>,
 }
 
+/// The device that a detector computes on, if it is one.
+fn gpu_of(detector: &Detector) -> Option<&Arc<Gpu>> {
+    detector.gpu_engine().map(|engine| engine.gpu())
+}
+
 /// The detector that looks at pictures.
 struct Ready {
     detector: Detector,
@@ -290,7 +295,7 @@ impl Worker {
                 Command::NmsThreshold(threshold) => self.set_threshold(threshold),
                 Command::Inspect(frame, number) => {
                     if self.newest.inspection.load(Ordering::SeqCst) == number {
-                        self.inspect(&frame);
+                        self.inspect(&frame).await;
                     }
                 }
                 Command::Again(frame, number) => {
@@ -394,7 +399,10 @@ impl Worker {
             Ok(sizes) => sizes,
             Err(error) => return self.fail(format!("{}: {error}", frame.name)),
         };
-        let gpu = detector.gpu_engine().map(|engine| engine.gpu());
+        if let Err(error) = detector.prepare(width, height, platform::pause).await {
+            return self.fail(format!("{}: {error}", frame.name));
+        }
+        let gpu = gpu_of(detector);
         // What is on the window's device is drawn from there.
         let reads_back = self.newest.reads_back.load(Ordering::SeqCst);
         let sent = match self.is_windows(detector) && !reads_back {
@@ -406,7 +414,7 @@ impl Worker {
         let uploaded = began.elapsed();
         let looked = match sent {
             Ok((pending, kept)) => {
-                let finished = platform::finish(pending, gpu).await;
+                let finished = platform::drive(pending.finish_timed(), gpu).await;
                 finished.map(|((found, maps), parts)| {
                     let views = match (kept, gpu) {
                         (Some(kept), Some(gpu)) => Views::Device(kept, gpu.clone()),
@@ -450,12 +458,13 @@ impl Worker {
         }
     }
 
-    fn inspect(&mut self, frame: &Frame) {
+    async fn inspect(&mut self, frame: &Frame) {
         let Some(Ready { detector, card, .. }) = &self.ready else {
             return;
         };
         let picture = image::DynamicImage::from(frame.picture.as_ref().clone());
-        match detector.inspect(&picture) {
+        let inspected = detector.inspect_async(&picture, platform::pause);
+        match platform::drive(inspected, gpu_of(detector)).await {
             Ok(inspection) => self.outbox.send(Event::Inspected(Inspected {
                 frame: frame.clone(),
                 model: card.clone(),
@@ -479,17 +488,20 @@ impl Worker {
             }
         }
         let picture = image::DynamicImage::from(frame.picture.as_ref().clone());
-        match self.alone.as_ref().map(|detector| detector.maps(&picture)) {
-            Some(Ok(maps)) => self.outbox.send(Event::Alone(frame, maps)),
-            Some(Err(error)) => self.fail(format!("{}: {error}", frame.name)),
-            None => {}
+        let Some(detector) = &self.alone else {
+            return;
+        };
+        let maps = detector.maps_async(&picture, platform::pause);
+        match platform::drive(maps, gpu_of(detector)).await {
+            Ok(maps) => self.outbox.send(Event::Alone(frame, maps)),
+            Err(error) => self.fail(format!("{}: {error}", frame.name)),
         }
     }
 
     /// Say so. On a device that is lost the detector is made anew, unless another is wanted by then.
     fn fail(&mut self, told: String) {
         let is_lost = self.ready.take_if(|ready| {
-            let gpu = ready.detector.gpu_engine().map(|engine| engine.gpu());
+            let gpu = gpu_of(&ready.detector);
             gpu.is_some_and(|gpu| gpu.fault().is_some())
         });
         let Some(lost) = is_lost else {

@@ -1,38 +1,59 @@
 //! A desktop.
 
 use std::future::{Future, poll_fn};
+use std::io::{Cursor, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use fpn_camera::CameraInfo;
-use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::models::Stage;
+use eframe::egui::DroppedFileHandle;
+pub use fpn_camera::{CameraError, CameraInfo};
+use fpn_wgpu::Checkpoint;
+use fpn_wgpu::gpu::{Gpu, adapters};
+use fpn_wgpu::weights::WeightsError;
 use fpn_wgpu::weights::fetch::{News, Tell, WeightsFolder};
 use fpn_wgpu::weights::official::Known;
-use fpn_wgpu::{Checkpoint, DetectError, Detections, FeatureMap, Pending};
-use image::{DynamicImage, ImageFormat};
+use image::{DynamicImage, ImageFormat, RgbaImage};
+use tempfile::NamedTempFile;
 
+use super::dialog::{CHECKPOINTS, Dialog};
+use crate::action::Action;
 use crate::engine::Fetched;
+use crate::file::File;
 
-/// Let a thread do something.
-pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+/// What may go to a task of its own, which is a thread.
+pub trait MayMove: Send {}
+
+impl<T: Send> MayMove for T {}
+
+/// A task of its own.
+pub struct Task(JoinHandle<()>);
+
+impl Task {
+    /// Until it is done.
+    pub fn wait(self) {
+        self.0.join().ok();
+    }
+}
+
+/// Let a task go on beside the window.
+pub fn spawn(name: &str, work: impl AsyncFnOnce() + MayMove + 'static) -> Task {
     let thread = std::thread::Builder::new().name(name.to_owned());
-    let spawned = thread.spawn(work);
-    spawned.unwrap_or_else(|error| panic!("no thread for the {name}: {error}"))
+    let spawned = thread.spawn(move || pollster::block_on(work()));
+    Task(spawned.unwrap_or_else(|error| panic!("no thread for the {name}: {error}")))
 }
 
 /// The same where the window comes first: all threads that are begun there, such as a software adapter's, stand back
 /// too.
-pub fn spawn_behind(name: &str, work: impl FnOnce() + Send + 'static) {
-    spawn(name, || {
+pub fn spawn_behind(name: &str, work: impl AsyncFnOnce() + MayMove + 'static) {
+    spawn(name, async || {
         // Elsewhere this would be the whole program's.
         #[cfg(target_os = "linux")]
         rustix::process::nice(BEHIND).ok();
-        work();
+        work().await;
     });
 }
 
@@ -40,50 +61,108 @@ pub fn spawn_behind(name: &str, work: impl FnOnce() + Send + 'static) {
 #[cfg(target_os = "linux")]
 const BEHIND: i32 = 10;
 
-/// Wait on a thread of one's own.
-pub fn sleep(duration: Duration) {
+/// Wait, in a task of one's own.
+pub async fn sleep(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// What a dialog is for.
-#[derive(Clone, Copy, Debug)]
-pub enum Dialog {
-    /// A picture or a video.
-    Picture,
-    /// A folder of pictures.
-    Folder,
-    /// A checkpoint.
-    Checkpoint,
-    /// A picture with boxes, to be written.
-    SaveAnnotated,
-    /// A picture, to be written.
-    SavePicture,
-    /// Lines of JSON, to be written.
-    RecordJson,
-    /// A video, to be written.
-    RecordVideo,
+/// Let others have their turn: threads have it anyway.
+pub async fn pause() {}
+
+/// Tells a task that waits of a change.
+#[derive(Debug, Default)]
+pub struct Signal(Condvar);
+
+impl Signal {
+    /// Something changed.
+    pub fn notify(&self) {
+        self.0.notify_all();
+    }
+
+    /// Wait for as long as it is so, or for so long.
+    pub async fn wait_while<T>(
+        &self,
+        state: &Mutex<T>,
+        duration: Option<Duration>,
+        is_so: impl FnMut(&mut T) -> bool,
+    ) {
+        let sound = "no panic holds the lock";
+        let state = state.lock().expect(sound);
+        match duration {
+            None => drop(self.0.wait_while(state, is_so).expect(sound)),
+            Some(duration) => drop(
+                self.0
+                    .wait_timeout_while(state, duration, is_so)
+                    .expect(sound),
+            ),
+        }
+    }
 }
 
-/// Ask for a file; `chosen` is called on another thread, and not at all where none was chosen.
-pub fn ask(dialog: Dialog, chosen: impl FnOnce(PathBuf) + Send + 'static) {
-    spawn("dialog", move || {
+/// Whether a detector can compute on the device that draws the window without the window standing still: where it is
+/// drawn by software, it would stall while a detector computes on the same queue.
+pub fn can_share(gpu: &Gpu) -> bool {
+    !adapters::is_software(gpu.info())
+}
+
+/// Ask for a file; what is to be done with it is told from another thread, unless there is none.
+pub fn ask(dialog: Dialog, chosen: impl FnOnce(Action) + MayMove + 'static) {
+    spawn("dialog", async move || {
         let files = rfd::FileDialog::new();
-        let path = match dialog {
-            Dialog::Picture => files.pick_file(),
-            Dialog::Folder => files.pick_folder(),
-            Dialog::Checkpoint => files
-                .add_filter("Checkpoints", &["pth", "pt", "safetensors", "ckpt", "tar"])
+        let open = |path| Action::Open(File::Path(path));
+        let action = match (dialog.writes(), dialog) {
+            (Some((name, write)), _) => files.set_file_name(name).save_file().map(write),
+            (None, Dialog::Folder) => files.pick_folder().map(open),
+            (None, Dialog::Checkpoint) => files
+                .add_filter("Checkpoints", &CHECKPOINTS)
                 .add_filter("All files", &["*"])
-                .pick_file(),
-            Dialog::SaveAnnotated => files.set_file_name("found.png").save_file(),
-            Dialog::SavePicture => files.set_file_name("picture.png").save_file(),
-            Dialog::RecordJson => files.set_file_name("found.jsonl").save_file(),
-            Dialog::RecordVideo => files.set_file_name("found.y4m").save_file(),
+                .pick_file()
+                .map(open),
+            (None, _) => files.pick_file().map(open),
         };
-        if let Some(path) = path {
-            chosen(path);
+        if let Some(action) = action {
+            chosen(action);
         }
     });
+}
+
+/// A file that was dropped on the window.
+pub fn dropped(file: &DroppedFileHandle, found: impl FnOnce(Result<File, String>)) {
+    found(Ok(File::Path(file.path().to_owned())));
+}
+
+/// Whether a file begins as a checkpoint.
+pub fn is_checkpoint(path: &Path) -> bool {
+    Checkpoint::is_in(path)
+}
+
+/// The checkpoint in a file.
+///
+/// # Errors
+/// As [`Checkpoint::open`].
+pub fn checkpoint(path: &Path) -> Result<Checkpoint, WeightsError> {
+    Checkpoint::open(path)
+}
+
+/// A camera that is taking pictures.
+pub struct Camera(fpn_camera::Camera);
+
+impl Camera {
+    /// # Errors
+    /// As [`fpn_camera::Camera::open`].
+    pub async fn open(id: &str, size: Option<[u32; 2]>) -> Result<Self, CameraError> {
+        fpn_camera::Camera::open(id, size).map(Self)
+    }
+
+    /// The newest picture.
+    ///
+    /// # Errors
+    /// As [`fpn_camera::Camera::next`].
+    pub async fn next(&mut self) -> Result<RgbaImage, CameraError> {
+        let mut picture = RgbaImage::default();
+        self.0.next(&mut picture)?;
+        Ok(picture)
+    }
 }
 
 /// Fetch published weights on a thread of their own, unless they are here. Once they are not wanted any more, that ends
@@ -94,7 +173,7 @@ pub fn fetch(
     tell: impl Fn(Fetched) + Send + 'static,
     then: impl FnOnce(Result<(), String>) + Send + 'static,
 ) {
-    spawn("fetch", move || {
+    spawn("fetch", async move || {
         let got = kept(known, None, &mut |news| {
             if let News::Came { bytes, of } = news {
                 tell(Fetched { bytes, of });
@@ -115,7 +194,7 @@ pub fn fetch(
 pub fn fetched(known: &Known) -> Result<Checkpoint, String> {
     let gone = "it is no longer here";
     let path = kept(*known, Some(gone), &mut |_| ControlFlow::Continue(()))?;
-    let opened = known.open(&path);
+    let opened = Checkpoint::open(&path).map(|checkpoint| known.described(checkpoint));
     opened.map_err(|error| format!("{} {error}", path.display()))
 }
 
@@ -124,27 +203,16 @@ fn kept(known: Known, forbidden: Option<&str>, tell: &mut Tell<'_>) -> Result<Pa
     kept.map_err(|error| error.to_string())
 }
 
-/// Run a task on a thread of its own.
-pub fn run(task: impl Future<Output = ()>) {
-    pollster::block_on(task);
-}
-
-/// What was found in a picture that is being looked at, and the seconds that each part took. It is asked for again and again: waiting for a device would
-/// hold up the window that is drawn on it.
-///
-/// # Errors
-/// As [`Pending::finish_timed`].
-pub async fn finish(
-    pending: Pending<'_>,
-    gpu: Option<&Arc<Gpu>>,
-) -> Result<((Detections, Vec<FeatureMap>), Vec<(Stage, f64)>), DetectError> {
-    let mut finished = pin!(pending.finish_timed());
+/// What comes of something that a device computes. It is asked for again and again: waiting for a device would hold up
+/// the window that is drawn on it.
+pub async fn drive<T>(computed: impl Future<Output = T>, gpu: Option<&Arc<Gpu>>) -> T {
+    let mut computed = pin!(computed);
     poll_fn(|context| {
-        let polled = finished.as_mut().poll(context);
+        let polled = computed.as_mut().poll(context);
         if polled.is_pending() {
             // That it is lost is told to who waits.
             gpu.map(|gpu| gpu.look());
-            sleep(BETWEEN_LOOKS);
+            std::thread::sleep(BETWEEN_LOOKS);
             context.waker().wake_by_ref();
         }
         polled
@@ -160,7 +228,49 @@ pub fn is_camera(name: &str) -> bool {
     name.starts_with("/dev/video")
 }
 
-/// Write a picture, its format by the file's ending: to a temporary name first, so that there is never half of one.
+/// A file to come: written under a temporary name, so that there is never half of one.
+pub struct PendingFile {
+    temporary: NamedTempFile,
+    path: PathBuf,
+}
+
+impl PendingFile {
+    /// # Errors
+    /// If there can be none of that path.
+    pub fn new(path: &Path) -> std::io::Result<Self> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let temporary = tempfile::Builder::new()
+            .prefix(".fpn-")
+            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        Ok(Self {
+            temporary,
+            path: path.to_owned(),
+        })
+    }
+
+    /// It is whole: give it its name.
+    ///
+    /// # Errors
+    /// If it cannot have it.
+    pub fn finish(self) -> std::io::Result<()> {
+        self.temporary.persist(self.path)?;
+        Ok(())
+    }
+}
+
+impl Write for PendingFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.temporary.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.temporary.flush()
+    }
+}
+
+/// Write a picture, its format by the file's ending.
 ///
 /// # Errors
 /// If it cannot be written, in a sentence.
@@ -168,25 +278,21 @@ pub fn save_picture(path: &Path, picture: &DynamicImage) -> Result<(), String> {
     let told =
         |error: &dyn std::fmt::Display| format!("{} cannot be written: {error}", path.display());
     let format = ImageFormat::from_path(path).map_err(|error| told(&error))?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let file = tempfile::Builder::new()
-        .prefix(".fpn-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")));
-    let file = file.map_err(|error| told(&error))?;
-    let mut writer = std::io::BufWriter::new(file);
+    let mut encoded = Cursor::new(Vec::new());
     picture
-        .write_to(&mut writer, format)
+        .write_to(&mut encoded, format)
         .map_err(|error| told(&error))?;
-    let file = writer.into_inner().map_err(|error| told(&error))?;
-    file.persist(path).map_err(|error| told(&error))?;
-    Ok(())
+    let write = || {
+        let mut file = PendingFile::new(path)?;
+        file.write_all(encoded.get_ref())?;
+        file.finish()
+    };
+    write().map_err(|error| told(&error))
 }
 
 /// Look which cameras this machine has: on a thread of its own, since the user may have to allow it first.
-pub fn find_cameras(found: impl FnOnce(Vec<CameraInfo>) + Send + 'static) {
-    spawn("cameras", move || found(fpn_camera::cameras()));
+pub fn find_cameras(found: impl FnOnce(Vec<CameraInfo>) + MayMove + 'static) {
+    spawn("cameras", async move || found(fpn_camera::cameras()));
 }
 
 /// Resident memory of this program, where the system tells.

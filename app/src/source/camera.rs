@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fpn_camera::{Camera, CameraError};
 use image::RgbaImage;
 use image::imageops::flip_horizontal_in_place;
 use web_time::Instant;
 
 use super::{Control, Frame, Pace, Source, SourceError};
+use crate::platform::{Camera, CameraError};
 
 /// How long a camera that was in use a moment ago may still be.
 const LETS_GO: Duration = Duration::from_secs(2);
@@ -36,35 +36,34 @@ impl CameraSource {
         }
     }
 
-    fn opened(&self, control: &Control) -> Result<Camera, CameraError> {
+    async fn opened(&self, control: &Control) -> Result<Camera, CameraError> {
         let began = Instant::now();
         loop {
-            match Camera::open(&self.id, self.size) {
+            match Camera::open(&self.id, self.size).await {
                 // Until now it was perhaps ours, in another size.
                 Err(CameraError::Busy(_)) if began.elapsed() < LETS_GO && !control.is_called() => {
-                    control.wait(Duration::from_millis(50));
+                    control.wait(Duration::from_millis(50)).await;
                 }
                 opened => return opened,
             }
         }
     }
 
-    fn taken(&mut self, control: &Control) -> Result<RgbaImage, CameraError> {
+    async fn taken(&mut self, control: &Control) -> Result<RgbaImage, CameraError> {
         let mut camera = match self.camera.take() {
             Some(camera) => camera,
-            None => self.opened(control)?,
+            None => self.opened(control).await?,
         };
-        let mut picture = RgbaImage::default();
-        camera.next(&mut picture)?;
+        let picture = camera.next().await?;
         self.camera = Some(camera);
         Ok(picture)
     }
 }
 
 impl Source for CameraSource {
-    fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
+    async fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
         // After an error it is opened anew, when somebody asks for it.
-        let taken = self.taken(control);
+        let taken = self.taken(control).await;
         let mut picture = taken.map_err(|error| SourceError(error.to_string()))?;
         if control.is_mirrored() {
             flip_horizontal_in_place(&mut picture);

@@ -12,8 +12,10 @@ use fpn_wgpu::data::Object;
 use image::RgbaImage;
 use web_time::Instant;
 
+use crate::platform::MayMove;
+
 pub use camera::CameraSource;
-pub use pictures::{PictureSource, is_picture};
+pub use pictures::PictureSource;
 pub use player::{Control, Player};
 pub use scene::{Grip, SceneSource};
 pub use video::VideoSource;
@@ -72,13 +74,16 @@ pub enum Pace {
 #[error("{0}")]
 pub struct SourceError(pub String);
 
-/// Something that gives pictures one after the other, on a thread of its own.
-pub trait Source: Send {
+/// Something that gives pictures one after the other, as a task of its own.
+pub trait Source: MayMove {
     /// The next picture, waited for; none at the end.
     ///
     /// # Errors
     /// If there is none for another reason. The source may be asked again.
-    fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError>;
+    fn next(
+        &mut self,
+        control: &Control,
+    ) -> impl Future<Output = Result<Option<Frame>, SourceError>>;
 
     /// How fast it gives pictures.
     fn pace(&self) -> Pace {

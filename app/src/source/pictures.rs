@@ -3,24 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{DynamicImage, ImageDecoder, ImageReader, RgbaImage};
+use image::RgbaImage;
 
 use super::{Control, Frame, Source, SourceError};
-
-/// Endings of files that a folder's pictures are told by.
-const ENDINGS: [&str; 10] = [
-    "png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm",
-];
-
-/// Whether a file's name is a picture's.
-pub fn is_picture(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
-}
+use crate::file::{File, PICTURES};
 
 /// Where a picture of the source is.
 enum Place {
-    File(PathBuf),
+    File(File),
     Memory(Arc<RgbaImage>),
 }
 
@@ -34,8 +24,8 @@ pub struct PictureSource {
 
 impl PictureSource {
     /// One file.
-    pub fn file(path: &Path) -> Self {
-        Self::files(path, vec![path.to_owned()])
+    pub fn file(file: File) -> Self {
+        Self::files(file.name(), vec![file])
     }
 
     /// All pictures of a folder, in the order of their names.
@@ -49,16 +39,18 @@ impl PictureSource {
         let entries = std::fs::read_dir(path).map_err(told)?;
         let entries: Result<Vec<_>, _> = entries.collect();
         let mut files: Vec<PathBuf> = entries.map_err(told)?.iter().map(|e| e.path()).collect();
-        files.retain(|file| is_picture(file) && file.is_file());
+        files.retain(|file| file.is_file());
         files.sort();
+        let mut files: Vec<File> = files.into_iter().map(File::Path).collect();
+        files.retain(File::is_picture);
         if files.is_empty() {
             return Err(SourceError(format!(
                 "{} has no pictures in it: expected files that end in {}",
                 path.display(),
-                ENDINGS.join(", ")
+                PICTURES.join(", ")
             )));
         }
-        Ok(Self::files(path, files))
+        Ok(Self::files(path.display().to_string(), files))
     }
 
     /// One that is in memory already, such as the clipboard's.
@@ -70,10 +62,9 @@ impl PictureSource {
         }
     }
 
-    fn files(path: &Path, files: Vec<PathBuf>) -> Self {
-        let name = path.file_name().unwrap_or(path.as_os_str());
+    fn files(name: String, files: Vec<File>) -> Self {
         Self {
-            name: name.to_string_lossy().into_owned(),
+            name,
             places: files.into_iter().map(Place::File).collect(),
             index: 0,
         }
@@ -81,7 +72,7 @@ impl PictureSource {
 }
 
 impl Source for PictureSource {
-    fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
+    async fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
         let turn = control.take_turn();
         let last = self.places.len() as i64 - 1;
         if turn != 0 {
@@ -95,7 +86,15 @@ impl Source for PictureSource {
         };
         self.index += 1;
         let (name, picture) = match place {
-            Place::File(path) => (path.display().to_string(), Arc::new(open(path)?)),
+            Place::File(file) => {
+                let picture = file.picture().map_err(|error| {
+                    SourceError(format!(
+                        "{} is no picture that can be read: {error}",
+                        file.name()
+                    ))
+                })?;
+                (file.name(), Arc::new(picture))
+            }
             Place::Memory(picture) => (self.name.clone(), picture.clone()),
         };
         Ok(Some(Frame {
@@ -107,25 +106,4 @@ impl Source for PictureSource {
     fn count(&self) -> Option<usize> {
         Some(self.places.len())
     }
-}
-
-/// A picture, turned as its EXIF orientation says.
-///
-/// # Errors
-/// If it cannot be read.
-fn open(path: &Path) -> Result<RgbaImage, SourceError> {
-    let told = |error: image::ImageError| {
-        SourceError(format!(
-            "{} is no picture that can be read: {error}",
-            path.display()
-        ))
-    };
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    let reader = reader.map_err(|error| told(error.into()))?;
-    let mut decoder = reader.into_decoder().map_err(told)?;
-    let orientation = decoder.orientation().map_err(told)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(told)?;
-    picture.apply_orientation(orientation);
-    // The detector sees no alpha either.
-    Ok(DynamicImage::from(picture.into_rgb8()).into_rgba8())
 }

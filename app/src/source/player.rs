@@ -1,17 +1,17 @@
 //! A source on its thread, and the hand that steers it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::{Frame, Grip, Pace, Source, SourceError};
-use crate::platform;
+use crate::platform::{self, MayMove, Signal};
 
 /// What a source is told, from the window.
 #[derive(Debug, Default)]
 pub struct Control {
     state: Mutex<State>,
-    changed: Condvar,
+    changed: Signal,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Control {
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = change(&mut self.state());
-        self.changed.notify_all();
+        self.changed.notify();
         changed
     }
 
@@ -91,24 +91,24 @@ impl Control {
     }
 
     /// Wait for so long, or until somebody wants something else.
-    pub fn wait(&self, duration: Duration) {
-        let state = self.state();
+    pub async fn wait(&self, duration: Duration) {
         let goes_on = |state: &mut State| !state.is_over && state.seek.is_none() && state.turn == 0;
-        let waited = self.changed.wait_timeout_while(state, duration, goes_on);
-        drop(waited.expect("no panic holds the lock"));
+        let wait = self
+            .changed
+            .wait_while(&self.state, Some(duration), goes_on);
+        wait.await;
     }
 
     /// Wait until a picture is wanted; whether one will be.
-    fn wait_for_turn(&self, pace: Pace) -> bool {
-        let state = self.state();
+    async fn wait_for_turn(&self, pace: Pace) -> bool {
         let waits = |state: &mut State| {
             let is_asked =
                 state.plays || state.steps > 0 || state.seek.is_some() || state.turn != 0;
             let has_room = pace == Pace::Live || (state.is_wanted && state.slot.is_none());
             !(state.is_over || is_asked && has_room)
         };
-        let state = self.changed.wait_while(state, waits);
-        !state.expect("no panic holds the lock").is_over
+        self.changed.wait_while(&self.state, None, waits).await;
+        !self.state().is_over
     }
 }
 
@@ -126,7 +126,7 @@ static IDS: AtomicU64 = AtomicU64::new(1);
 
 impl Player {
     /// Let a source run; `notify` is called whenever it gave a picture, or stopped.
-    pub fn new(mut source: impl Source + 'static, notify: impl Fn() + Send + 'static) -> Self {
+    pub fn new(mut source: impl Source + 'static, notify: impl Fn() + MayMove + 'static) -> Self {
         let control = Arc::new(Control::default());
         if source.count().is_some() {
             // The first is looked at until another is asked for.
@@ -139,9 +139,9 @@ impl Player {
             length: source.length(),
             count: source.count(),
         };
-        platform::spawn("source", move || {
-            while control.wait_for_turn(source.pace()) {
-                let next = source.next(&control);
+        platform::spawn("source", async move || {
+            while control.wait_for_turn(source.pace()).await {
+                let next = source.next(&control).await;
                 control.change(|state| match next {
                     Ok(Some(frame)) => {
                         state.steps = state.steps.saturating_sub(1);

@@ -47,9 +47,9 @@ impl Default for SceneSource {
 }
 
 impl Source for SceneSource {
-    fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
+    async fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
         if let Some(last) = self.last {
-            platform::sleep(INTERVAL.saturating_sub(last.elapsed()));
+            platform::sleep(INTERVAL.saturating_sub(last.elapsed())).await;
             // However long it was paused.
             self.time += last.elapsed().min(LONGEST_STEP).as_secs_f64();
         }

@@ -1,6 +1,5 @@
 //! Videos from files, played by the clock.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +7,11 @@ use fpn_wgpu::video::{Video, VideoError, VideoFrame};
 use web_time::Instant;
 
 use super::{Control, Frame, Source, SourceError};
+use crate::file::File;
 
 /// A video as a source.
 pub struct VideoSource {
-    path: PathBuf,
+    file: File,
     video: Video,
     number: u64,
     /// The picture that is shown next, where it is decoded already.
@@ -27,10 +27,10 @@ impl VideoSource {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn open(path: &Path) -> Result<Self, SourceError> {
+    pub fn open(file: File) -> Result<Self, SourceError> {
         Ok(Self {
-            path: path.to_owned(),
-            video: Video::open(path).map_err(|error| told(path, &error))?,
+            video: file.video().map_err(|error| told(&file, &error))?,
+            file,
             number: 0,
             next: None,
             last: 0.0,
@@ -43,7 +43,7 @@ impl VideoSource {
             return Ok(Some(next));
         }
         let frame = self.video.next().transpose();
-        let frame = frame.map_err(|error| told(&self.path, &error))?;
+        let frame = frame.map_err(|error| told(&self.file, &error))?;
         self.number += u64::from(frame.is_some());
         Ok(frame)
     }
@@ -51,7 +51,10 @@ impl VideoSource {
     /// Go to the picture at a time. Pictures lean on those before them, so all up to it are decoded.
     fn seek(&mut self, time: f64, control: &Control) -> Result<(), SourceError> {
         if time < self.last {
-            self.video = Video::open(&self.path).map_err(|error| told(&self.path, &error))?;
+            self.video = self
+                .file
+                .video()
+                .map_err(|error| told(&self.file, &error))?;
             (self.number, self.next, self.last) = (0, None, 0.0);
         }
         let mut last = None;
@@ -67,12 +70,12 @@ impl VideoSource {
     }
 }
 
-fn told(path: &Path, error: &VideoError) -> SourceError {
-    SourceError(format!("{} {error}", path.display()))
+fn told(file: &File, error: &VideoError) -> SourceError {
+    SourceError(format!("{} {error}", file.name()))
 }
 
 impl Source for VideoSource {
-    fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
+    async fn next(&mut self, control: &Control) -> Result<Option<Frame>, SourceError> {
         if let Some(time) = control.take_seek() {
             self.seek(time, control)?;
             self.began = None;
@@ -108,12 +111,13 @@ impl Source for VideoSource {
                 None => break,
             }
         }
-        control.wait(due(&frame, began).saturating_duration_since(now));
+        let due = due(&frame, began);
+        control.wait(due.saturating_duration_since(now)).await;
         self.last = frame.time;
         Ok(Some(Frame {
             number: self.number - 1,
             time: frame.time,
-            ..Frame::new(Arc::new(frame.picture), &self.path.display().to_string())
+            ..Frame::new(Arc::new(frame.picture), &self.file.name())
         }))
     }
 

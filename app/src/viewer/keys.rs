@@ -25,7 +25,7 @@ fn given(context: &Context, actions: &mut Vec<Action>) {
             }
         }
         for file in &input.raw.dropped_files {
-            actions.push(Action::Open(file.path().to_owned()));
+            actions.push(Action::Dropped(file.clone()));
         }
     });
 }

@@ -5,7 +5,6 @@ mod keys;
 mod saving;
 mod textures;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,12 +13,12 @@ use eframe::egui::{self, Color32, Context, Panel as Side, Ui, ViewportCommand};
 use eframe::wgpu::Error;
 use eframe::{App, CreationContext, Frame as EframeFrame, Storage};
 use fpn_wgpu::gpu::Gpu;
-use fpn_wgpu::video::Video;
 use web_time::Instant;
 
 use self::textures::Texture;
 use crate::action::Action;
 use crate::engine::{Choice, Engine, Event, Seen, Views, WeightsChoice};
+use crate::file::File;
 use crate::history::History;
 use crate::measure::Measurement;
 use crate::paint::HeatMaps;
@@ -27,9 +26,7 @@ use crate::panels;
 use crate::panels::levels::Tiles;
 use crate::platform::{self, Dialog};
 use crate::recorder::{Ended, Recorder};
-use crate::source::{
-    CameraSource, Frame, PictureSource, Player, SceneSource, Source, VideoSource, is_picture,
-};
+use crate::source::{CameraSource, Frame, PictureSource, Player, SceneSource, Source, VideoSource};
 use crate::state::{BoxStage, ModelState, Panel, RangeChoice, State, View};
 use crate::wake::Wake;
 use crate::window;
@@ -130,7 +127,7 @@ impl Viewer {
             Some(source) if platform::is_camera(&source) => {
                 viewer.apply(Action::Camera(source, None))
             }
-            Some(source) => viewer.apply(Action::Open(source.into())),
+            Some(source) => viewer.apply(Action::Open(File::Path(source.into()))),
         }
         viewer
     }
@@ -214,7 +211,16 @@ impl Viewer {
                 });
             }
             Action::Cameras(cameras) => self.state.cameras = cameras,
-            Action::Open(path) => self.open(&path),
+            Action::Open(file) => self.open(file),
+            Action::Dropped(file) => {
+                let (sender, wake) = (self.sender.clone(), self.wake.clone());
+                platform::dropped(&file, move |file| {
+                    let action = file.map_or_else(Action::Refuse, Action::Open);
+                    sender.send(FromElsewhere::Action(action)).ok();
+                    wake.wake();
+                });
+            }
+            Action::Refuse(told) => self.state.tell(told, true),
             Action::Ask(dialog) => self.ask(dialog),
             Action::Paste(pasted) => {
                 let [width, height] = pasted.size.map(|side| side as u32);
@@ -292,31 +298,31 @@ impl Viewer {
     }
 
     /// A file is what its content says.
-    fn open(&mut self, path: &Path) {
-        let told = match path {
-            path if !path.exists() => Err(format!("{} does not exist", path.display())),
-            path if path.is_dir() => PictureSource::folder(path)
+    fn open(&mut self, file: File) {
+        let told = match file {
+            File::Path(path) if !path.exists() => Err(format!("{} does not exist", path.display())),
+            File::Path(path) if path.is_dir() => PictureSource::folder(&path)
                 .map(|source| self.watch(source))
                 .map_err(|error| error.to_string()),
-            path if Video::is_in(path) => VideoSource::open(path)
+            file if file.is_video() => VideoSource::open(file)
                 .map(|source| self.watch(source))
                 .map_err(|error| error.to_string()),
-            path if is_picture(path) => {
-                self.watch(PictureSource::file(path));
+            file if file.is_picture() => {
+                self.watch(PictureSource::file(file));
                 Ok(())
             }
-            path if fpn_wgpu::Checkpoint::is_in(path) => {
+            file if file.is_checkpoint() => {
                 let choice = Choice {
-                    weights: WeightsChoice::File(path.to_owned()),
+                    weights: WeightsChoice::File(file),
                     architecture: None,
                     ..self.state.choice.clone()
                 };
                 self.load(choice);
                 Ok(())
             }
-            path => Err(format!(
+            file => Err(format!(
                 "{} is neither a picture, a video (y4m, AVI, mp4) nor a checkpoint (PyTorch, safetensors)",
-                path.display()
+                file.name()
             )),
         };
         if let Err(told) = told {
@@ -326,19 +332,7 @@ impl Viewer {
 
     fn ask(&self, dialog: Dialog) {
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        platform::ask(dialog, move |path| {
-            let action = match dialog {
-                Dialog::Picture | Dialog::Folder | Dialog::Checkpoint => Action::Open(path),
-                Dialog::SaveAnnotated => Action::Save {
-                    path,
-                    annotated: true,
-                },
-                Dialog::SavePicture => Action::Save {
-                    path,
-                    annotated: false,
-                },
-                Dialog::RecordJson | Dialog::RecordVideo => Action::Record(path),
-            };
+        platform::ask(dialog, move |action| {
             sender.send(FromElsewhere::Action(action)).ok();
             wake.wake();
         });

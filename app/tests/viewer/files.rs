@@ -15,7 +15,7 @@ use super::support::{folder, open, scene, until, until_found};
 /// Opens a file, and waits for what is said of it.
 fn said_of(viewer: &mut Harness<'_, Viewer>, path: &Path, expected: &str) {
     let before = viewer.state().state().shown.clone();
-    viewer.state_mut().apply(Action::Open(path.to_owned()));
+    viewer.state_mut().apply(Action::Open(path.into()));
     let name = path.file_name().expect("it has a name").to_string_lossy();
     until(viewer, &format!("{name} {expected}"), |state| {
         let told = |message: &fpn_viewer::Message| {
@@ -68,7 +68,9 @@ fn what_cannot_be_opened_is_told_and_the_last_picture_stays() {
     std::fs::create_dir(&none).expect("a folder can be made");
     said_of(&mut viewer, &none, "has no pictures in it");
     // It goes on.
-    viewer.state_mut().apply(Action::Open(scene(&folder, 4)));
+    viewer
+        .state_mut()
+        .apply(Action::Open(scene(&folder, 4).as_path().into()));
     until(&mut viewer, "the next picture", |state| {
         state
             .shown
@@ -108,7 +110,9 @@ fn a_checkpoint_of_another_model_is_told_and_the_detector_stays() {
     std::fs::write(&path, bytes).expect("a file can be written");
     let mut viewer = open([900.0, 600.0], None);
     until_found(&mut viewer);
-    viewer.state_mut().apply(Action::Open(path));
+    viewer
+        .state_mut()
+        .apply(Action::Open(path.as_path().into()));
     until(&mut viewer, "a sentence", |state| {
         state
             .messages
@@ -151,7 +155,9 @@ fn a_checkpoint_is_loaded_while_the_last_detector_goes_on() {
     std::fs::write(&path, bytes).expect("a file can be written");
     let mut viewer = open([900.0, 600.0], None);
     until_found(&mut viewer);
-    viewer.state_mut().apply(Action::Open(path));
+    viewer
+        .state_mut()
+        .apply(Action::Open(path.as_path().into()));
     until(&mut viewer, "the checkpoint's detector", |state| {
         state
             .shown

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use fpn_wgpu::models::Architecture;
+use fpn_wgpu::weights::Checkpoint;
 use fpn_wgpu::weights::fetch::WeightsFolder;
-use fpn_wgpu::weights::{Checkpoint, WeightsError};
 
 mod known;
 mod list;
@@ -34,18 +34,13 @@ impl FetchArgs {
         let forbidden = self.offline.then_some("--offline forbids it");
         let mut progress = FetchProgress::new(known, &folder);
         let path = folder.get(known, forbidden, &mut |news| progress.tell(news))?;
-        named(known.open(&path), &path)
+        Ok(known.described(open(&path)?))
     }
 }
 
 /// The checkpoint at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
-    named(Checkpoint::open(path), path)
-}
-
-/// What is wrong with a file, with its name.
-fn named(opened: Result<Checkpoint, WeightsError>, path: &Path) -> Result<Checkpoint> {
-    opened.map_err(|error| anyhow!("{} {error}", path.display()))
+    Checkpoint::open(path).map_err(|error| anyhow!("{} {error}", path.display()))
 }
 
 /// The option was given what is neither a file nor a name.
