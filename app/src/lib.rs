@@ -12,6 +12,7 @@ mod measure;
 mod paint;
 mod panels;
 mod platform;
+#[cfg(not(target_arch = "wasm32"))]
 mod program;
 mod recorder;
 mod source;
@@ -23,6 +24,9 @@ mod window;
 pub use action::Action;
 pub use engine::{Choice, DeviceChoice, InputSize, ModelCard, Seen, WeightsChoice};
 pub use file::File;
+#[cfg(target_arch = "wasm32")]
+pub use platform::keep_built_in;
+#[cfg(not(target_arch = "wasm32"))]
 pub use program::run;
 pub use state::{Message, State};
 pub use viewer::{Start, Viewer};

@@ -132,20 +132,24 @@ impl Form for Lines {
             self.file.write_all(b"\n")?;
             self.has_head = true;
         }
-        let report = FrameReport {
-            frame: seen.frame.number,
-            time: seen.frame.time,
-            width: seen.detections.width,
-            height: seen.detections.height,
-            detections: visible,
-        };
-        serde_json::to_writer(&mut self.file, &report)?;
+        serde_json::to_writer(&mut self.file, &report(seen, visible))?;
         Ok(self.file.write_all(b"\n")?)
     }
 
     fn end(self: Box<Self>) -> Result<u64, Box<dyn Error>> {
         whole(self.file)?;
         Ok(0)
+    }
+}
+
+/// What was found in a picture, as a line of a recording has it.
+pub fn report<'a>(seen: &Seen, found: &'a [Detection]) -> FrameReport<'a> {
+    FrameReport {
+        frame: seen.frame.number,
+        time: seen.frame.time,
+        width: seen.detections.width,
+        height: seen.detections.height,
+        detections: found,
     }
 }
 

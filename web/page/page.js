@@ -8,6 +8,7 @@
 //   seed       of the random weights and the generated picture
 //   bench      frames to measure after the first
 
+import { checkBrowser, fail, say } from "./browser.js";
 import { draw, showTable } from "./drawing.js";
 
 const WHOLE = { pattern: /^\d+$/, kind: "a whole number" };
@@ -44,19 +45,6 @@ function parameters() {
     }
   }
   return found;
-}
-
-function checkBrowser() {
-  if (navigator.gpu) return;
-  if (!isSecureContext) {
-    throw new Error(
-      "a browser offers WebGPU only to pages from https:// or localhost: open this page from there",
-    );
-  }
-  throw new Error(
-    "this browser offers no WebGPU: use Chrome or Edge 113, Firefox 141 or Safari 26, or newer; " +
-      "on Linux, Chrome may need the flag at chrome://flags/#enable-unsafe-webgpu",
-  );
 }
 
 async function fetchFrom(url, what) {
@@ -158,16 +146,6 @@ function stopwatch() {
     last = now;
   };
   return { laps, lap };
-}
-
-function say(text) {
-  document.getElementById("message").textContent = text;
-}
-
-function fail(error) {
-  const text = error?.message ?? String(error);
-  say(text.charAt(0).toUpperCase() + text.slice(1) + ".");
-  document.body.dataset.state = "error";
 }
 
 function fillForm(names, asked) {

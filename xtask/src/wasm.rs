@@ -49,23 +49,23 @@ impl Compiler {
         }
     }
 
-    /// Compile the page's module in the profile `web`; where it lies then.
+    /// Compile modules of the page, packages, in the profile `web`; the folder where they lie then.
     ///
     /// # Errors
-    /// If it does not compile.
-    pub fn build(self) -> Result<PathBuf> {
+    /// If they do not compile.
+    pub fn build(self, packages: &[&str]) -> Result<PathBuf> {
         let (mut command, folder) = match self {
             Self::Rustup => (cargo(["build"]), "target"),
             Self::Debian => (debian_cargo(), "target/wasm"),
         };
         command
-            .args(["--package", "fpn-web", "--lib", "--profile", "web"])
+            .args(packages.iter().flat_map(|package| ["--package", package]))
+            .args(["--lib", "--profile", "web"])
             .args(["--target", TARGET, "--target-dir", folder])
             // Random numbers come from the browser.
             .env("RUSTFLAGS", "--cfg getrandom_backend=\"wasm_js\"");
         run(&mut command)?;
-        let module = format!("{folder}/{TARGET}/web/fpn_web.wasm");
-        Ok(root().join(module))
+        Ok(root().join(format!("{folder}/{TARGET}/web")))
     }
 }
 

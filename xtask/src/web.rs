@@ -12,27 +12,41 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::root;
 use crate::wasm::Compiler;
 
-/// What a browser fetches, but for some small files.
-const FILES: [&str; 2] = ["fpn_web_bg.wasm", "fpn_web.js"];
+/// The page's modules: the viewer, and the detector alone for an address that says what to look at.
+const MODULES: [(&str, &str); 2] = [("fpn-web-viewer", "fpn_web_viewer"), ("fpn-web", "fpn_web")];
+
+/// What lies beside them: the weights that the viewer begins with, and what is shown where it cannot run.
+const BESIDE: [(&str, &str); 2] = [
+    (
+        "src/weights/pyramid_tiny.safetensors",
+        "pyramid_tiny.safetensors",
+    ),
+    ("docs/viewer.png", "viewer.png"),
+];
 
 /// Build the page into `target/web`, and print how large its files are.
 ///
 /// # Errors
 /// If there is no compiler for browsers, or the page does not compile.
 pub fn build() -> Result<PathBuf> {
-    let module = Compiler::find()?.build()?;
+    let compiled = Compiler::find()?.build(&MODULES.map(|(package, _)| package))?;
     let folder = root().join("target/web");
     std::fs::create_dir_all(&folder)?;
-    let mut bindgen = Bindgen::new();
-    bindgen
-        .input_path(module)
-        .web(true)?
-        .omit_default_module_path(false)
-        .typescript(false)
-        .remove_name_section(true)
-        .remove_producers_section(true)
-        .generate(&folder)
-        .context("wasm-bindgen failed")?;
+    for (_, module) in MODULES {
+        let mut bindgen = Bindgen::new();
+        bindgen
+            .input_path(compiled.join(module).with_extension("wasm"))
+            .web(true)?
+            .omit_default_module_path(false)
+            .typescript(false)
+            .remove_name_section(true)
+            .remove_producers_section(true)
+            .generate(&folder)
+            .context("wasm-bindgen failed")?;
+    }
+    for (from, to) in BESIDE {
+        std::fs::copy(root().join(from), folder.join(to))?;
+    }
     for file in std::fs::read_dir(root().join("web/page"))? {
         let file = file?;
         std::fs::copy(file.path(), folder.join(file.file_name()))?;
@@ -57,26 +71,31 @@ pub fn serve(port: u16) -> Result<()> {
     Ok(())
 }
 
+/// For each module with its glue, and for the weights: as they are, and as a server may send them.
 fn print_sizes(folder: &Path) -> Result<()> {
     println!("{}", folder.canonicalize()?.display());
-    let mut total = [0; 2];
-    for name in FILES {
-        let bytes = std::fs::read(folder.join(name))?;
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(&bytes)?;
-        let sizes = [bytes.len(), gzip.finish()?.len()];
-        print_size(name, sizes);
-        total = [0, 1].map(|index| total[index] + sizes[index]);
+    for (_, module) in MODULES {
+        let files = [format!("{module}_bg.wasm"), format!("{module}.js")];
+        print_size(folder, module, &files)?;
     }
-    print_size("together", total);
-    Ok(())
+    let weights = "pyramid_tiny.safetensors".to_owned();
+    print_size(folder, "pyramid_tiny", &[weights])
 }
 
-fn print_size(name: &str, [raw, gzip]: [usize; 2]) {
+fn print_size(folder: &Path, name: &str, files: &[String]) -> Result<()> {
+    let [mut raw, mut gzip] = [0; 2];
+    for file in files {
+        let bytes = std::fs::read(folder.join(file))?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&bytes)?;
+        raw += bytes.len();
+        gzip += encoder.finish()?.len();
+    }
     let kilobytes = |bytes: usize| bytes as f64 / 1e3;
     println!(
         "  {name:<20} {:>8.1} kB, gzip {:>8.1} kB",
         kilobytes(raw),
         kilobytes(gzip)
     );
+    Ok(())
 }

@@ -6,11 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use fpn_wgpu::Checkpoint;
 use fpn_wgpu::gpu::{Gpu, adapters};
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::models::{Architecture, Selection};
 use fpn_wgpu::plan::MapKind;
-use fpn_wgpu::weights::{self, Checkpoint};
 use fpn_wgpu::{BuildError, Detector, DetectorBuilder};
 use web_time::Instant;
 
@@ -160,7 +160,7 @@ fn open(choice: &Choice) -> Result<Checkpoint, String> {
     match &choice.weights {
         WeightsChoice::BuiltIn => {
             let architecture = choice.architecture.unwrap_or(PYRAMID_TINY);
-            weights::builtin(architecture).ok_or_else(|| {
+            platform::built_in(architecture).ok_or_else(|| {
                 format!("{architecture} has no weights of its own, as {PYRAMID_TINY} has: open a checkpoint")
             })
         }

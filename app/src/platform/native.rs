@@ -13,9 +13,10 @@ use eframe::egui::DroppedFileHandle;
 pub use fpn_camera::{CameraError, CameraInfo};
 use fpn_wgpu::Checkpoint;
 use fpn_wgpu::gpu::{Gpu, adapters};
-use fpn_wgpu::weights::WeightsError;
+use fpn_wgpu::models::Architecture;
 use fpn_wgpu::weights::fetch::{News, Tell, WeightsFolder};
 use fpn_wgpu::weights::official::Known;
+use fpn_wgpu::weights::{self, WeightsError};
 use image::{DynamicImage, ImageFormat, RgbaImage};
 use tempfile::NamedTempFile;
 
@@ -129,6 +130,11 @@ pub fn ask(dialog: Dialog, chosen: impl FnOnce(Action) + MayMove + 'static) {
 /// A file that was dropped on the window.
 pub fn dropped(file: &DroppedFileHandle, found: impl FnOnce(Result<File, String>)) {
     found(Ok(File::Path(file.path().to_owned())));
+}
+
+/// The weights that come with the program.
+pub fn built_in(architecture: Architecture) -> Option<Checkpoint> {
+    weights::builtin(architecture)
 }
 
 /// Whether a file begins as a checkpoint.

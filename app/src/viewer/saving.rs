@@ -1,16 +1,17 @@
 //! What leaves the window: pictures, JSON, recordings.
 
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
 use fpn_wgpu::annotate::annotate;
 use fpn_wgpu::{Detections, Picture, Report};
-use image::DynamicImage;
+use image::{DynamicImage, ImageFormat};
 
 use super::{FromElsewhere, Viewer};
 use crate::engine::Seen;
 use crate::platform;
-use crate::recorder::{Ended, Recorder};
+use crate::recorder::{Ended, Recorder, report};
 
 impl Viewer {
     /// The detections that are shown.
@@ -47,6 +48,27 @@ impl Viewer {
             }
             Err(error) => self.state.tell(error.to_string(), true),
         }
+    }
+
+    /// What is shown, for a program that drives the viewer: all that was found, down to the lowest score, as a line of a
+    /// recording has it; and the picture, a PNG.
+    ///
+    /// # Errors
+    /// If one of them cannot be encoded.
+    pub fn shown(&self) -> Option<Result<(String, Vec<u8>), String>> {
+        let seen = self.state.shown.as_ref()?;
+        let encode = || {
+            let report = serde_json::to_string(&report(seen, &seen.detections.items));
+            let picture = DynamicImage::from(seen.frame.picture.as_ref().clone());
+            let mut encoded = Cursor::new(Vec::new());
+            let written = picture.write_to(&mut encoded, ImageFormat::Png);
+            written.map_err(|error| error.to_string())?;
+            Ok((
+                report.map_err(|error| error.to_string())?,
+                encoded.into_inner(),
+            ))
+        };
+        Some(encode())
     }
 
     pub(super) fn save_picture(&mut self, path: &Path, annotated: bool) {

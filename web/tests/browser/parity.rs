@@ -96,7 +96,8 @@ fn detect(chromium: &Chromium, query: &str) -> Report {
     report
 }
 
-fn assert_same(found: &[Found], expected: &[Found]) {
+/// One to one, within what two drivers of one kind may differ by.
+pub fn assert_same(found: &[Found], expected: &[Found]) {
     assert_eq!(found.len(), expected.len());
     let mut free: Vec<&Found> = found.iter().collect();
     for expected in expected {

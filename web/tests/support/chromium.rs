@@ -12,6 +12,7 @@ use headless_chrome::protocol::cdp::Page::{
 };
 use headless_chrome::protocol::cdp::types::Event;
 use headless_chrome::{Browser, LaunchOptions, Tab};
+use image::RgbImage;
 use serde::de::DeserializeOwned;
 
 /// Longest that a page may take.
@@ -124,7 +125,11 @@ impl Chromium {
             .lock()
             .expect("no panic holds the lock")
             .clear();
-        let url = self.server.url(&format!("?{query}"));
+        let query = match query {
+            "" => String::new(),
+            query => format!("?{query}"),
+        };
+        let url = self.server.url(&query);
         self.tab.navigate_to(&url).expect("the page opens");
         self.tab.wait_until_navigated().expect("the page opens");
         let start = Instant::now();
@@ -184,10 +189,18 @@ impl Chromium {
 
     /// Keep what is on the screen as `target/web/NAME.png`.
     pub fn keep_screenshot(&self, name: &str) {
+        self.screenshot(name);
+    }
+
+    /// The same, and look at it.
+    pub fn screenshot(&self, name: &str) -> RgbImage {
         let format = CaptureScreenshotFormatOption::Png;
         let shot = self.tab.capture_screenshot(format, None, None, true);
+        let shot = shot.expect("a screenshot is taken");
         let file = target().join("web").join(name).with_extension("png");
-        std::fs::write(file, shot.expect("a screenshot is taken")).expect("it can be written");
+        std::fs::write(file, &shot).expect("it can be written");
+        let drawn = image::load_from_memory(&shot).expect("Chromium writes PNG");
+        drawn.into_rgb8()
     }
 }
 
