@@ -1,4 +1,5 @@
-// The viewer, live: the built-in scene first, then whatever the user shows it. Nothing leaves this device.
+// The viewer, live: the built-in scene first (with #camera in the address, the camera), then whatever the user shows it.
+// Nothing leaves this device.
 
 import { checkBrowser, fail, say } from "./browser.js";
 
@@ -12,7 +13,8 @@ async function run() {
   await load();
   const canvas = document.getElementById("viewer");
   // For whoever drives the page: what is shown, with what was found in it.
-  window.view = await View.open(canvas, weights);
+  const source = location.hash === "#camera" ? "camera" : undefined;
+  window.view = await View.open(canvas, weights, source);
   document.body.dataset.state = "live";
   canvas.focus();
 }

@@ -340,14 +340,16 @@ impl Worker {
             let mut made = pin!(loader.load(choice, &is_wanted));
             let mut looked = Instant::now();
             loop {
-                let polled = poll_fn(|context| Poll::Ready(made.as_mut().poll(context))).await;
-                if let Poll::Ready(outcome) = polled {
+                let polled = poll_fn(|context| match made.as_mut().poll(context) {
+                    Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+                    Poll::Pending if looked.elapsed() > BETWEEN_LOOKS => Poll::Ready(None),
+                    Poll::Pending => Poll::Pending,
+                });
+                if let Some(outcome) = polled.await {
                     break outcome;
                 }
-                if looked.elapsed() > BETWEEN_LOOKS {
-                    self.look_at_newest().await;
-                    looked = Instant::now();
-                }
+                self.look_at_newest().await;
+                looked = Instant::now();
             }
         };
         self.loader = loader;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use eframe::egui::DroppedFileHandle;
+use eframe::egui::{Context, DroppedFileHandle, ViewportCommand};
 pub use fpn_camera::{CameraError, CameraInfo};
 use fpn_wgpu::Checkpoint;
 use fpn_wgpu::gpu::{Gpu, adapters};
@@ -104,6 +104,11 @@ impl Signal {
 /// drawn by software, it would stall while a detector computes on the same queue.
 pub fn can_share(gpu: &Gpu) -> bool {
     !adapters::is_software(gpu.info())
+}
+
+/// The device that draws the window is lost: another window follows.
+pub fn lost(context: &Context) {
+    context.send_viewport_cmd(ViewportCommand::Close);
 }
 
 /// Ask for a file; what is to be done with it is told from another thread, unless there is none.

@@ -66,6 +66,11 @@ export function closeCamera({ track }) {
   track.stop();
 }
 
+/** The page cannot go on: it is told as a fault of its own would be. */
+export function refuse(told) {
+  dispatchEvent(new ErrorEvent("error", { error: new Error(told) }));
+}
+
 /** A file that the user chooses, or none. */
 export function pick(accept) {
   const input = Object.assign(document.createElement("input"), { type: "file", accept });

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eframe::egui::DroppedFileHandle;
+use eframe::egui::{Context, DroppedFileHandle};
 use fpn_wgpu::Checkpoint;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
@@ -40,6 +40,7 @@ extern "C" {
     fn camera_picture(camera: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = closeCamera)]
     fn close_camera(camera: &JsValue);
+    fn refuse(told: &str);
     fn pick(accept: &str) -> Promise;
     #[wasm_bindgen(js_name = bytesOf)]
     fn bytes_of(file: &JsValue) -> Promise;
@@ -132,6 +133,11 @@ impl Signal {
 /// Whether a detector can compute on the device that draws the window: the browser sees to it that the page goes on.
 pub fn can_share(_gpu: &Gpu) -> bool {
     true
+}
+
+/// The device that draws the page is lost, and the page with it: its user is told.
+pub fn lost(_context: &Context) {
+    refuse("the browser lost the GPU that this page is drawn by: load the page again");
 }
 
 /// The weights that came with the page, of pyramid_tiny.
@@ -247,6 +253,7 @@ impl Camera {
     /// If there is none, or it may not be used.
     pub async fn open(id: &str, size: Option<[u32; 2]>) -> Result<Self, CameraError> {
         let [width, height] = size.unwrap_or([640, 480]);
+        let id = if is_camera(id) { "" } else { id };
         let opened = JsFuture::from(open_camera(id, width, height)).await;
         let opened = opened.map_err(|thrown| CameraError::of(&thrown));
         opened.map(Self)
@@ -293,7 +300,7 @@ pub fn find_cameras(found: impl FnOnce(Vec<CameraInfo>) + 'static) {
     });
 }
 
-/// Whether that is what a camera is opened by.
+/// Whether that is what the browser's usual camera is opened by.
 pub fn is_camera(name: &str) -> bool {
     name == "camera"
 }

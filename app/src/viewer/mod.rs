@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use eframe::egui::{self, Color32, Context, Panel as Side, Ui, ViewportCommand};
+use eframe::egui::{self, Color32, Context, Panel as Side, Ui};
 use eframe::wgpu::Error;
 use eframe::{App, CreationContext, Frame as EframeFrame, Storage};
 use fpn_wgpu::gpu::Gpu;
@@ -407,7 +407,7 @@ impl App for Viewer {
         // Not when a window that the user closed lets go of its device.
         self.is_lost = self.is_losing();
         if self.is_lost {
-            context.send_viewport_cmd(ViewportCommand::Close);
+            platform::lost(context);
             return;
         }
         let events: Vec<Event> = self.engine.events().collect();
@@ -497,6 +497,12 @@ impl App for Viewer {
         for action in actions {
             self.apply(action);
         }
+    }
+
+    /// For the page, which asks what is shown.
+    #[cfg(target_arch = "wasm32")]
+    fn as_any_mut(&mut self) -> Option<&mut dyn std::any::Any> {
+        Some(self)
     }
 
     fn save(&mut self, storage: &mut dyn Storage) {

@@ -1,6 +1,5 @@
 //! The viewer on the page, at an address that asks for nothing.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -40,7 +39,11 @@ fn shown(chromium: &Chromium) -> Shown {
     let began = Instant::now();
     loop {
         match chromium.text(SHOWN).as_str() {
-            "" => assert!(began.elapsed() < PATIENCE, "{}", chromium.message()),
+            "" if began.elapsed() < PATIENCE => {}
+            "" => {
+                chromium.keep_screenshot("viewer-failed");
+                panic!("nothing is shown: {:?}", chromium.console());
+            }
             text => return serde_json::from_str(text).expect("it is as expected"),
         }
         std::thread::sleep(Duration::from_millis(300));
@@ -49,13 +52,13 @@ fn shown(chromium: &Chromium) -> Shown {
 
 #[test]
 fn the_scene_is_looked_at_at_once_and_what_is_found_is_what_the_library_finds() {
-    let chromium = Chromium::new(BTreeMap::new());
+    let chromium = Chromium::drawing();
     assert_eq!(chromium.open(""), "live", "{}", chromium.message());
     println!("alive after {} ms", chromium.age());
     let first = shown(&chromium);
     println!("first boxes after {} ms", chromium.age());
     assert_eq!([first.report.width, first.report.height], [640, 480]);
-    let drawn = chromium.screenshot("viewer");
+    let drawn = chromium.screenshot("viewer-scene");
     let colours: std::collections::HashSet<_> = drawn.pixels().step_by(4).collect();
     assert!(colours.len() > 1000, "{} colours", colours.len());
     assert_eq!(chromium.console(), Vec::<String>::new());

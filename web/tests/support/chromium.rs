@@ -32,6 +32,13 @@ const FLAGS: [&str; 7] = [
 /// Lets Chromium offer WebGPU on any driver, SwiftShader where there is no GPU.
 const WEBGPU: &str = "--enable-unsafe-webgpu";
 
+/// Lets it draw on a canvas by its own driver, SwiftShader, which otherwise serves computations alone.
+const DRAWING: [&str; 3] = [
+    "--enable-features=Vulkan",
+    "--use-vulkan=swiftshader",
+    "--use-angle=swiftshader",
+];
+
 /// Notes every task of the page's main thread that takes longer than 50 ms.
 const WATCH_TASKS: &str = "
     window.longTasks = [];
@@ -56,6 +63,16 @@ impl Chromium {
     /// With WebGPU.
     pub fn new(files: BTreeMap<String, Vec<u8>>) -> Self {
         Self::launch(files, &[WEBGPU])
+    }
+
+    /// With WebGPU, also on canvases.
+    pub fn drawing() -> Self {
+        let icd = std::env::var("VK_ICD_FILENAMES").unwrap_or_default();
+        let mut flags = vec![WEBGPU];
+        if icd.contains("swiftshader") {
+            flags.extend(DRAWING);
+        }
+        Self::launch(BTreeMap::new(), &flags)
     }
 
     /// As a browser that has none.
@@ -130,12 +147,17 @@ impl Chromium {
             query => format!("?{query}"),
         };
         let url = self.server.url(&query);
+        // What is left says nothing of what comes.
+        self.text("document.body.dataset.state = 'left'");
         self.tab.navigate_to(&url).expect("the page opens");
-        self.tab.wait_until_navigated().expect("the page opens");
         let start = Instant::now();
         loop {
-            let state = self.text("document.body.dataset.state");
-            if state != "loading" {
+            // Between two pages nothing can be asked.
+            let state = self.tab.evaluate("document.body?.dataset.state", false);
+            let state = state.ok().and_then(|state| state.value);
+            if let Some(serde_json::Value::String(state)) = state
+                && !["left", "loading"].contains(&state.as_str())
+            {
                 return state;
             }
             assert!(start.elapsed() < PATIENCE, "{query}: {}", self.message());

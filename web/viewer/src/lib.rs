@@ -29,16 +29,24 @@ pub struct Shown {
 
 #[wasm_bindgen]
 impl View {
-    /// On a canvas; the built-in scene first. `weights` are pyramid_tiny's.
+    /// On a canvas; the built-in scene first, or the `source` "camera". `weights` are pyramid_tiny's.
     ///
     /// # Errors
     /// If the canvas cannot be drawn on.
-    pub async fn open(canvas: HtmlCanvasElement, weights: Vec<u8>) -> Result<View, JsValue> {
+    pub async fn open(
+        canvas: HtmlCanvasElement,
+        weights: Vec<u8>,
+        source: Option<String>,
+    ) -> Result<View, JsValue> {
         fpn_viewer::keep_built_in(weights);
         let mut options = WebOptions::default();
         options.wgpu_options.wgpu_setup = fpn_viewer::setup();
+        let start = Start {
+            source,
+            ..Start::default()
+        };
         let create = Box::new(|creation: &eframe::CreationContext<'_>| {
-            let viewer: Box<dyn eframe::App> = Box::new(Viewer::new(creation, Start::default()));
+            let viewer: Box<dyn eframe::App> = Box::new(Viewer::new(creation, start));
             Ok(viewer)
         });
         let runner = WebRunner::new();
