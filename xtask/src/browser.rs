@@ -44,6 +44,8 @@ fn in_chromium(kind: &str) -> Result<()> {
         "fpn",
         "--example",
         "page",
+        "--example",
+        "animation",
     ]))?;
     // One profile, so that both kinds share what they are built from.
     let mut command = cargo([kind, "--profile", "release", "--package", "fpn-web"]);

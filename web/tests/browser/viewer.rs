@@ -52,20 +52,44 @@ fn shown(chromium: &Chromium) -> Shown {
 
 #[test]
 fn the_scene_is_looked_at_at_once_and_what_is_found_is_what_the_library_finds() {
-    let chromium = Chromium::drawing();
+    let chromium = Chromium::drawing(&[]);
     assert_eq!(chromium.open(""), "live", "{}", chromium.message());
     println!("alive after {} ms", chromium.age());
     let first = shown(&chromium);
     println!("first boxes after {} ms", chromium.age());
-    assert_eq!([first.report.width, first.report.height], [640, 480]);
     let drawn = chromium.screenshot("viewer-scene");
     let colours: std::collections::HashSet<_> = drawn.pixels().step_by(4).collect();
     assert!(colours.len() > 1000, "{} colours", colours.len());
     assert_eq!(chromium.console(), Vec::<String>::new());
+    assert_found(&first);
+}
 
+/// The same through a camera that shows a video of it, mirrored.
+#[test]
+fn a_camera_is_looked_through() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let video = folder.path().join("camera.y4m");
+    let written = native::run("examples/animation", &["640", "480", "12"]);
+    std::fs::write(&video, written).expect("a file can be written");
+    let file = format!("--use-file-for-fake-video-capture={}", video.display());
+    let chromium = Chromium::drawing(&[
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        &file,
+    ]);
+    assert_eq!(chromium.open("#camera"), "live", "{}", chromium.message());
+    let first = shown(&chromium);
+    chromium.keep_screenshot("viewer-camera");
+    assert_found(&first);
+    assert_eq!(chromium.console(), Vec::<String>::new());
+}
+
+/// That what was found is what the library finds in the same picture, and that it is something.
+fn assert_found(shown: &Shown) {
+    assert_eq!([shown.report.width, shown.report.height], [640, 480]);
     let folder = tempfile::tempdir().expect("a folder can be made");
     let picture = folder.path().join("shown.png");
-    std::fs::write(&picture, &first.picture).expect("a file can be written");
+    std::fs::write(&picture, &shown.picture).expect("a file can be written");
     let weights = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../src/weights/pyramid_tiny.safetensors"
@@ -77,7 +101,7 @@ fn the_scene_is_looked_at_at_once_and_what_is_found_is_what_the_library_finds() 
     ]);
     let expected = &expected.report.images[0].detections;
     assert!(!expected.is_empty());
-    assert_same(&first.report.detections, expected);
+    assert_same(&shown.report.detections, expected);
 }
 
 #[test]

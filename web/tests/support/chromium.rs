@@ -65,13 +65,14 @@ impl Chromium {
         Self::launch(files, &[WEBGPU])
     }
 
-    /// With WebGPU, also on canvases.
-    pub fn drawing() -> Self {
+    /// With WebGPU, also on canvases, and these flags.
+    pub fn drawing(more: &[&str]) -> Self {
         let icd = std::env::var("VK_ICD_FILENAMES").unwrap_or_default();
         let mut flags = vec![WEBGPU];
         if icd.contains("swiftshader") {
             flags.extend(DRAWING);
         }
+        flags.extend(more);
         Self::launch(BTreeMap::new(), &flags)
     }
 
@@ -143,7 +144,7 @@ impl Chromium {
             .expect("no panic holds the lock")
             .clear();
         let query = match query {
-            "" => String::new(),
+            query if query.is_empty() || query.starts_with('#') => query.to_owned(),
             query => format!("?{query}"),
         };
         let url = self.server.url(&query);

@@ -45,7 +45,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 }
 
 /// What a program of this project prints.
-fn run(program: &str, args: &[&str]) -> Vec<u8> {
+pub fn run(program: &str, args: &[&str]) -> Vec<u8> {
     // target/release/deps/this
     let this = std::env::current_exe().expect("a program has a place");
     let folder = this.ancestors().nth(2).expect("cargo's folders");
