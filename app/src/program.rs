@@ -77,7 +77,7 @@ fn options() -> NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("fpn viewer")
             .with_inner_size(vec2(1280.0, 720.0))
-            .with_min_inner_size(vec2(640.0, 420.0)),
+            .with_min_inner_size(vec2(360.0, 420.0)),
         wgpu_options: WgpuConfiguration {
             wgpu_setup: window::setup(),
             ..WgpuConfiguration::default()

@@ -301,6 +301,8 @@ pub struct State {
     pub messages: VecDeque<Message>,
     /// Whether the keys are listed.
     pub help: bool,
+    /// Whether the panel that is chosen is shown where there is room for either it or the levels.
+    pub sheet: bool,
     /// The tour's step, if it goes on.
     pub tour: Option<usize>,
     /// The cameras that were found.
@@ -360,6 +362,7 @@ impl State {
             grip: Grip::new(),
             messages: VecDeque::new(),
             help: false,
+            sheet: false,
             tour: None,
             cameras: Vec::new(),
             fixed_range: None,

@@ -4,7 +4,7 @@ use eframe::egui::{self, ProgressBar, ThemePreference, Ui};
 
 use crate::action::Action;
 use crate::engine::Fetched;
-use crate::platform::Dialog;
+use crate::platform::{self, Dialog};
 use crate::state::{ColourBy, ModelState, State};
 
 /// Sources on the left, the detector and how boxes are drawn on the right.
@@ -19,10 +19,11 @@ pub fn show(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
         {
             actions.push(Action::Ask(Dialog::Picture));
         }
-        if ui
-            .button("Folder…")
-            .on_hover_text("Pictures of a folder, one by one")
-            .clicked()
+        if platform::HAS_FOLDERS
+            && ui
+                .button("Folder…")
+                .on_hover_text("Pictures of a folder, one by one")
+                .clicked()
         {
             actions.push(Action::Ask(Dialog::Folder));
         }

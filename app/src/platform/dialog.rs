@@ -23,9 +23,12 @@ pub enum Dialog {
     RecordVideo,
 }
 
+/// What a file that is to be written may be called, and what is to be done when it has a name.
+type Written = (&'static str, fn(PathBuf) -> Action);
+
 impl Dialog {
-    /// Of a file that is to be written: what it may be called, and what is to be done when it has a name.
-    pub fn writes(self) -> Option<(&'static str, fn(PathBuf) -> Action)> {
+    /// Of a file that is to be written.
+    pub fn writes(self) -> Option<Written> {
         let annotated = |path| Action::Save {
             path,
             annotated: true,

@@ -25,6 +25,9 @@ use crate::action::Action;
 use crate::engine::Fetched;
 use crate::file::File;
 
+/// Whether a folder can be opened.
+pub const HAS_FOLDERS: bool = true;
+
 /// What may go to a task of its own, which is a thread.
 pub trait MayMove: Send {}
 

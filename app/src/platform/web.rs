@@ -49,6 +49,9 @@ extern "C" {
     fn fetch_bytes(url: &str, tell: &Function) -> Promise;
 }
 
+/// Whether a folder can be opened.
+pub const HAS_FOLDERS: bool = false;
+
 /// What may go to a task of its own: there is one thread.
 pub trait MayMove {}
 

@@ -2,6 +2,7 @@
 
 mod events;
 mod keys;
+mod layout;
 mod saving;
 mod textures;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use eframe::egui::{self, Color32, Context, Panel as Side, Ui};
+use eframe::egui::{Color32, Context, Ui};
 use eframe::wgpu::Error;
 use eframe::{App, CreationContext, Frame as EframeFrame, Storage};
 use fpn_wgpu::gpu::Gpu;
@@ -22,12 +23,11 @@ use crate::file::File;
 use crate::history::History;
 use crate::measure::Measurement;
 use crate::paint::HeatMaps;
-use crate::panels;
 use crate::panels::levels::Tiles;
 use crate::platform::{self, Dialog};
 use crate::recorder::{Ended, Recorder};
 use crate::source::{CameraSource, Frame, PictureSource, Player, SceneSource, Source, VideoSource};
-use crate::state::{BoxStage, ModelState, Panel, RangeChoice, State, View};
+use crate::state::{BoxStage, ModelState, RangeChoice, State, View};
 use crate::wake::Wake;
 use crate::window;
 
@@ -471,26 +471,8 @@ impl App for Viewer {
                 false,
             );
         }
-        Side::top("bar").show(ui, |ui| panels::bar::show(ui, state, &mut actions));
-        Side::bottom("transport").show(ui, |ui| panels::transport::show(ui, state, &mut actions));
-        let width = context.content_rect().width();
-        Side::right("inspector")
-            .default_size((width * 0.22).clamp(210.0, 330.0))
-            .size_range(190.0..=(width * 0.4).max(220.0))
-            .show(ui, |ui| inspector(ui, state, &mut actions));
-        Side::right("levels")
-            .default_size((width * 0.28).clamp(200.0, 520.0))
-            .size_range(140.0..=(width * 0.5).max(200.0))
-            .show(ui, |ui| panels::levels::show(ui, state, tiles));
         let textures = [0, 1].map(|index| self.textures[index].handle());
-        egui::CentralPanel::default()
-            .frame(egui::Frame::NONE)
-            .show(ui, |ui| {
-                panels::picture::show(ui, state, textures, &mut actions)
-            });
-        panels::tour::show(&context, state, &mut actions);
-        panels::help::show(&context, state);
-        panels::messages::show(&context, state, &mut actions);
+        layout::show(ui, state, tiles, textures, &mut actions);
         if matches!(state.model, ModelState::Loading { .. }) {
             context.request_repaint_after(std::time::Duration::from_millis(100));
         }
@@ -539,21 +521,4 @@ fn drawn_by(creation: &CreationContext<'_>, wake: &Wake) -> (Option<Arc<Gpu>>, A
         wake.wake();
     });
     (window::shared(window), lost)
-}
-
-/// The panel that is chosen.
-fn inspector(ui: &mut Ui, state: &mut State, actions: &mut Vec<Action>) {
-    ui.horizontal_wrapped(|ui| {
-        for (panel, name) in Panel::ALL {
-            ui.selectable_value(&mut state.settings.panel, panel, name);
-        }
-    });
-    ui.separator();
-    match state.settings.panel {
-        Panel::Found => panels::found::show(ui, state, actions),
-        Panel::Story => panels::story::show(ui, state, actions),
-        Panel::Stages => panels::stages::show(ui, state, actions),
-        Panel::Pipeline => panels::pipeline::show(ui, state),
-        Panel::Model => panels::model::show(ui, state, actions),
-    }
 }

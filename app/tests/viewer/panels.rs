@@ -70,6 +70,19 @@ fn panels_look_as_they_did() {
     compare(&mut viewer, "light");
 }
 
+/// As on a phone: the picture, below it the levels, or one panel instead of them.
+#[test]
+fn a_narrow_window_has_its_panels_below() {
+    let (mut viewer, _folder) = inspected([400.0, 800.0]);
+    compare(&mut viewer, "narrow");
+    viewer.get_by_label("Found").click();
+    viewer.run_steps(3);
+    compare(&mut viewer, "narrow_found");
+    viewer.get_by_label("Found").click();
+    viewer.run_steps(3);
+    viewer.get_by_label("Strength");
+}
+
 #[test]
 fn levels_show_what_is_chosen() {
     let (mut viewer, _folder) = inspected([1280.0, 720.0]);
