@@ -1,5 +1,7 @@
 //! How long everything takes over some pictures, for `--measure`.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use web_time::Instant;
 
@@ -20,6 +22,9 @@ pub struct Measurement {
     last: Option<Instant>,
     seen: usize,
     memory: Option<u64>,
+    began: Instant,
+    /// When the first picture was shown with what was found in it.
+    first: Option<Instant>,
 }
 
 /// What comes out, as JSON.
@@ -29,6 +34,10 @@ pub struct Measured {
     pub pictures: usize,
     /// The window's frames in that time.
     pub frames: usize,
+    /// Milliseconds from the window's beginning to the first boxes.
+    pub first_ms: f32,
+    /// Milliseconds of it that the detector took to load.
+    pub load_ms: f32,
     /// Milliseconds that the window's thread worked on a frame.
     pub window_ms: Spread,
     /// Milliseconds from one of the window's frames to the next, where each is followed by another at once.
@@ -82,6 +91,8 @@ impl Measurement {
             last: None,
             seen: 0,
             memory: None,
+            began: Instant::now(),
+            first: None,
         }
     }
 
@@ -96,8 +107,9 @@ impl Measurement {
     }
 
     /// A picture was shown; what was measured, when it was the last.
-    pub fn saw(&mut self, times: PictureTimes) -> Option<Measured> {
+    pub fn saw(&mut self, times: PictureTimes, loaded_in: Duration) -> Option<Measured> {
         self.seen += 1;
+        let first = *self.first.get_or_insert_with(Instant::now);
         if self.seen == WARM_UP {
             self.memory = platform::resident_bytes();
         }
@@ -110,6 +122,8 @@ impl Measurement {
         (self.times.len() >= self.pictures).then(|| Measured {
             pictures: self.times.len(),
             frames: self.drawn.len(),
+            first_ms: first.duration_since(self.began).as_secs_f32() * 1e3,
+            load_ms: loaded_in.as_secs_f32() * 1e3,
             window_ms: Spread::of(self.drawn.iter().copied()),
             interval_ms: Spread::of(self.intervals.iter().copied()),
             detector_ms: Spread::of(self.times.iter().map(|times| times.detected)),

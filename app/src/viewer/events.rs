@@ -125,7 +125,9 @@ impl Viewer {
             state.times.pop_front();
         }
         self.lose_device = self.lose_device.map(|left| left.saturating_sub(1));
-        if let Some(measured) = self.measurement.as_mut().and_then(|all| all.saw(times)) {
+        let loaded_in = seen.model.loaded_in;
+        let measurement = self.measurement.as_mut();
+        if let Some(measured) = measurement.and_then(|all| all.saw(times, loaded_in)) {
             self.measurement = None;
             match serde_json::to_string(&measured) {
                 Ok(text) => println!("{text}"),
