@@ -36,8 +36,8 @@ const INVOCATIONS: u32 = 256u;
 @group(0) @binding(7) var<storage, read_write> candidates: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> count: array<u32>;
 
-// Loops run over places in memory, not up to a number of classes: a driver (lavapipe) that sees a loop end at a uniform
-// compiles the shader anew for its value, with every dispatch.
+// Loops run over places in memory: where they ran up to a uniform number of classes, lavapipe compiled this shader anew
+// with every dispatch (`tests/memory.rs`).
 
 // Highest logit of a RoI, and the sum of the exponentials.
 fn normalizer(roi: u32) -> vec2<f32> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow};
 use fpn_wgpu::compile::ConvTable;
 use fpn_wgpu::gpu::Gpu;
+use fpn_wgpu::weights::fetch::caches;
 use serde::{Deserialize, Serialize};
 use wgpu::AdapterInfo;
 
@@ -75,10 +76,5 @@ fn path(adapter: &AdapterInfo, name: &str) -> Option<PathBuf> {
         "{}-{:x}-{:x}",
         adapter.backend, adapter.vendor, adapter.device
     );
-    Some(self::folder()?.join(folder).join(name))
-}
-
-/// The user's folder for what can be had again.
-pub fn folder() -> Option<PathBuf> {
-    Some(dirs::cache_dir()?.join("fpn-wgpu"))
+    Some(caches()?.join(folder).join(name))
 }

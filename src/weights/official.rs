@@ -26,6 +26,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// Whether a program can fetch them, and not only a person.
+    pub fn can_be_fetched(&self) -> bool {
+        matches!(self.file.source, Source::Folder(_))
+    }
+
     /// This one's checkpoint with all that is known of it.
     pub fn described(&self, checkpoint: Checkpoint) -> Checkpoint {
         let metadata = Metadata {
@@ -77,7 +82,7 @@ pub fn names(model: Option<Architecture>) -> BTreeSet<&'static str> {
 }
 
 /// The weights of this name, of `model` if that is said, or else those that are usually meant.
-fn find(name: &str, model: Option<Architecture>) -> Option<Known> {
+pub fn find(name: &str, model: Option<Architecture>) -> Option<Known> {
     match model {
         None => usual(name),
         Some(model) => all().find(|known| known.file.name == name && known.model == model),
@@ -88,10 +93,9 @@ fn find(name: &str, model: Option<Architecture>) -> Option<Known> {
 pub fn usual(name: &str) -> Option<Known> {
     let named = || all().filter(|known| known.file.name == name);
     let of = |model| named().find(|known| known.model.name() == model);
-    let can_be_fetched = |known: &Known| matches!(known.file.source, Source::Folder(_));
     let usual = USUAL.into_iter().find_map(of);
     usual
-        .or_else(|| named().find(can_be_fetched))
+        .or_else(|| named().find(Known::can_be_fetched))
         .or_else(|| named().next())
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fpn_web_turn::pause;
 use fpn_wgpu::gpu::{Gpu, adapters};
 use fpn_wgpu::models::{Architecture, ModelConfig};
 use fpn_wgpu::weights::seeded;
@@ -12,7 +13,6 @@ use wasm_bindgen::prelude::*;
 use web_sys::ImageBitmap;
 
 use crate::picture;
-use crate::turn::pause;
 use crate::weights::Weights;
 
 /// What a detector is built with; what is left out is the model's default, as for `fpn detect`.

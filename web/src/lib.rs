@@ -3,7 +3,6 @@
 
 mod detector;
 mod picture;
-mod turn;
 mod weights;
 
 use wasm_bindgen::prelude::*;

@@ -45,9 +45,12 @@ pub struct Published {
 #[wasm_bindgen]
 pub fn published(name: &str, model: Option<String>) -> Result<Published, JsError> {
     let known = match &model {
-        None => official::usual(name),
-        Some(model) => official::all()
-            .find(|known| known.file.name == name && known.model.name() == model.as_str()),
+        None => official::find(name, None),
+        // No model of another name has any.
+        Some(model) => model
+            .parse()
+            .ok()
+            .and_then(|model| official::find(name, Some(model))),
     };
     let of = model.map_or(String::new(), |model| format!(" for {model}"));
     let known =

@@ -32,8 +32,6 @@ pub async fn adapters() -> Vec<(String, bool)> {
 /// What detectors that follow each other have in common.
 #[derive(Default)]
 pub struct Loader {
-    /// The window's device, if a detector can share it.
-    pub window: Option<Arc<Gpu>>,
     /// The device of the last one.
     pub gpu: Option<(DeviceChoice, Arc<Gpu>)>,
 }
@@ -43,6 +41,7 @@ impl Loader {
     pub async fn load(
         &mut self,
         choice: &Choice,
+        window: Option<&Arc<Gpu>>,
         is_wanted: &impl Fn() -> bool,
     ) -> Option<Result<(Detector, ModelCard), String>> {
         // Whoever makes it pauses often; that is when it can be given up.
@@ -51,7 +50,7 @@ impl Loader {
             platform::pause().await;
             yield_once().await;
         };
-        let mut made = pin!(self.make(choice, pause));
+        let mut made = pin!(self.make(choice, window, pause));
         let made = poll_fn(|context| match is_wanted() {
             false => Poll::Ready(None),
             true => made.as_mut().poll(context).map(Some),
@@ -63,8 +62,13 @@ impl Loader {
         }))
     }
 
-    async fn make(&mut self, choice: &Choice, pause: impl AsyncFn()) -> Result<Detector, String> {
-        let (builder, selection) = self.builder(choice, &pause).await?;
+    async fn make(
+        &mut self,
+        choice: &Choice,
+        window: Option<&Arc<Gpu>>,
+        pause: impl AsyncFn(),
+    ) -> Result<Detector, String> {
+        let (builder, selection) = self.builder(choice, window, &pause).await?;
         let name = choice.weights.name();
         let selection = selection.map_err(|architecture| {
             format!("{name} is for {architecture}, which gives feature maps and finds no objects")
@@ -82,9 +86,13 @@ impl Loader {
     ///
     /// # Errors
     /// As it was when the detector was made, in a sentence.
-    pub async fn make_alone(&mut self, choice: &Choice) -> Result<Detector, String> {
+    pub async fn make_alone(
+        &mut self,
+        choice: &Choice,
+        window: Option<&Arc<Gpu>>,
+    ) -> Result<Detector, String> {
         let pause = platform::pause;
-        let (builder, _) = self.builder(choice, &pause).await?;
+        let (builder, _) = self.builder(choice, window, &pause).await?;
         let builder = builder.map_kinds([MapKind::Alone]).maps_alone();
         let built = builder.build_async(pause).await;
         built.map_err(|error| misbuilt(error, &choice.weights.name()))
@@ -94,12 +102,13 @@ impl Loader {
     async fn builder(
         &mut self,
         choice: &Choice,
+        window: Option<&Arc<Gpu>>,
         pause: &impl AsyncFn(),
     ) -> Result<(DetectorBuilder, Result<Selection, Architecture>), String> {
         let name = choice.weights.name();
         pause().await;
         let checkpoint = open(choice)?;
-        let gpu = self.gpu(&choice.device).await?;
+        let gpu = self.gpu(&choice.device, window).await?;
         let mut builder = Detector::builder(checkpoint)
             .gpu(gpu)
             .precision(choice.precision);
@@ -117,7 +126,12 @@ impl Loader {
         Ok((builder, architecture.selection().ok_or(architecture)))
     }
 
-    async fn gpu(&mut self, device: &DeviceChoice) -> Result<Option<Arc<Gpu>>, String> {
+    /// The device that is meant, where the window's is this one, if a detector can share it.
+    async fn gpu(
+        &mut self,
+        device: &DeviceChoice,
+        window: Option<&Arc<Gpu>>,
+    ) -> Result<Option<Arc<Gpu>>, String> {
         if let Some((known, gpu)) = &self.gpu
             && known == device
             && gpu.fault().is_none()
@@ -125,7 +139,7 @@ impl Loader {
             return Ok(Some(gpu.clone()));
         }
         self.gpu = None;
-        let window = self.window.as_ref().filter(|gpu| gpu.fault().is_none());
+        let window = window.filter(|gpu| gpu.fault().is_none());
         let adapter = match device {
             DeviceChoice::Cpu => return Ok(None),
             DeviceChoice::Window => {

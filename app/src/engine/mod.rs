@@ -135,8 +135,8 @@ impl Engine {
             },
             wanted: wanted.clone(),
             newest: newest.clone(),
-            window: window.clone(),
-            loader: load::Loader { window, gpu: None },
+            window,
+            loader: load::Loader::default(),
             player: None,
             ready: None,
             alone: None,
@@ -288,10 +288,7 @@ impl Worker {
                     _ => self.load(&choice, number).await,
                 },
                 Command::Make(choice, number) => self.load(&choice, number).await,
-                Command::Window(window) => {
-                    self.loader.window.clone_from(&window);
-                    self.window = window;
-                }
+                Command::Window(window) => self.window = window,
                 Command::NmsThreshold(threshold) => self.set_threshold(threshold),
                 Command::Inspect(frame, number) => {
                     if self.newest.inspection.load(Ordering::SeqCst) == number {
@@ -336,8 +333,9 @@ impl Worker {
         }
         // The last detector goes on meanwhile.
         let mut loader = std::mem::take(&mut self.loader);
+        let window = self.window.clone();
         let outcome = {
-            let mut made = pin!(loader.load(choice, &is_wanted));
+            let mut made = pin!(loader.load(choice, window.as_ref(), &is_wanted));
             let mut looked = Instant::now();
             loop {
                 let polled = poll_fn(|context| match made.as_mut().poll(context) {
@@ -484,7 +482,8 @@ impl Worker {
             return;
         };
         if self.alone.is_none() {
-            match self.loader.make_alone(&card.choice).await {
+            let made = self.loader.make_alone(&card.choice, self.window.as_ref());
+            match made.await {
                 Ok(detector) => self.alone = Some(detector),
                 Err(told) => return self.fail(told),
             }

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, ComboBox, Role, ScrollArea, Ui, WidgetInfo};
 use fpn_wgpu::compile::Precision;
-use fpn_wgpu::models::{Architecture, Source};
+use fpn_wgpu::models::Architecture;
 use fpn_wgpu::weights::official::{self, Known};
 
 use crate::action::Action;
@@ -158,9 +158,8 @@ fn published(ui: &mut Ui, state: &mut State) {
         .selected_text(&shown)
         .height(360.0)
         .show_ui(ui, |ui| {
-            let fetchable = official::all().filter(|known| {
-                matches!(known.file.source, Source::Folder(_)) && known.model.selection().is_some()
-            });
+            let fetchable = official::all()
+                .filter(|known| known.can_be_fetched() && known.model.selection().is_some());
             for known in fetchable {
                 let is_chosen = state.choice.weights == WeightsChoice::Published(known);
                 let entry = ui.selectable_label(is_chosen, told(&known));

@@ -1,7 +1,7 @@
 //! A desktop.
 
 use std::future::{Future, poll_fn};
-use std::io::{Cursor, Write};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -17,7 +17,7 @@ use fpn_wgpu::models::Architecture;
 use fpn_wgpu::weights::fetch::{News, Tell, WeightsFolder};
 use fpn_wgpu::weights::official::Known;
 use fpn_wgpu::weights::{self, WeightsError};
-use image::{DynamicImage, ImageFormat, RgbaImage};
+use image::RgbaImage;
 use tempfile::NamedTempFile;
 
 use super::dialog::{CHECKPOINTS, Dialog};
@@ -282,26 +282,6 @@ impl Write for PendingFile {
     fn flush(&mut self) -> std::io::Result<()> {
         self.temporary.flush()
     }
-}
-
-/// Write a picture, its format by the file's ending.
-///
-/// # Errors
-/// If it cannot be written, in a sentence.
-pub fn save_picture(path: &Path, picture: &DynamicImage) -> Result<(), String> {
-    let told =
-        |error: &dyn std::fmt::Display| format!("{} cannot be written: {error}", path.display());
-    let format = ImageFormat::from_path(path).map_err(|error| told(&error))?;
-    let mut encoded = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut encoded, format)
-        .map_err(|error| told(&error))?;
-    let write = || {
-        let mut file = PendingFile::new(path)?;
-        file.write_all(encoded.get_ref())?;
-        file.finish()
-    };
-    write().map_err(|error| told(&error))
 }
 
 /// Look which cameras this machine has: on a thread of its own, since the user may have to allow it first.

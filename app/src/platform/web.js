@@ -1,16 +1,5 @@
 // What the viewer asks of a browser. Files and frames come as bytes.
 
-// A message comes in a task of its own, and unlike a timer at once.
-const channel = new MessageChannel();
-const waiting = [];
-channel.port1.onmessage = () => waiting.shift()();
-
-export const nextTask = () =>
-  new Promise((resolve) => {
-    waiting.push(resolve);
-    channel.port2.postMessage(null);
-  });
-
 export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** The cameras, as far as the user lets the page know them: [id, name, id, name, …]. */

@@ -1,21 +1,22 @@
 //! A browser.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
-use std::io::{Cursor, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eframe::egui::{Context, DroppedFileHandle};
+pub use fpn_web_turn::pause;
 use fpn_wgpu::Checkpoint;
 use fpn_wgpu::gpu::Gpu;
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::models::{Architecture, Source};
 use fpn_wgpu::weights::WeightsError;
 use fpn_wgpu::weights::official::Known;
-use image::{DynamicImage, ImageFormat, RgbaImage};
+use image::RgbaImage;
 use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -29,8 +30,6 @@ use crate::file::File;
 
 #[wasm_bindgen(module = "/src/platform/web.js")]
 extern "C" {
-    #[wasm_bindgen(js_name = nextTask)]
-    fn next_task() -> Promise;
     #[wasm_bindgen(js_name = sleep)]
     fn after(milliseconds: f64) -> Promise;
     fn cameras() -> Promise;
@@ -82,26 +81,11 @@ pub async fn sleep(duration: Duration) {
     waited.expect_throw("a timer ends");
 }
 
-/// Longest that the page is held up on purpose: half a frame at 60 Hz.
-const TURN: Duration = Duration::from_millis(8);
-
 thread_local! {
-    /// When the browser last had its turn.
-    static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
     /// Weights that came with the page.
     static BUILT_IN: RefCell<Option<Arc<[u8]>>> = const { RefCell::new(None) };
     /// Published weights that were fetched, by their file's name.
     static FETCHED: RefCell<HashMap<&'static str, Arc<[u8]>>> = RefCell::default();
-}
-
-/// Let the browser do other work, unless it has just done so.
-pub async fn pause() {
-    if LAST.get().is_none_or(|last| last.elapsed() > TURN) {
-        JsFuture::from(next_task())
-            .await
-            .expect_throw("a task comes");
-        LAST.set(Some(Instant::now()));
-    }
 }
 
 /// Between two looks at what is waited for.
@@ -397,19 +381,6 @@ impl Write for PendingFile {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// Hand a picture to the user, its format by the file's ending.
-///
-/// # Errors
-/// If it cannot be written, in a sentence.
-pub fn save_picture(path: &Path, picture: &DynamicImage) -> Result<(), String> {
-    let told = |error: image::ImageError| format!("{} cannot be written: {error}", path.display());
-    let format = ImageFormat::from_path(path).map_err(told)?;
-    let mut encoded = Cursor::new(Vec::new());
-    picture.write_to(&mut encoded, format).map_err(told)?;
-    download(&path.to_string_lossy(), encoded.get_ref());
-    Ok(())
 }
 
 /// No browser tells.

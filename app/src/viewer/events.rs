@@ -30,11 +30,15 @@ impl Viewer {
                 if self.engine.is_last(number) {
                     state.model = ModelState::Ready;
                 }
-                state.score = card.shown_score();
-                state.nms = card.usual_nms;
-                state.hidden = BTreeSet::new();
+                let last = state.card.as_ref();
+                // One that was lost, and made anew, goes on as it was.
+                if last.is_none_or(|last| last.choice != card.choice) {
+                    state.score = card.shown_score();
+                    state.nms = card.usual_nms;
+                    state.hidden = BTreeSet::new();
+                }
                 state.stage = BoxStage::Final;
-                self.engine.nms_threshold(card.usual_nms);
+                self.engine.nms_threshold(state.nms);
                 state.card = Some(card);
                 self.asked_alone = None;
                 self.look_again();

@@ -24,7 +24,7 @@ use crate::history::History;
 use crate::measure::Measurement;
 use crate::paint::HeatMaps;
 use crate::panels::levels::Tiles;
-use crate::platform::{self, Dialog};
+use crate::platform;
 use crate::recorder::{Ended, Recorder};
 use crate::source::{CameraSource, Frame, PictureSource, Player, SceneSource, Source, VideoSource};
 use crate::state::{BoxStage, ModelState, RangeChoice, State, View};
@@ -145,7 +145,12 @@ impl Viewer {
         for seen in [&mut state.shown, &mut state.pinned].into_iter().flatten() {
             *seen = Arc::new(seen.without_views());
         }
-        self.load(self.state.choice.clone());
+        let choice = match (&self.state.model, &self.state.card) {
+            // What is chosen in the panel need not be wanted yet.
+            (ModelState::Ready, Some(card)) => card.choice.clone(),
+            _ => self.state.choice.clone(),
+        };
+        self.load(choice);
         let told = "The device that draws the window was lost: it was opened again";
         self.state.tell(told, true);
     }
@@ -203,25 +208,25 @@ impl Viewer {
                 }
             }
             Action::ListCameras => {
-                let (sender, wake) = (self.sender.clone(), self.wake.clone());
+                let tell = self.tell_from_elsewhere();
                 platform::find_cameras(move |cameras| {
-                    let found = Action::Cameras(cameras);
-                    sender.send(FromElsewhere::Action(found)).ok();
-                    wake.wake();
+                    tell(FromElsewhere::Action(Action::Cameras(cameras)));
                 });
             }
             Action::Cameras(cameras) => self.state.cameras = cameras,
             Action::Open(file) => self.open(file),
             Action::Dropped(file) => {
-                let (sender, wake) = (self.sender.clone(), self.wake.clone());
+                let tell = self.tell_from_elsewhere();
                 platform::dropped(&file, move |file| {
                     let action = file.map_or_else(Action::Refuse, Action::Open);
-                    sender.send(FromElsewhere::Action(action)).ok();
-                    wake.wake();
+                    tell(FromElsewhere::Action(action));
                 });
             }
             Action::Refuse(told) => self.state.tell(told, true),
-            Action::Ask(dialog) => self.ask(dialog),
+            Action::Ask(dialog) => {
+                let tell = self.tell_from_elsewhere();
+                platform::ask(dialog, move |action| tell(FromElsewhere::Action(action)));
+            }
             Action::Paste(pasted) => {
                 let [width, height] = pasted.size.map(|side| side as u32);
                 // The detector sees no alpha either.
@@ -330,12 +335,13 @@ impl Viewer {
         }
     }
 
-    fn ask(&self, dialog: Dialog) {
+    /// What other tasks tell by, and wake the window.
+    fn tell_from_elsewhere(&self) -> impl Fn(FromElsewhere) + Send + use<> {
         let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        platform::ask(dialog, move |action| {
-            sender.send(FromElsewhere::Action(action)).ok();
+        move |told| {
+            sender.send(told).ok();
             wake.wake();
-        });
+        }
     }
 
     fn play(&mut self, plays: bool) {

@@ -1,16 +1,17 @@
 //! What leaves the window: pictures, JSON, recordings.
 
-use std::io::Cursor;
+use std::fmt::Display;
+use std::io::{Cursor, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use fpn_wgpu::annotate::annotate;
 use fpn_wgpu::{Detections, Picture, Report};
-use image::{DynamicImage, ImageFormat};
+use image::{DynamicImage, ImageFormat, ImageResult};
 
 use super::{FromElsewhere, Viewer};
 use crate::engine::Seen;
-use crate::platform;
+use crate::platform::PendingFile;
 use crate::recorder::{Ended, Recorder, report};
 
 impl Viewer {
@@ -57,18 +58,15 @@ impl Viewer {
     /// If one of them cannot be encoded.
     pub fn shown(&self) -> Option<Result<(String, Vec<u8>), String>> {
         let seen = self.state.shown.as_ref()?;
-        let encode = || {
-            let report = serde_json::to_string(&report(seen, &seen.detections.items));
-            let picture = DynamicImage::from(seen.frame.picture.as_ref().clone());
-            let mut encoded = Cursor::new(Vec::new());
-            let written = picture.write_to(&mut encoded, ImageFormat::Png);
-            written.map_err(|error| error.to_string())?;
-            Ok((
-                report.map_err(|error| error.to_string())?,
-                encoded.into_inner(),
-            ))
-        };
-        Some(encode())
+        let report = serde_json::to_string(&report(seen, &seen.detections.items));
+        let picture = DynamicImage::from(seen.frame.picture.as_ref().clone());
+        let both = report
+            .map_err(|error| error.to_string())
+            .and_then(|report| {
+                let picture = encoded(&picture, ImageFormat::Png);
+                Ok((report, picture.map_err(|error| error.to_string())?))
+            });
+        Some(both)
     }
 
     pub(super) fn save_picture(&mut self, path: &Path, annotated: bool) {
@@ -80,7 +78,7 @@ impl Viewer {
             true => annotate(&picture, &self.visible(&seen).items).into(),
             false => picture.into_rgb8().into(),
         };
-        let saved = platform::save_picture(path, &picture);
+        let saved = write(path, &picture);
         let told = format!("{} is written", path.display());
         match saved {
             Ok(()) => self.state.tell(told, false),
@@ -89,11 +87,8 @@ impl Viewer {
     }
 
     pub(super) fn start_recording(&mut self, path: &Path) {
-        let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        let ended = move |ended| {
-            sender.send(FromElsewhere::Recorded(ended)).ok();
-            wake.wake();
-        };
+        let tell = self.tell_from_elsewhere();
+        let ended = move |ended| tell(FromElsewhere::Recorded(ended));
         match Recorder::new(path, ended) {
             Err(told) => self.state.tell(told, true),
             Ok(recorder) => {
@@ -135,4 +130,27 @@ impl Viewer {
             }
         }
     }
+}
+
+/// A picture as a file of that format has it.
+fn encoded(picture: &DynamicImage, format: ImageFormat) -> ImageResult<Vec<u8>> {
+    let mut encoded = Cursor::new(Vec::new());
+    picture.write_to(&mut encoded, format)?;
+    Ok(encoded.into_inner())
+}
+
+/// Write a picture, its format by the file's ending.
+///
+/// # Errors
+/// If it cannot be written, in a sentence.
+fn write(path: &Path, picture: &DynamicImage) -> Result<(), String> {
+    let told = |error: &dyn Display| format!("{} cannot be written: {error}", path.display());
+    let format = ImageFormat::from_path(path).map_err(|error| told(&error))?;
+    let bytes = encoded(picture, format).map_err(|error| told(&error))?;
+    let write = || {
+        let mut file = PendingFile::new(path)?;
+        file.write_all(&bytes)?;
+        file.finish()
+    };
+    write().map_err(|error| told(&error))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use fpn_viewer::{DeviceChoice, Seen, Viewer};
+use fpn_viewer::{Action, DeviceChoice, Seen, Viewer};
 use fpn_wgpu::models::faster_rcnn::PYRAMID_TINY;
 use fpn_wgpu::{Detection, Detector, weights};
 
@@ -61,13 +61,33 @@ fn a_lower_threshold_shows_more_without_asking_again() {
 }
 
 #[test]
+fn a_detector_that_is_made_anew_keeps_the_thresholds() {
+    let folder = folder();
+    let path = scene(&folder, 3);
+    let mut viewer = open([1280.0, 720.0], Some(&path));
+    until_found(&mut viewer);
+    viewer.state_mut().set_score(0.05);
+    let card = viewer.state().state().card.clone().expect("it is there");
+    let again = Action::Load(card.choice.clone());
+    viewer.state_mut().apply(again);
+    until(&mut viewer, "it is made anew", |state| {
+        state
+            .card
+            .as_ref()
+            .is_some_and(|now| !Arc::ptr_eq(now, &card))
+    });
+    assert_eq!(viewer.state().state().score, 0.05);
+    assert_eq!(visible(&viewer), expected(&path, 0.05));
+}
+
+#[test]
 fn another_overlap_acts_on_a_picture_that_stands_still() {
     let folder = folder();
     let path = scene(&folder, 3);
     let mut viewer = open([1280.0, 720.0], Some(&path));
     until_found(&mut viewer);
     let before = shown(&viewer);
-    viewer.state_mut().apply(fpn_viewer::Action::Nms(1.0));
+    viewer.state_mut().apply(Action::Nms(1.0));
     until(&mut viewer, "it is looked at again", |state| {
         let shown = state.shown.as_ref();
         shown.is_some_and(|seen| seen.detections.items.len() > before.detections.items.len())

@@ -16,6 +16,11 @@ use self::kept::Wanted;
 use super::official::Known;
 use crate::models::{Published, Source};
 
+/// The user's folder for what can be had again, where there is one.
+pub fn caches() -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("fpn-wgpu"))
+}
+
 /// What is told while weights are fetched.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -49,7 +54,7 @@ impl WeightsFolder {
     /// [`FetchError::NoFolder`] where there is neither.
     pub fn usual() -> Result<Self, FetchError> {
         let told = std::env::var_os("FPN_WEIGHTS_DIR").filter(|folder| !folder.is_empty());
-        let usual = || Some(dirs::cache_dir()?.join("fpn-wgpu").join("weights"));
+        let usual = || caches().map(|folder| folder.join("weights"));
         let folder = told.map(PathBuf::from).or_else(usual);
         folder.map(Self).ok_or(FetchError::NoFolder)
     }

@@ -1,4 +1,5 @@
 //! Giving the browser its turn.
+#![cfg(target_arch = "wasm32")]
 
 use std::cell::Cell;
 
